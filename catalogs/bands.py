@@ -1,0 +1,171 @@
+"""The sensors: one table each of what their bands are called, measure and weigh.
+
+Band names are the agencies' own (`B02`, `B8A`, `vv`); products without any use STAC common names. The order here is the
+order of bands in files, arrays and tensors, whatever order a source has them in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from catalogs.errors import ContractError, MissingBandError
+from catalogs.records import Band
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One product of one sensor: what a collection holds."""
+
+    id: str
+    """Id of the collection, and the value of `--sensor`."""
+    title: str
+    """For people."""
+    bands: tuple[Band, ...]
+    """In the order of files and arrays."""
+    data_type: str
+    """numpy's name of the native type."""
+    mask: Band | None
+    """The classification or quality band that tells clouds, if the product has one."""
+    mask_type: str
+    """numpy's name of the mask's type."""
+    level: str
+    """Processing level."""
+    constellation: str
+    """STAC's constellation."""
+    instruments: tuple[str, ...]
+    """STAC's instruments."""
+    license: str
+    """SPDX identifier, or `other`."""
+    attribution: str
+    """The words that the licence asks for."""
+    provider: dict[str, Any]
+    """STAC provider object of the producer."""
+    citation: str | None = None
+    """`sci:citation`."""
+
+    @property
+    def gsds(self) -> tuple[float, ...]:
+        """Distinct pixel sizes of the bands, finest first, metres."""
+        return tuple(sorted({band.gsd for band in self.bands}))
+
+    def band(self, name: str) -> Band:
+        """The band of that name.
+
+        Raises:
+            MissingBandError: The sensor has no such band.
+        """
+        for band in (*self.bands, *((self.mask,) if self.mask else ())):
+            if band.name == name:
+                return band
+        raise MissingBandError(_unknown("band", name, [band.name for band in self.bands], f"{self.id} has"))
+
+    def select(self, names: Sequence[str] | None) -> tuple[Band, ...]:
+        """The bands of those names in the sensor's own order; all of them where `names` is empty.
+
+        Raises:
+            MissingBandError: The sensor lacks one of them.
+        """
+        for name in names or ():
+            self.band(name)
+        return tuple(band for band in self.bands if not names or band.name in names)
+
+
+def raster_key(band: Band) -> str:
+    """Key of the asset that holds the bands of one pixel size: `10m`, `1.5m`."""
+    return f"{band.gsd:g}m"
+
+
+def find_sensor(sensor_id: str) -> Sensor:
+    """The sensor of that id.
+
+    Raises:
+        ContractError: There is none; the message lists them and guesses.
+    """
+    if sensor_id in SENSORS:
+        return SENSORS[sensor_id]
+    raise ContractError(_unknown("sensor", sensor_id, list(SENSORS), "Choose from:"))
+
+
+def _unknown(kind: str, name: str, known: list[str], lead: str) -> str:
+    guess = get_close_matches(name, known, 1, 0.5)
+    return f"Unknown {kind} {name!r}. {lead} {', '.join(known)}.{f' Did you mean {guess[0]!r}?' if guess else ''}"
+
+
+def _reflectance(rows: Sequence[tuple[str, str, float, float]], scale: float, offset: float, nodata: float | None) -> tuple[Band, ...]:
+    return tuple(Band(name, gsd, common, wavelength, scale, offset, nodata) for name, common, gsd, wavelength in rows)
+
+
+COPERNICUS = {"name": "ESA", "roles": ["producer", "licensor"], "url": "https://sentinels.copernicus.eu"}
+USGS = {"name": "USGS", "roles": ["producer", "licensor"], "url": "https://www.usgs.gov/landsat-missions"}
+IGN = {"name": "IGN", "roles": ["producer", "licensor"], "url": "https://geoservices.ign.fr"}
+USDA = {"name": "USDA", "roles": ["producer", "licensor"], "url": "https://naip-usdaonline.hub.arcgis.com"}
+SENTINEL_NOTICE = "Contains modified Copernicus Sentinel data"
+
+_SENTINEL_2_L2A = _reflectance(
+    [
+        ("B01", "coastal", 60, 0.443), ("B02", "blue", 10, 0.49), ("B03", "green", 10, 0.56), ("B04", "red", 10, 0.665),
+        ("B05", "rededge071", 20, 0.704), ("B06", "rededge075", 20, 0.74), ("B07", "rededge078", 20, 0.783),
+        ("B08", "nir", 10, 0.842), ("B8A", "nir08", 20, 0.865), ("B09", "nir09", 60, 0.945),
+        ("B11", "swir16", 20, 1.61), ("B12", "swir22", 20, 2.19),
+    ],
+    scale=1e-4, offset=-0.1, nodata=0,
+)  # fmt: skip
+_CIRRUS = Band("B10", 60, "cirrus", 1.375, 1e-4, -0.1, 0)
+_LANDSAT = _reflectance(
+    [
+        ("B01", "coastal", 30, 0.443), ("B02", "blue", 30, 0.482), ("B03", "green", 30, 0.561), ("B04", "red", 30, 0.655),
+        ("B05", "nir08", 30, 0.865), ("B06", "swir16", 30, 1.609), ("B07", "swir22", 30, 2.201),
+    ],
+    scale=2.75e-5, offset=-0.2, nodata=0,
+)  # fmt: skip
+
+
+def _ortho(gsd: float, nodata: float | None) -> tuple[Band, ...]:
+    """Red, green, blue and near infrared of an orthophoto: display values in 0..1, no calibrated reflectance."""
+    rows = [("red", "red", gsd, 0.65), ("green", "green", gsd, 0.56), ("blue", "blue", gsd, 0.48), ("nir", "nir", gsd, 0.83)]
+    return _reflectance(rows, scale=1 / 255, offset=0.0, nodata=nodata)
+
+
+SENSORS: dict[str, Sensor] = {
+    sensor.id: sensor
+    for sensor in (
+        Sensor(
+            "sentinel-2-l2a", "Sentinel-2 Level-2A surface reflectance", _SENTINEL_2_L2A, "uint16",
+            Band("scl", 20, nodata=0), "uint8", "L2A", "sentinel-2", ("msi",), "other", SENTINEL_NOTICE, COPERNICUS,
+            "Copernicus Sentinel-2 (processed by ESA), MSI Level-2A BOA Reflectance Product, Collection 1, 10.5270/S2_-znk9xsj",
+        ),
+        Sensor(
+            "sentinel-2-l1c", "Sentinel-2 Level-1C top-of-atmosphere reflectance",
+            (*_SENTINEL_2_L2A[:10], _CIRRUS, *_SENTINEL_2_L2A[10:]), "uint16",
+            None, "uint8", "L1C", "sentinel-2", ("msi",), "other", SENTINEL_NOTICE, COPERNICUS,
+            "Copernicus Sentinel-2 (processed by ESA), MSI Level-1C TOA Reflectance Product, Collection 1, 10.5270/S2_-742ikth",
+        ),
+        Sensor(
+            "landsat-c2-l2", "Landsat 8 and 9 Collection 2 Level-2 surface reflectance", _LANDSAT, "uint16",
+            Band("qa_pixel", 30, nodata=1), "uint16", "L2SP", "landsat", ("oli",), "CC0-1.0",
+            "Landsat imagery courtesy of the U.S. Geological Survey", USGS,
+            "Landsat 8-9 OLI/TIRS Collection 2 Level-2, 10.5066/P9OGBGM6",
+        ),
+        Sensor(
+            "sentinel-1-rtc", "Sentinel-1 radiometrically terrain corrected backscatter, linear power",
+            (Band("vv", 10, scale=1.0, offset=0.0, nodata=-32768), Band("vh", 10, scale=1.0, offset=0.0, nodata=-32768)), "float32",
+            None, "uint8", "RTC", "sentinel-1", ("c-sar",), "CC-BY-4.0", SENTINEL_NOTICE, COPERNICUS,
+        ),
+        Sensor(
+            "spot-ortho", "SPOT 6 and 7 orthophoto, 1.5 m", _ortho(1.5, 0), "uint8",
+            None, "uint8", "L3", "spot", ("naomi",), "etalab-2.0", "Contains SPOT 6/7 data, IGN and Airbus DS", IGN,
+        ),
+        Sensor(
+            "naip", "National Agriculture Imagery Program, aerial orthophoto, 1 m", _ortho(1.0, None), "uint8",
+            None, "uint8", "L3", "naip", ("aerial",), "CC0-1.0", "USDA National Agriculture Imagery Program", USDA,
+        ),
+        Sensor(
+            "aerial-ortho", "Aerial orthophoto, red, green, blue and, where flown, near infrared, 0.2 m", _ortho(0.2, None), "uint8",
+            None, "uint8", "L3", "aerial", ("aerial",), "etalab-2.0", "BD ORTHO, IGN", IGN,
+        ),
+    )
+}  # fmt: skip
+"""Every sensor there is, by id."""

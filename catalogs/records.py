@@ -1,0 +1,270 @@
+"""The records that everything else passes around: plain, frozen, checked when made.
+
+A region is sampled into `Location`s; one acquisition of one sensor over a location is a `Scene`; a scene holds one
+`Raster` per pixel size and one per mask; a raster has `Band`s on a `Grid`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from catalogs.errors import ContractError
+
+Transform = tuple[float, float, float, float, float, float]
+"""(pixel width, 0, left, 0, -pixel height, top) in the grid's units: rasterio's order, `proj:transform`'s first six."""
+
+Bounds = tuple[float, float, float, float]
+"""(left, bottom, right, top) in metres of a UTM zone."""
+
+Window = tuple[int, int, int, int]
+"""(column, row, width, height) in pixels of the source raster."""
+
+SPLITS = ("train", "val", "test", "none")
+LATTICE_M = 60
+MAX_SIDE_M = 9780
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where the pixels of an array lie on the ground: north-up, square pixels."""
+
+    epsg: int
+    """Code of the coordinate system, 32601-32660 or 32701-32760 for a location's own grids."""
+    transform: Transform
+    """Affine from (column, row) to (x, y)."""
+    height: int
+    """Rows."""
+    width: int
+    """Columns."""
+
+    @property
+    def gsd(self) -> float:
+        """Side of a pixel in the grid's units (metres in UTM)."""
+        return self.transform[0]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.height, self.width
+
+    @property
+    def bounds(self) -> Bounds:
+        """(left, bottom, right, top) of the outer pixel edges."""
+        a, _, left, _, e, top = self.transform
+        return left, top + e * self.height, left + a * self.width, top
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One band of a raster: what it measures and how its numbers become values."""
+
+    name: str
+    """The field's name: `B02`, `vv`, `red`, `scl`."""
+    gsd: float
+    """The sensor's own pixel size, metres."""
+    common_name: str | None = None
+    """STAC's common name, such as `blue`."""
+    wavelength_um: float | None = None
+    """Centre wavelength, micrometres."""
+    scale: float | None = None
+    """`value = scale * DN + offset`; none for a mask."""
+    offset: float | None = None
+    """See `scale`."""
+    nodata: float | None = None
+    """The DN that says there is no measurement."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWindow:
+    """Where the pixels of one band came from, without any secret."""
+
+    href: str
+    """Address of the source asset, its query string removed where that signs it."""
+    window: Window
+    """The pixels that were read; of a warp, the window that covers the square."""
+    checksum: str | None = None
+    """ETag or multihash of the source asset, where its provider gives one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raster:
+    """One file of a scene: the bands of one pixel size, or a mask."""
+
+    key: str
+    """Asset key: `10m`, `20m`, `60m`, `scl`, `qa_pixel`."""
+    href: str
+    """Relative to the collection's folder, with forward slashes."""
+    bands: tuple[Band, ...]
+    """In the order of the file."""
+    grid: Grid
+    """On the location's square."""
+    data_type: str
+    """numpy's name, such as `uint16`."""
+    checksum: str
+    """SHA-256 as a multihash: `1220` and 64 hexadecimal digits."""
+    size: int
+    """Bytes."""
+    resampling: str | None = None
+    """Kernel of the warp (`cubic`, `nearest`); none where pixels are the provider's own."""
+    sources: tuple[SourceWindow, ...] = ()
+    """One per band, or none."""
+    is_mask: bool = False
+    """A classification or quality raster rather than measurements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A square of ground, sampled once, that several scenes look at."""
+
+    id: str
+    """`<slug>-<six digits>`."""
+    epsg: int
+    """UTM zone of the centre, by the rules of MGRS."""
+    bounds: tuple[int, int, int, int]
+    """(left, bottom, right, top), metres, the lower-left corner on the 60 m lattice."""
+    split: str = "none"
+    """`train`, `val`, `test` or `none`."""
+
+    def __post_init__(self) -> None:
+        """Check the square.
+
+        Raises:
+            ContractError: The square is not square, its side does not divide by 60 m, it is off the lattice, or the
+                zone is no UTM zone.
+        """
+        left, bottom, right, top = self.bounds
+        check_side(right - left)
+        if right - left != top - bottom:
+            raise ContractError(f"Location {self.id} is {right - left} x {top - bottom} m; a location is a square.")
+        if self.epsg not in range(32601, 32661) and self.epsg not in range(32701, 32761):
+            raise ContractError(f"Location {self.id} is in EPSG:{self.epsg}; expected a UTM zone, 32601-32660 or 32701-32760.")
+        south = 40 if self.epsg > 32700 else 0
+        if left % LATTICE_M or (bottom - south) % LATTICE_M:
+            raise ContractError(
+                f"Location {self.id} has its lower-left corner at {left}, {bottom}; expected multiples of {LATTICE_M}"
+                f"{' (northing: 40 more)' if south else ''}, so that Sentinel-2 windows are copied, not resampled."
+            )
+        if self.split not in SPLITS:
+            raise ContractError(f"Location {self.id} has split {self.split!r}; expected one of {', '.join(SPLITS)}.")
+
+    @property
+    def side_m(self) -> int:
+        """Side of the square, metres."""
+        return self.bounds[2] - self.bounds[0]
+
+    @property
+    def centre_xy(self) -> tuple[float, float]:
+        """Easting and northing of the centre, metres."""
+        left, bottom, right, top = self.bounds
+        return (left + right) / 2, (bottom + top) / 2
+
+    def grid(self, gsd: float) -> Grid:
+        """The square in pixels of `gsd` metres.
+
+        Raises:
+            ContractError: The side is not a whole number of pixels.
+        """
+        count = round(self.side_m / gsd)
+        if abs(count * gsd - self.side_m) > 1e-6:
+            raise ContractError(
+                f"A patch of {self.side_m} m is no whole number of {gsd:g} m pixels. Choose --patch-m as a multiple of both."
+            )
+        left, _, _, top = self.bounds
+        return Grid(self.epsg, (float(gsd), 0.0, float(left), 0.0, -float(gsd), float(top)), count, count)
+
+
+@dataclass(frozen=True, slots=True)
+class Radiometry:
+    """How a scene's scale and offset were decided, and what its pixels say to that."""
+
+    decision: str
+    """`metadata` (the source's item states them), `baseline` (from the processing baseline), `default` (the sensor's)."""
+    check: str
+    """`consistent`, `conflict`, or `unchecked` where the square has too few dark pixels to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One acquisition of one sensor on one location's square."""
+
+    sensor: str
+    """Id of the sensor and of its collection, such as `sentinel-2-l2a`."""
+    location: Location
+    """The square; all scenes of a location share it exactly."""
+    rasters: tuple[Raster, ...]
+    """Sorted by key."""
+    datetime: datetime | None = None
+    """Acquisition, UTC, whole seconds in the id; none for a vintage."""
+    start_datetime: datetime | None = None
+    """First instant of a vintage interval, UTC."""
+    end_datetime: datetime | None = None
+    """Last instant of a vintage interval, UTC."""
+    season: int | None = None
+    """Which of the location's date windows it answers, from 0."""
+    cloud_percent: float | None = None
+    """Share of the square that is not clear: cloud, shadow, fill."""
+    snow_percent: float | None = None
+    """Share of the square under snow or ice."""
+    unclassified_percent: float | None = None
+    """Share of the square that the source's mask leaves unclassified."""
+    valid_percent: float | None = None
+    """Share of the square with a measurement in every band."""
+    source_cloud_percent: float | None = None
+    """Cloud cover of the whole source scene, as its provider states it."""
+    source_id: str | None = None
+    """Id of the source's item."""
+    source_href: str | None = None
+    """Address of the source's item (`derived_from`), without any secret."""
+    platform: str | None = None
+    """Such as `sentinel-2b`."""
+    sun_elevation: float | None = None
+    """Degrees."""
+    sun_azimuth: float | None = None
+    """Degrees."""
+    relative_orbit: int | None = None
+    """`sat:relative_orbit`."""
+    orbit_state: str | None = None
+    """`ascending` or `descending`."""
+    baseline: str | None = None
+    """The provider's processing version, such as `05.11`."""
+    radiometry: Radiometry | None = None
+    """How scale and offset were decided and checked."""
+    shift_m: tuple[float, float] | None = None
+    """Measured shift (east, north) against the location's reference scene, metres."""
+    simulated: bool = False
+    """Rendered, not measured."""
+
+    def __post_init__(self) -> None:
+        """Check times.
+
+        Raises:
+            ContractError: There is neither an instant nor an interval, both, or a time that is not UTC.
+        """
+        interval = (self.start_datetime, self.end_datetime)
+        if (self.datetime is None) == (None in interval) or (self.datetime and any(interval)):
+            raise ContractError(f"A scene of {self.location.id} needs either one datetime or a start and an end; it has "
+                                f"{self.datetime}, {self.start_datetime}, {self.end_datetime}.")
+        for when in (self.datetime, *interval):
+            if when is not None and when.utcoffset() != timedelta(0):
+                raise ContractError(f"A scene of {self.location.id} has time {when.isoformat()}; expected UTC with its zone.")
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of all bands of measurements, by raster."""
+        return tuple(band.name for raster in self.rasters if not raster.is_mask for band in raster.bands)
+
+
+def check_side(side_m: float) -> None:
+    """Refuse a patch size that the lattice or the tiles cannot hold.
+
+    Raises:
+        ContractError: The side is no multiple of 60 m, or not within 60 to 9,780 m.
+    """
+    if side_m % LATTICE_M or not LATTICE_M <= side_m <= MAX_SIDE_M:
+        below = min(max(int(side_m // LATTICE_M) * LATTICE_M, LATTICE_M), MAX_SIDE_M)
+        above = min(below + LATTICE_M, MAX_SIDE_M)
+        raise ContractError(
+            f"A patch of {side_m:g} m does not divide into 10, 20, 30 and 60 m pixels, or exceeds the {MAX_SIDE_M} m overlap of tiles. "
+            f"Expected a multiple of {LATTICE_M} m from {LATTICE_M} to {MAX_SIDE_M}; nearest: {below}{f' or {above}' if above != below else ''}."
+        )
