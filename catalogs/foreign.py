@@ -1,14 +1,39 @@
 """Scenes as other people's catalogs describe them, under our band names.
 
-Reads STAC 1.0 and 1.1, `eo:bands`/`raster:bands` and `bands`, `proj:epsg` and `proj:code`.
+Reads STAC 1.0 and 1.1, `eo:bands`/`raster:bands` and `bands`, `proj:epsg` and `proj:code`. The questions are answered one
+by one: `foreign_sensors` (which sensor), `foreign_bands` (which asset is which band), `foreign_radiometry` (scale and
+offset), `foreign_fields` (times, grid, sun).
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
+from urllib.parse import urljoin
+
+from catalogs.bands import Sensor
+from catalogs.errors import ContractError
+from catalogs.foreign_bands import ForeignBand, map_bands
+from catalogs.foreign_fields import (
+    first_number,
+    first_text,
+    read_baseline,
+    read_epsg,
+    read_relative_orbit,
+    read_sun_elevation,
+    read_times,
+    stated_words,
+    to_number,
+)
+from catalogs.foreign_radiometry import Calibration, calibrate, weakest
+from catalogs.foreign_sensors import COLLECTION_ALIASES, is_sensor, match_sensor
+from catalogs.secrets import without_secrets
+
+__all__ = ["COLLECTION_ALIASES", "SourceBand", "SourceScene", "from_item", "is_sensor", "match_sensor", "resolve_href"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +66,11 @@ class SourceScene:
     """GeoJSON geometry, lon/lat."""
     bands: Mapping[str, SourceBand]
     """By our band names, in the sensor's order; the mask, where there is one, last."""
-    datetime: datetime | None = None
+    datetime: dt.datetime | None = None
     """Acquisition, UTC."""
-    start_datetime: datetime | None = None
+    start_datetime: dt.datetime | None = None
     """First instant of a vintage interval, UTC."""
-    end_datetime: datetime | None = None
+    end_datetime: dt.datetime | None = None
     """Last instant of a vintage interval, UTC."""
     epsg: int | None = None
     """Of the scene's own grid, where its item states it."""
@@ -67,3 +92,92 @@ class SourceScene:
     """Processing version, such as `05.11`."""
     created: str | None = None
     """When the provider made this version: the newer of two reprocessings wins."""
+    radiometry: str = "default"
+    """What decided scale and offset: `metadata` (the item states them), `baseline`, or `default` (the sensor's own)."""
+
+
+def from_item(item: Mapping[str, Any], sensor: Sensor, *, base_href: str | None = None) -> SourceScene:
+    """Read an item of another catalog.
+
+    Args:
+        item: A STAC item of version 1.0.0-beta.1 or later, as a dictionary.
+        sensor: What it is taken for.
+        base_href: Path or address of the item, from which its relative hrefs start; its `self` link where none.
+
+    Returns:
+        The scene; bands that the item lacks, or that cannot be told apart, are absent.
+
+    Raises:
+        ContractError: The item has no time, or neither geometry nor bounding box.
+    """
+    properties = item.get("properties", {})
+    address = base_href or _self_href(item)
+    when, start, end = read_times(item)
+    found = map_bands(item, sensor)
+    values = {
+        name: calibrate(band.fields, name, sensor=sensor, properties=properties, when=when or start)
+        for name, band in found.items()
+    }
+    return SourceScene(
+        id=str(item.get("id")),
+        sensor=sensor.id,
+        footprint=_footprint(item),
+        bands={name: _source_band(band, values[name], address) for name, band in found.items()},
+        datetime=when,
+        start_datetime=start,
+        end_datetime=end,
+        epsg=read_epsg(properties, [band.asset for band in found.values()]),
+        cloud_percent=to_number(properties.get("eo:cloud_cover")),
+        href=without_secrets(address) if address else None,
+        platform=next(iter(stated_words(item, "platform", "eo:platform")), None),
+        sun_elevation=read_sun_elevation(properties),
+        sun_azimuth=first_number(properties, "view:sun_azimuth", "eo:sun_azimuth", "s2:mean_solar_azimuth"),
+        relative_orbit=read_relative_orbit(properties),
+        orbit_state=properties.get("sat:orbit_state"),
+        baseline=read_baseline(properties),
+        created=first_text(properties, "s2:generation_time", "processing:datetime", "created", "updated"),
+        radiometry=weakest(value.decision for value in values.values() if value.scale is not None),
+    )
+
+
+def resolve_href(href: str, base_href: str | None) -> str:
+    """An href as an address or path that can be opened, given that of the document it stands in.
+
+    Examples:
+        >>> resolve_href("./B04.tif", "https://host/a/item.json"), resolve_href("../B04.tif", "/data/a/item.json")
+        ('https://host/a/B04.tif', '/data/B04.tif')
+    """
+    if href.startswith("/vsi") or "://" in href.partition("?")[0] or base_href is None:
+        return href
+    if re.match(r"https?://", base_href):
+        return urljoin(base_href, href)
+    return posixpath.normpath(posixpath.join(posixpath.dirname(base_href), href))
+
+
+def _footprint(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    geometry: Mapping[str, Any] | None = item.get("geometry")
+    if geometry:
+        return geometry
+    box: list[float] = item.get("bbox") or []
+    if len(box) not in {4, 6}:
+        raise ContractError(f"Item {item.get('id')} has neither a geometry nor a bbox; expected one. Repair it in its catalog.")
+    half = len(box) // 2
+    west, south, east, north = box[0], box[1], box[half], box[half + 1]
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def _source_band(band: ForeignBand, value: Calibration, address: str | None) -> SourceBand:
+    return SourceBand(
+        href=resolve_href(str(band.asset["href"]), address),
+        index=band.index,
+        scale=value.scale,
+        offset=value.offset,
+        nodata=to_number(band.fields.get("nodata")),
+        checksum=band.asset.get("file:checksum"),
+    )
+
+
+def _self_href(item: Mapping[str, Any]) -> str | None:
+    hrefs = [str(link.get("href", "")) for link in item.get("links") or [] if link.get("rel") == "self"]
+    return next((href for href in hrefs if "://" in href or href.startswith("/")), None)

@@ -1,0 +1,47 @@
+"""Our own STAC properties: only where STAC has none, under one prefix, with a JSON schema beside this file."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from catalogs.errors import ContractError
+
+CONTRACT_VERSION = "1.0"
+PREFIX = "seastars:"
+
+CONTRACT = "seastars:contract"
+LOCATION = "seastars:location"
+SPLIT = "seastars:split"
+SEASON = "seastars:season"
+VALID_PERCENT = "seastars:valid_percent"
+UNCLASSIFIED_PERCENT = "seastars:unclassified_percent"
+SOURCE_CLOUD_PERCENT = "seastars:source_cloud_percent"
+SOURCE_ID = "seastars:source_id"
+RADIOMETRY = "seastars:radiometry"
+SHIFT_M = "seastars:shift_m"
+SIMULATED = "seastars:simulated"
+RESAMPLING = "seastars:resampling"
+SOURCES = "seastars:sources"
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON schema of our own fields, as shipped with the package."""
+    parsed: dict[str, Any] = json.loads(files("catalogs").joinpath("fields.schema.json").read_text("utf-8"))
+    return parsed
+
+
+def check_contract(version: str, where: str) -> None:
+    """Refuse a catalog that another major version of the contract wrote.
+
+    Raises:
+        ContractError: The versions differ in their first number; the message names the remedy.
+    """
+    ours, theirs = CONTRACT_VERSION.partition(".")[0], str(version).partition(".")[0]
+    if ours != theirs:
+        newer = theirs.isdigit() and int(theirs) > int(ours)
+        remedy = "Upgrade seastars to read it" if newer else "Build it again with this seastars, or read it with an older one"
+        raise ContractError(f"{where} follows version {version} of the contract; this seastars reads {ours}.x. {remedy}.")

@@ -1,0 +1,278 @@
+"""`items.parquet`: all items of a collection as stac-geoparquet. Derived: it can always be made again.
+
+Rows are sorted by (location, id) and lie in row groups of 20,000, whatever order or portions they came in, so that the
+same items give the same bytes. Writing holds one row group in memory, and a file appears under its name only when whole.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from catalogs import fields, layout
+from catalogs.errors import ContractError
+from catalogs.rows import FILTERED, decode_items, encode_items, items_schema
+
+__all__ = ["ROW_GROUP", "extent", "folders", "items_schema", "iter_items", "merge_items", "read_items", "write_items"]
+
+ROW_GROUP = 20_000
+CHUNK = 2_000
+"""Items that are dictionaries at a time: they weigh ten times their rows."""
+SORTED_BY = [(fields.LOCATION, "ascending"), ("id", "ascending")]
+UNIQUE = {"id", "geometry", "file:checksum", "file:size"}
+"""Columns whose values do not repeat, so that a dictionary of them is wasted."""
+
+
+def write_items(path: Path, items: Iterable[Mapping[str, Any]], schema: pa.Schema) -> int:
+    """Write an index as a whole or not at all, in bounded memory.
+
+    Args:
+        path: The file; its folder is made.
+        items: In row form, sorted by (location, id).
+        schema: Of `items_schema`.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        ContractError: The items are not in order, two have one id, or one does not fit the schema.
+        OSError: The disk is full or cannot be written.
+    """
+    with _whole_index(path, schema) as index:
+        for chunk in _chunks(_in_order(items)):
+            index.add(pa.table(encode_items(chunk, schema)))
+        return index.count
+
+
+def merge_items(path: Path, items: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
+    """Add items to an index, in place of those of the same id; the bytes are those of `write_items` of them all.
+
+    Args:
+        path: The file; made where absent.
+        items: In row form, in any order; of two with one id the later counts.
+        schema: Of `items_schema`; an index of another schema is converted to it.
+
+    Raises:
+        ContractError: An item, new or old, does not fit the schema.
+        OSError: The disk is full or cannot be written.
+    """
+    new = sorted({item["id"]: item for item in items}.values(), key=_key)
+    with _whole_index(path, schema) as index:
+        for table in _merged(_groups(path, schema), new, schema):
+            index.add(table)
+
+
+def read_items(source: Path | str | pq.ParquetFile, rows: Sequence[int] | None = None) -> list[dict[str, Any]]:
+    """Items of an index in row form, equal to those that were written.
+
+    Args:
+        source: Path of an index, or an index opened for reading.
+        rows: Which, counted from 0, in the order wanted; all where absent.
+    """
+    file = _open(source)
+    if rows is None:
+        return list(iter_items(file))
+    groups, within = np.divmod(np.asarray(rows, np.int64), ROW_GROUP)
+    found: dict[int, dict[str, Any]] = {}
+    for group in np.unique(groups):
+        places = np.flatnonzero(groups == group)
+        table = file.read_row_group(int(group)).take(pa.array(within[places]))
+        found.update(zip(places.tolist(), decode_items(as_struct(table)), strict=True))
+    return [found[place] for place in range(len(groups))]
+
+
+def iter_items(source: Path | str | pq.ParquetFile) -> Iterator[dict[str, Any]]:
+    """All items of an index in row form, one row group in memory at a time."""
+    file = _open(source)
+    for group in range(file.num_row_groups):
+        rows = as_struct(file.read_row_group(group))
+        for start in range(0, len(rows), CHUNK):
+            yield from decode_items(rows.slice(start, CHUNK))
+
+
+def folders(source: Path | str | pq.ParquetFile) -> pa.Table:
+    """Where the items of an index lie.
+
+    Returns:
+        Columns `id` and `folder`, the latter relative to the collection's folder; in the order of the index.
+    """
+    file = _open(source)
+    keys = [field.name for field in file.schema_arrow.field("assets").type]
+    table = file.read(columns=["id", *(f"assets.{key}.href" for key in keys)])
+    assets = table["assets"]
+    hrefs = pc.coalesce(*(pc.struct_field(assets, [key, "href"]) for key in keys))
+    return pa.table({"id": table["id"], "folder": pc.replace_substring_regex(hrefs, "/?[^/]*$", "")})
+
+
+def extent(source: Path | str | pq.ParquetFile) -> tuple[list[float] | None, tuple[datetime, datetime] | None, int]:
+    """What the items of an index cover.
+
+    Returns:
+        (west, south, east, north) in degrees, west > east where an item crosses 180 degrees; the first and the last
+        instant; the number of items. The first two are none where there are no items.
+    """
+    file = _open(source)
+    count: int = file.metadata.num_rows
+    if not count:
+        return None, None, 0
+    table = file.read(columns=["bbox", "datetime", "start_datetime", "end_datetime"])
+    west, south, east, north = (pc.struct_field(table["bbox"], field.name).to_numpy() for field in FILTERED[-1][1])
+    first = pc.min(pc.coalesce(table["start_datetime"], table["datetime"])).as_py()
+    last = pc.max(pc.coalesce(table["end_datetime"], table["datetime"])).as_py()
+    left, right = _around(west, east)
+    return [left, float(south.min()), right, float(north.max())], (first, last), count
+
+
+def as_struct(table: pa.Table) -> pa.StructArray:
+    """A table as one array of rows, which is read row by row far faster."""
+    return pa.StructArray.from_arrays([_whole(column) for column in table.columns], fields=list(table.schema))
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _around(west: np.ndarray[Any, Any], east: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """West and east of many boxes: the plain ones, or around the widest gap where a box crosses 180 degrees."""
+    if (west <= east).all():
+        return float(west.min()), float(east.max())
+    order = np.argsort(west)
+    start = west[order]
+    reach = np.maximum.accumulate(np.where(west > east, east + 360, east)[order])
+    gaps = np.append(start[1:], start[0] + 360) - reach
+    widest = int(np.argmax(gaps))
+    if gaps[widest] <= 0:
+        return -180.0, 180.0
+    left, right = start[(widest + 1) % len(start)], reach[widest]
+    return float(left), float(right - 360 if right > 180 else right)
+
+
+class _Index:
+    """Takes rows in portions of any size, writes them in row groups of one size."""
+
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = writer
+        self._pending: list[pa.Table] = []
+        self.count = 0
+
+    def add(self, table: pa.Table) -> None:
+        """Take rows that follow those before."""
+        self._pending.append(table)
+        self.count += len(table)
+        if sum(map(len, self._pending)) >= ROW_GROUP:
+            self.flush(ROW_GROUP)
+
+    def flush(self, least: int = 1) -> None:
+        """Write all row groups of at least so many rows."""
+        rows = pa.concat_tables(self._pending) if self._pending else ()
+        while len(rows) >= least:
+            self._writer.write_table(rows.slice(0, ROW_GROUP).combine_chunks(), ROW_GROUP)
+            rows = rows.slice(ROW_GROUP)
+        self._pending = [rows] if len(rows) else []
+
+
+@contextmanager
+def _whole_index(path: Path, schema: pa.Schema) -> Iterator[_Index]:
+    """An index to be filled, which takes its name when it is complete and on the disk."""
+    part = path.with_name(path.name + layout.TEMPORARY)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dictionary = [leaf for leaf in _leaves(schema, "") if leaf.rpartition(".")[2] not in UNIQUE and not leaf.startswith("bbox.")]
+    statistics = [leaf for leaf in _leaves(pa.schema(FILTERED), "")]
+    try:
+        with part.open("wb") as file:
+            with pq.ParquetWriter(
+                file, schema, compression="zstd", use_dictionary=dictionary, write_statistics=statistics
+            ) as writer:
+                index = _Index(writer)
+                yield index
+                index.flush()
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _leaves(fields_: Iterable[pa.Field], prefix: str) -> Iterator[str]:
+    """Paths of the parquet columns of some fields."""
+    for field in fields_:
+        type_, path = field.type, f"{prefix}{field.name}"
+        while pa.types.is_list(type_):
+            type_, path = type_.value_type, f"{path}.list.element"
+        if pa.types.is_struct(type_):
+            yield from _leaves(type_, f"{path}.")
+        else:
+            yield path
+
+
+def _key(item: Mapping[str, Any]) -> tuple[str, str]:
+    return item["properties"][fields.LOCATION], item["id"]
+
+
+def _in_order(items: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    last = ("", "")
+    for item in items:
+        key = _key(item)
+        if key <= last:
+            raise ContractError(
+                f"Item {key[1]!r} of location {key[0]!r} comes after {last[1]!r} of {last[0]!r}. "
+                "An index takes each item once, sorted by location and id: sort them, or use merge_items."
+            )
+        yield item
+        last = key
+
+
+def _chunks(items: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    chunk: list[Mapping[str, Any]] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _groups(path: Path, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Row groups of the index there is, in another one's columns."""
+    if not path.exists():
+        return
+    with pq.ParquetFile(path) as file:
+        if file.schema_arrow.equals(schema):
+            yield from map(file.read_row_group, range(file.num_row_groups))
+        else:
+            for chunk in _chunks(iter_items(file)):
+                yield pa.table(encode_items(chunk, schema))
+
+
+def _merged(old: Iterable[pa.Table], new: Sequence[Mapping[str, Any]], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Rows of both, in order, a new one in place of an old one of its id."""
+    ids = pa.array([item["id"] for item in new], pa.string())
+    keys = [_key(item) for item in new]
+    done = 0
+    for table in old:
+        upto = bisect_right(keys, (table[fields.LOCATION][-1].as_py(), table["id"][-1].as_py()))
+        rows = [table.filter(pc.invert(pc.is_in(table["id"], ids))), *_encoded(new[done:upto], schema)]
+        both = pa.concat_tables(rows)
+        yield both.take(pc.sort_indices(both, SORTED_BY)) if upto > done else both
+        done = upto
+    yield from _encoded(new[done:], schema)
+
+
+def _encoded(items: Sequence[Mapping[str, Any]], schema: pa.Schema) -> Iterator[pa.Table]:
+    return (pa.table(encode_items(chunk, schema)) for chunk in _chunks(items))
+
+
+def _open(source: Path | str | pq.ParquetFile) -> pq.ParquetFile:
+    return pq.ParquetFile(source) if isinstance(source, Path | str) else source

@@ -1,0 +1,107 @@
+"""Ids and relative hrefs: the only place that makes a path from an id. Pure strings.
+
+```
+<collection>/<grid square>[/<10 km digits>]/<location>/<item>.json
+                                                      /<stem>_<asset key>.tif
+```
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from catalogs.errors import UnsafeHrefError
+from catalogs.lattice import grid_square
+from catalogs.records import Location
+
+CATALOG = "catalog.json"
+COLLECTION = "collection.json"
+INDEX = "items.parquet"
+LOCATIONS = "locations.parquet"
+FAILURES = "failures.parquet"
+RECIPE = "recipe.json"
+WORK = ".seastars"
+"""Folder of what a build needs to continue: saved searches, the journal."""
+CROWDED = 2000
+"""A square with more locations than this is split by its 10 km digits."""
+TEMPORARY = ".part"
+"""Ending of a file that is still being written."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the locations of one catalog live below their collection."""
+
+    crowded: frozenset[str] = field(default_factory=frozenset)
+    """Grid squares that are split by their 10 km digits."""
+
+    @classmethod
+    def of(cls, locations: Iterable[Location]) -> Layout:
+        """The layout of a whole set of locations."""
+        counts = Counter(grid_square(location) for location in locations)
+        return cls(frozenset(square for square, count in counts.items() if count > CROWDED))
+
+    def folder(self, location: Location) -> str:
+        """Folder of a location's files, relative to the collection: `31UDQ/france-000412`."""
+        square = grid_square(location)
+        if square not in self.crowded:
+            return f"{square}/{location.id}"
+        x, y = location.centre_xy
+        return f"{square}/{int(x // 10_000) % 10}{int(y // 10_000) % 10}/{location.id}"
+
+
+def stem(when: datetime | None, start: datetime | None, end: datetime | None) -> str:
+    """What tells the acquisitions of a location apart: `20230714T105031`, or `20210401_20210930` of a vintage."""
+    if when is not None:
+        return f"{when:%Y%m%dT%H%M%S}"
+    assert start is not None and end is not None, "a scene has a datetime or an interval"
+    return f"{start:%Y%m%d}_{end:%Y%m%d}"
+
+
+def item_id(location_id: str, stem_: str) -> str:
+    """Id of an item, unique in its collection."""
+    return f"{location_id}_{stem_}"
+
+
+def asset_name(stem_: str, key: str) -> str:
+    """File name of an asset."""
+    return f"{stem_}_{key}.tif"
+
+
+def item_name(id_: str) -> str:
+    """File name of an item."""
+    return f"{id_}.json"
+
+
+def up(folder: str, name: str) -> str:
+    """Relative href from a file in `folder` to `name` at the root that `folder` is relative to.
+
+    Examples:
+        >>> up("31UDQ/a-000001", "collection.json")
+        '../../collection.json'
+    """
+    return "../" * (folder.count("/") + 1 if folder else 0) + name
+
+
+def join(folder: str, href: str) -> str:
+    """Resolve a relative href against a folder, refusing one that leaves the root.
+
+    Raises:
+        UnsafeHrefError: The href is absolute or climbs above the root.
+    """
+    joined = posixpath.normpath(posixpath.join(folder, href))
+    if is_absolute(href) or joined.startswith("../") or joined == "..":
+        raise UnsafeHrefError(
+            f"Href {href!r} leaves the catalog's folder. A catalog holds relative hrefs to its own files only; "
+            "open it as a remote catalog (trust_hrefs=True) if you trust its author."
+        )
+    return joined
+
+
+def is_absolute(href: str) -> bool:
+    """Whether an href names its place by itself: a path from the root, or an address with a scheme."""
+    return href.startswith(("/", "\\")) or "://" in href or href[1:3] in (":\\", ":/")

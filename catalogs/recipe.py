@@ -1,0 +1,105 @@
+"""`recipe.json`: what identifies a catalog, so that the same command continues it and another one is refused.
+
+```
+{"contract": "1.0", "sample": {"region": "france", "seed": 7, ...}, "build": {"source": "earth-search", ...}}
+```
+
+A section is what one command was asked for, its defaults resolved. Workers, budgets and retries are not part of it: they do not
+change the bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from catalogs import layout
+from catalogs.errors import ContractError
+from catalogs.fields import CONTRACT_VERSION, check_contract
+from catalogs.pixels import write_whole
+
+CONTRACT = "contract"
+ABSENT = "absent"
+
+
+def read_recipe(folder: Path) -> dict[str, Any]:
+    """The recipe of a catalog's folder; empty where there is none yet.
+
+    Raises:
+        ContractError: The file is not ours, or follows another major version of the contract.
+    """
+    path = folder / layout.RECIPE
+    if not path.exists():
+        return {}
+    try:
+        recipe = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        recipe = None
+    if not isinstance(recipe, dict) or CONTRACT not in recipe:
+        raise ContractError(
+            f"{path} is no recipe of seastars: expected a JSON object with a {CONTRACT!r} version. "
+            "Choose another folder, or restore the file."
+        )
+    check_contract(recipe[CONTRACT], str(path))
+    return recipe
+
+
+def check_ours(folder: Path) -> None:
+    """Refuse to write into a folder that holds something else.
+
+    Raises:
+        ContractError: The folder is a file, or it is not empty and has no recipe of ours.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ContractError(f"{folder} is a file; expected a folder. Choose another folder for the catalog.")
+    if folder.is_dir() and not read_recipe(folder):
+        others = sorted(path.name for path in folder.iterdir() if path.name != layout.RECIPE + layout.TEMPORARY)
+        if others:
+            raise ContractError(
+                f"{folder} is not a catalog of seastars: it holds {others[0]!r}{' and more' if len(others) > 1 else ''}, "
+                f"but no {layout.RECIPE}. Choose an empty folder, or a catalog that `curate sample` made."
+            )
+
+
+def write_section(folder: Path, section: str, values: Mapping[str, Any], *, may_change: Collection[str] = ()) -> None:
+    """Record what a command was asked for, or check that it is asked for the same again.
+
+    Args:
+        folder: The catalog's folder; made where absent.
+        section: `sample` or `build`. Other sections are kept.
+        values: What identifies the section's work; JSON's types.
+        may_change: Keys whose new value replaces the old one.
+
+    Raises:
+        ContractError: The folder is not ours, or it was made from other values; the message has both sides of each.
+        OSError: The disk is full or cannot be written.
+    """
+    check_ours(folder)
+    recipe = read_recipe(folder) or {CONTRACT: CONTRACT_VERSION}
+    values = json.loads(json.dumps(values))
+    if section in recipe:
+        check_same(folder, section, recipe[section], {**values, **{key: recipe[section].get(key) for key in may_change}})
+    if recipe.get(section) != values:
+        text = json.dumps({**recipe, section: values}, indent=2, ensure_ascii=False) + "\n"
+        write_whole(folder / layout.RECIPE, text.encode())
+
+
+def check_same(folder: Path, section: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Compare a section with what is asked for now.
+
+    Raises:
+        ContractError: They differ; the message names each key with both values.
+    """
+    keys = [key for key in {**old, **new} if old.get(key, ABSENT) != new.get(key, ABSENT)]
+    if keys:
+        changes = "; ".join(f"{key} was {_show(old, key)}, now {_show(new, key)}" for key in keys)
+        raise ContractError(
+            f"{folder} was made from another recipe ({section}): {changes}. "
+            "A catalog keeps one recipe: pass the same values again, or choose another folder (--out)."
+        )
+
+
+def _show(values: Mapping[str, Any], key: str) -> str:
+    return json.dumps(values[key], ensure_ascii=False) if key in values else ABSENT

@@ -1,0 +1,135 @@
+"""A tiny catalog for tests and notebooks: smooth random ground, no simulation, no network, a few milliseconds a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from catalogs import layout
+from catalogs.bands import Sensor, find_sensor
+from catalogs.lattice import squares_around
+from catalogs.locations import write_locations
+from catalogs.masks import mask_shares
+from catalogs.recipe import write_section
+from catalogs.records import Band, Location, Radiometry, Scene, SourceWindow
+from catalogs.writer import CatalogWriter, Patch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FIRST_DAY = datetime(2023, 1, 15, 10, 50, 31, tzinfo=UTC)
+
+
+def make_locations(count: int = 3, *, lon: float = 1.44, lat: float = 43.6, side_m: int = 600, slug: str = "test") -> list[Location]:
+    """Squares in a row, 6 km apart, with splits in turn."""
+    epsg, bounds = squares_around(lon + 0.075 * np.arange(count), np.full(count, lat), side_m)
+    splits = ("train", "train", "val", "test")
+    return [Location(f"{slug}-{i:06d}", int(epsg[i]), tuple(int(edge) for edge in bounds[i]), splits[i % 4]) for i in range(count)]  # type: ignore[arg-type]
+
+
+def make_catalog(
+    folder: Path,
+    *,
+    locations: Sequence[Location] | None = None,
+    sensors: Sequence[str] = ("sentinel-2-l2a",),
+    seasons: int = 2,
+    json_items: bool = True,
+    seed: int = 0,
+) -> Path:
+    """Write a small, valid catalog.
+
+    Args:
+        folder: Where to; made where absent.
+        locations: Its squares; three of 600 m near Toulouse where absent.
+        sensors: Ids of its sensors.
+        seasons: Dates per location and sensor.
+        json_items: Whether items are JSON files too, or rows of the index alone.
+        seed: Of its pixels.
+
+    Returns:
+        The folder.
+    """
+    squares = list(make_locations() if locations is None else locations)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_section(folder, "sample", {"region": "test", "seed": seed})
+    write_section(folder, "build", {"source": "catalogs.testing", "sensors": list(sensors), "seasons": seasons})
+    write_locations(folder / layout.LOCATIONS, squares)
+    bands = {sensor: find_sensor(sensor).bands for sensor in sensors}
+    writer = CatalogWriter(folder, squares, bands, description="A catalog for tests.", json_items=json_items)
+    for number, location in enumerate(squares):
+        items = [writer.write_scene(*make_scene(find_sensor(sensor), location, season, seed=seed + 1000 * number + season))
+                 for sensor in sensors for season in range(seasons)]
+        writer.finish(location, items, [])
+    writer.close()
+    return folder
+
+
+def make_scene(sensor: Sensor, location: Location, season: int, *, seed: int) -> tuple[Scene, list[Patch]]:
+    """A scene of smooth random ground, clear and whole, without its files."""
+    rng = np.random.default_rng(seed)
+    patches = [_patch(sensor, location, gsd, rng) for gsd in sensor.gsds]
+    if sensor.mask:
+        patches.append(_mask(sensor, sensor.mask, location))
+    shares = mask_shares(patches[-1].pixels[0], sensor.mask.name) if sensor.mask else None
+    when = FIRST_DAY + timedelta(days=91 * season)
+    vintage = sensor.id in ("spot-ortho", "aerial-ortho")
+    return Scene(
+        sensor=sensor.id,
+        location=location,
+        rasters=(),
+        datetime=None if vintage else when,
+        start_datetime=when if vintage else None,
+        end_datetime=when + timedelta(days=60) if vintage else None,
+        season=season,
+        cloud_percent=shares.not_clear if shares else None,
+        snow_percent=shares.snow if shares else None,
+        unclassified_percent=shares.unclassified if shares else None,
+        valid_percent=100.0,
+        source_cloud_percent=12.5,
+        source_id=f"{sensor.id}-{season}",
+        source_href=f"https://example.com/{sensor.id}/{season}.json",
+        platform="sentinel-2a" if sensor.constellation == "sentinel-2" else None,
+        sun_elevation=41.25,
+        sun_azimuth=160.5,
+        baseline="05.10" if sensor.constellation == "sentinel-2" else None,
+        radiometry=Radiometry("default", "consistent"),
+        simulated=True,
+    ), patches
+
+
+def _patch(sensor: Sensor, location: Location, gsd: float, rng: np.random.Generator) -> Patch:
+    bands = tuple(band for band in sensor.bands if band.gsd == gsd)
+    grid = location.grid(gsd)
+    ground = np.stack([_smooth(grid.shape, rng) for _ in bands])
+    pixels: NDArray[Any] = _to_numbers(ground, bands[0], sensor.data_type)
+    return Patch(f"{gsd:g}m", pixels, bands, grid, tuple(_source(sensor, band, grid.shape) for band in bands))
+
+
+def _mask(sensor: Sensor, mask: Band, location: Location) -> Patch:
+    grid = location.grid(mask.gsd)
+    clear = {"scl": 4, "qa_pixel": 1 << 6}[mask.name]
+    pixels = np.full((1, *grid.shape), clear, dtype=sensor.mask_type)
+    return Patch(mask.name, pixels, (mask,), grid, (_source(sensor, mask, grid.shape),), is_mask=True)
+
+
+def _smooth(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Reflectance of smooth ground with fine texture, 0.02 to 0.5."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]] / max(shape)
+    waves = sum(np.sin(rng.uniform(2, 20) * rows + rng.uniform(2, 20) * columns + rng.uniform(0, 6)) for _ in range(4))
+    ground: NDArray[np.float64] = np.clip(0.18 + 0.03 * waves + rng.normal(0, 0.02, shape), 0.02, 0.5)
+    ground.flat[:: max(ground.size // 40, 1)] = 0.02
+    return ground
+
+
+def _to_numbers(ground: NDArray[np.float64], band: Band, data_type: str) -> NDArray[Any]:
+    if data_type == "float32":
+        return ground.astype(data_type)
+    return np.round((ground - (band.offset or 0)) / (band.scale or 1)).astype(data_type)
+
+
+def _source(sensor: Sensor, band: Band, shape: tuple[int, int]) -> SourceWindow:
+    return SourceWindow(f"https://example.com/{sensor.id}/{band.name}.tif", (120, 60, shape[1], shape[0]), '"etag"')

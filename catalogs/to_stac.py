@@ -1,0 +1,279 @@
+"""Records to STAC 1.1, as plain dictionaries. Pure.
+
+An item has two forms. In an index row its hrefs are relative to the collection's folder and `derived_from` is its only
+link (`scene_to_item`). In a JSON file its hrefs are relative to itself and it links to its parents (`link_item`).
+Dictionaries rather than `pystac.Item`: they cost a tenth, and readers without pystac need the same code.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from catalogs import fields, layout, masks
+from catalogs.bands import Sensor, find_sensor, raster_key
+from catalogs.lattice import footprint, grid_square
+from catalogs.records import Band, Raster, Scene, SourceWindow
+
+STAC_VERSION = "1.1.0"
+EXTENSION = "https://stac-extensions.github.io/{}/schema.json"
+ITEM_EXTENSIONS = [
+    EXTENSION.format(name)
+    for name in ("eo/v2.0.0", "file/v2.1.0", "grid/v1.1.0", "processing/v1.2.0", "projection/v2.0.0", "raster/v2.0.0",
+                 "sat/v1.2.0", "view/v1.1.0")
+]  # fmt: skip
+GEOTIFF = "image/tiff; application=geotiff"
+GEOPARQUET = "application/vnd.apache.parquet"
+
+
+def scene_to_item(scene: Scene) -> dict[str, Any]:
+    """A scene as a STAC item in the form of an index row.
+
+    Returns:
+        A dictionary of JSON types; hrefs relative to the collection's folder, the only link `derived_from`.
+    """
+    geometry, bbox = footprint(scene.location)
+    stem = layout.stem(scene.datetime, scene.start_datetime, scene.end_datetime)
+    return {
+        "type": "Feature",
+        "stac_version": STAC_VERSION,
+        "stac_extensions": _extensions(scene),
+        "id": layout.item_id(scene.location.id, stem),
+        "collection": scene.sensor,
+        "geometry": geometry,
+        "bbox": bbox,
+        "properties": _properties(scene),
+        "links": [{"rel": "derived_from", "href": scene.source_href, "type": "application/geo+json"}] if scene.source_href else [],
+        "assets": {raster.key: _asset(raster) for raster in scene.rasters},
+    }
+
+
+def link_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON form of an item from its row form."""
+    folder = item_folder(item)
+    parents = [
+        {"rel": "root", "href": layout.up(f"{item['collection']}/{folder}", layout.CATALOG), "type": "application/json"},
+        {"rel": "parent", "href": "../catalog.json", "type": "application/json"},
+        {"rel": "collection", "href": layout.up(folder, layout.COLLECTION), "type": "application/json"},
+    ]
+    assets = {key: {**asset, "href": f"./{posixpath.basename(asset['href'])}"} for key, asset in item["assets"].items()}
+    return {**item, "links": [*parents, *item["links"]], "assets": assets}
+
+
+def item_folder(item: Mapping[str, Any]) -> str:
+    """Folder of an item in row form, relative to its collection."""
+    return posixpath.dirname(next(iter(item["assets"].values()))["href"])
+
+
+def write_time(when: datetime) -> str:
+    """RFC 3339 in UTC, with fractions only where there are any."""
+    return when.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _extensions(scene: Scene) -> list[str]:
+    absent = []
+    if scene.sun_elevation is None and scene.sun_azimuth is None:
+        absent.append("view")
+    if scene.relative_orbit is None and scene.orbit_state is None:
+        absent.append("sat")
+    return [address for address in ITEM_EXTENSIONS if not any(f"/{name}/" in address for name in absent)]
+
+
+def _properties(scene: Scene) -> dict[str, Any]:
+    sensor = find_sensor(scene.sensor)
+    resampling = next((raster.resampling for raster in scene.rasters if raster.resampling and not raster.is_mask), None)
+    measured = {
+        "start_datetime": scene.start_datetime and write_time(scene.start_datetime),
+        "end_datetime": scene.end_datetime and write_time(scene.end_datetime),
+        "platform": scene.platform,
+        "constellation": sensor.constellation,
+        "instruments": list(sensor.instruments),
+        "gsd": min((band.gsd for raster in scene.rasters if not raster.is_mask for band in raster.bands), default=sensor.gsds[0]),
+        "eo:cloud_cover": scene.cloud_percent,
+        "eo:snow_cover": scene.snow_percent,
+        "view:sun_elevation": scene.sun_elevation,
+        "view:sun_azimuth": scene.sun_azimuth,
+        "sat:relative_orbit": scene.relative_orbit,
+        "sat:orbit_state": scene.orbit_state,
+        "grid:code": f"MGRS-{grid_square(scene.location)}",
+        "proj:code": f"EPSG:{scene.location.epsg}",
+        "proj:bbox": [float(edge) for edge in scene.location.bounds],
+        "processing:level": sensor.level,
+        "processing:version": scene.baseline,
+        "processing:expression": {"format": "gdal-warp", "expression": resampling} if resampling else None,
+        fields.CONTRACT: fields.CONTRACT_VERSION,
+        fields.LOCATION: scene.location.id,
+        fields.SPLIT: scene.location.split,
+        fields.SEASON: scene.season,
+        fields.VALID_PERCENT: scene.valid_percent,
+        fields.UNCLASSIFIED_PERCENT: scene.unclassified_percent,
+        fields.SOURCE_CLOUD_PERCENT: scene.source_cloud_percent,
+        fields.SOURCE_ID: scene.source_id,
+        fields.RADIOMETRY: scene.radiometry
+        and {"decision": scene.radiometry.decision, "check": scene.radiometry.check},
+        fields.SHIFT_M: list(scene.shift_m) if scene.shift_m else None,
+        fields.SIMULATED: scene.simulated,
+    }
+    return {"datetime": scene.datetime and write_time(scene.datetime), **_present(measured)}
+
+
+def _asset(raster: Raster) -> dict[str, Any]:
+    return _present(
+        {
+            "href": raster.href,
+            "type": GEOTIFF,
+            "roles": ["data-mask"] if raster.is_mask else ["data"],
+            "gsd": raster.grid.gsd,
+            "data_type": raster.data_type,
+            "proj:shape": [raster.grid.height, raster.grid.width],
+            "proj:transform": list(raster.grid.transform),
+            "file:checksum": raster.checksum,
+            "file:size": raster.size,
+            "bands": [band_to_stac(band) for band in raster.bands],
+            fields.RESAMPLING: raster.resampling,
+            fields.SOURCES: [_source(source) for source in raster.sources],
+        }
+    )
+
+
+def _source(source: SourceWindow) -> dict[str, Any]:
+    return _present({"href": source.href, "window": list(source.window), "checksum": source.checksum})
+
+
+def band_to_stac(band: Band) -> dict[str, Any]:
+    """A band as an entry of STAC 1.1 `bands`."""
+    return _present(
+        {
+            "name": band.name,
+            "gsd": band.gsd,
+            "eo:common_name": band.common_name,
+            "eo:center_wavelength": band.wavelength_um,
+            "nodata": band.nodata,
+            "raster:scale": band.scale,
+            "raster:offset": band.offset,
+        }
+    )
+
+
+def _present(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the keys that have no value; whole numbers as integers, so that a record has one spelling."""
+    return {key: _plain(value) for key, value in values.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return [_plain(part) for part in value] if isinstance(value, list) else value
+
+
+def collection_to_stac(
+    sensor: Sensor,
+    bands: Sequence[Band],
+    *,
+    bbox: Sequence[float] | None,
+    interval: tuple[datetime, datetime] | None,
+    children: Sequence[str],
+    notices: Sequence[str],
+    index_checksum: str | None,
+) -> dict[str, Any]:
+    """The collection of one sensor.
+
+    Args:
+        sensor: What was measured.
+        bands: The bands that its items may have.
+        bbox: (west, south, east, north) of all items, degrees; the whole globe where there are none.
+        interval: First and last instant of all items; open where there are none.
+        children: Hrefs of the squares' catalogs, relative to the collection.
+        notices: Attribution sentences, of every source that took part.
+        index_checksum: Multihash of `items.parquet`; none where it is not written yet.
+    """
+    keys: dict[str, list[Band]] = {}
+    for band in bands:
+        keys.setdefault(raster_key(band), []).append(band)
+    item_assets = {key: {"type": GEOTIFF, "roles": ["data"], "data_type": sensor.data_type, "bands": [band_to_stac(b) for b in group]}
+                   for key, group in sorted(keys.items())}
+    if sensor.mask:
+        item_assets[sensor.mask.name] = _mask_asset(sensor, sensor.mask)
+    collection = {
+        "type": "Collection",
+        "stac_version": STAC_VERSION,
+        "stac_extensions": [EXTENSION.format(name) for name in ("classification/v1.1.0", "eo/v2.0.0", "file/v2.1.0", "scientific/v1.0.0")],
+        "id": sensor.id,
+        "title": sensor.title,
+        "description": f"{sensor.title}: one item per acquisition and location. {' '.join(notices)}",
+        "license": sensor.license,
+        "providers": [sensor.provider],
+        "extent": {
+            "spatial": {"bbox": [list(bbox or (-180.0, -90.0, 180.0, 90.0))]},
+            "temporal": {"interval": [[write_time(when) for when in interval] if interval else [None, None]]},
+        },
+        "summaries": {"constellation": [sensor.constellation], "instruments": list(sensor.instruments), "gsd": list(sensor.gsds)},
+        "item_assets": item_assets,
+        "links": [
+            {"rel": "root", "href": "../catalog.json", "type": "application/json"},
+            {"rel": "parent", "href": "../catalog.json", "type": "application/json"},
+            *({"rel": "child", "href": f"./{href}", "type": "application/json"} for href in children),
+        ],
+        fields.CONTRACT: fields.CONTRACT_VERSION,
+    }
+    if sensor.citation:
+        collection["sci:citation"] = sensor.citation
+    if index_checksum:
+        collection["assets"] = {"items": {"href": f"./{layout.INDEX}", "type": GEOPARQUET, "roles": ["collection-mirror"],
+                                          "title": "All items, as stac-geoparquet", "file:checksum": index_checksum}}
+    return collection
+
+
+def _mask_asset(sensor: Sensor, mask: Band) -> dict[str, Any]:
+    asset = {"type": GEOTIFF, "roles": ["data-mask"], "data_type": sensor.mask_type, "bands": [band_to_stac(mask)]}
+    if mask.name == "scl":
+        asset["classification:classes"] = [{"value": value, "name": name} for value, name in masks.SCL_CLASSES.items()]
+    else:
+        asset["classification:bitfields"] = [
+            {"name": name, "offset": bit, "length": 1,
+             "classes": [{"value": 0, "name": f"not_{name}"}, {"value": 1, "name": name}]}
+            for name, bit in masks.QA_BITS.items()
+        ]
+    return asset
+
+
+def square_to_stac(sensor_id: str, folder: str, items: Sequence[str], children: Sequence[str] = ()) -> dict[str, Any]:
+    """The catalog of one grid square, or of a part of a crowded one.
+
+    Args:
+        sensor_id: Its collection.
+        folder: Its folder, relative to the collection: `31UDQ` or `31UDQ/47`.
+        items: Hrefs of its items, relative to `folder`.
+        children: Hrefs of its parts' catalogs, relative to `folder`.
+    """
+    return {
+        "type": "Catalog",
+        "stac_version": STAC_VERSION,
+        "id": f"{sensor_id}-{folder.replace('/', '-')}",
+        "description": f"Items of {sensor_id} in MGRS square {folder.replace('/', ' ')}.",
+        "links": [
+            {"rel": "root", "href": layout.up(f"{sensor_id}/{folder}", layout.CATALOG), "type": "application/json"},
+            {"rel": "parent", "href": "../catalog.json" if "/" in folder else "../collection.json", "type": "application/json"},
+            *({"rel": "child", "href": f"./{href}", "type": "application/json"} for href in children),
+            *({"rel": "item", "href": f"./{href}", "type": "application/geo+json"} for href in items),
+        ],
+    }
+
+
+def catalog_to_stac(name: str, description: str, sensors: Sequence[str]) -> dict[str, Any]:
+    """The root catalog."""
+    return {
+        "type": "Catalog",
+        "stac_version": STAC_VERSION,
+        "id": name,
+        "title": name,
+        "description": description,
+        fields.CONTRACT: fields.CONTRACT_VERSION,
+        "links": [
+            {"rel": "root", "href": "./catalog.json", "type": "application/json"},
+            *({"rel": "child", "href": f"./{sensor}/{layout.COLLECTION}", "type": "application/json", "title": sensor} for sensor in sensors),
+            {"rel": "locations", "href": f"./{layout.LOCATIONS}", "type": GEOPARQUET, "title": "What was sampled"},
+        ],
+    }

@@ -1,0 +1,221 @@
+"""The only code that writes a catalog.
+
+Every file is written beside its name and renamed. Of an item the assets come first and its JSON last; a finished location
+enters the journal; at a checkpoint the index, the squares' catalogs, the collection and the failures take the journal in,
+and the journal is cleared. So a kill leaves a catalog that opens, and costs the locations that were in work.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from catalogs import layout
+from catalogs.bands import find_sensor
+from catalogs.failures import read_failures, write_failures
+from catalogs.index import extent, folders, items_schema, merge_items
+from catalogs.journal import Entry, Failure, Journal
+from catalogs.pixels import multihash, write_raster, write_whole
+from catalogs.records import Band, Grid, Location, Raster, Scene, SourceWindow
+from catalogs.to_stac import catalog_to_stac, collection_to_stac, link_item, scene_to_item, square_to_stac
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+GEONAMES_NOTICE = "Places: GeoNames (geonames.org), CC BY 4.0."
+INDEX_ONLY_ABOVE = 50_000
+"""Above this many items, the index is the items: no JSON file each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """The pixels of one raster of a scene, before they are a file."""
+
+    key: str
+    """Asset key."""
+    pixels: NDArray[Any]
+    """(bands, height, width), native type."""
+    bands: tuple[Band, ...]
+    """What they are, scale and offset as of this scene."""
+    grid: Grid
+    """On the location's square."""
+    sources: tuple[SourceWindow, ...] = ()
+    """One per band."""
+    resampling: str | None = None
+    """Kernel of the warp, if there was one."""
+    is_mask: bool = False
+    """A classification or quality raster."""
+
+
+class CatalogWriter:
+    """Writes one catalog; one process at a time, scenes from any thread."""
+
+    def __init__(
+        self,
+        folder: Path,
+        locations: Sequence[Location],
+        sensors: Mapping[str, Sequence[Band]],
+        *,
+        description: str,
+        notices: Sequence[str] = (),
+        json_items: bool = True,
+    ) -> None:
+        """Open a folder for writing and take in what an earlier run left.
+
+        Args:
+            folder: The catalog's folder.
+            locations: All locations of the catalog.
+            sensors: Ids of the sensors, with the bands that their items may have.
+            description: Of the catalog, for people.
+            notices: Attribution of the places and sources beside the sensors' own.
+            json_items: Whether each item is a JSON file too, or a row of the index alone.
+        """
+        self._folder = folder
+        self._layout = layout.Layout.of(locations)
+        self._schemas = {sensor: items_schema(find_sensor(sensor), bands, has_mask=find_sensor(sensor).mask is not None)
+                         for sensor, bands in sensors.items()}
+        self._bands = sensors
+        self._description = description
+        self._notices = notices
+        self._json_items = json_items
+        self._journal = Journal(folder)
+        self._lock = Lock()
+        self._failures = {(failure.location, failure.season): failure for failure in read_failures(folder)}
+        self._journal.trim()
+        self._done = self._known_locations()
+        self.checkpoint()
+
+    @property
+    def done(self) -> frozenset[str]:
+        """Ids of the locations that are finished, with items or with failures."""
+        return frozenset(self._done)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """What could not be completed so far."""
+        return list(self._failures.values())
+
+    def write_scene(self, scene: Scene, patches: Iterable[Patch]) -> dict[str, Any]:
+        """Write the assets of a scene, then its JSON.
+
+        Args:
+            scene: Everything but its rasters.
+            patches: Its pixels, one per asset.
+
+        Returns:
+            The item in row form, to be given to `finish` with its location's other items.
+        """
+        folder = self._layout.folder(scene.location)
+        stem = layout.stem(scene.datetime, scene.start_datetime, scene.end_datetime)
+        rasters = [self._write_patch(scene.sensor, f"{folder}/{layout.asset_name(stem, patch.key)}", patch) for patch in patches]
+        item = scene_to_item(replace(scene, rasters=tuple(sorted(rasters, key=lambda raster: raster.key))))
+        if self._json_items:
+            self._write_json(f"{scene.sensor}/{folder}/{layout.item_name(item['id'])}", link_item(item))
+        return item
+
+    def finish(self, location: Location, items: Sequence[Mapping[str, Any]], failures: Sequence[Failure]) -> None:
+        """Record a location as finished, and remove what an interrupted run left of it."""
+        for sensor in self._schemas:
+            self._sweep(sensor, location, [item for item in items if item["collection"] == sensor])
+        with self._lock:
+            self._journal.append(Entry(location.id, items, failures))
+            self._note(location.id, failures)
+
+    def checkpoint(self) -> None:
+        """Take the journal into the index, link what is new, and clear the journal."""
+        with self._lock:
+            entries = list(self._journal.entries())
+            for entry in entries:
+                self._note(entry.location, entry.failures)
+            new: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+            for entry in entries:
+                for item in entry.items:
+                    new[item["collection"]].append(item)
+            for sensor, schema in self._schemas.items():
+                index = self._folder / sensor / layout.INDEX
+                if new[sensor] or not index.exists():
+                    index.parent.mkdir(parents=True, exist_ok=True)
+                    merge_items(index, new[sensor], schema)
+                self._write_collection(sensor)
+            self._write_json(layout.CATALOG, catalog_to_stac(self._folder.name, self._description, list(self._schemas)))
+            write_failures(self._folder, self._failures.values())
+            self._journal.clear()
+
+    def close(self) -> None:
+        """Take a last checkpoint and leave nothing behind that an undisturbed run would not have left."""
+        self.checkpoint()
+        work = self._folder / layout.WORK
+        if work.is_dir() and not any(work.iterdir()):
+            work.rmdir()
+
+    def _write_patch(self, sensor: str, href: str, patch: Patch) -> Raster:
+        checksum, size = write_raster(self._folder / sensor / href, patch.pixels, patch.grid, patch.bands)
+        return Raster(patch.key, href, patch.bands, patch.grid, patch.pixels.dtype.name, checksum, size, patch.resampling,
+                      patch.sources, patch.is_mask)
+
+    def _write_json(self, href: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file, unless it holds just that already."""
+        path, text = self._folder / href, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"
+        if not (path.exists() and path.read_bytes() == text):
+            write_whole(path, text)
+
+    def _write_collection(self, sensor: str) -> None:
+        index = self._folder / sensor / layout.INDEX
+        bbox, interval, _ = extent(index)
+        squares = self._write_squares(sensor, index) if self._json_items else []
+        record = find_sensor(sensor)
+        years = sorted({when.year for when in interval}) if interval else []
+        notices = [f"{record.attribution} {'-'.join(map(str, years))}".strip() + ".", *self._notices]
+        self._write_json(
+            f"{sensor}/{layout.COLLECTION}",
+            collection_to_stac(record, self._bands[sensor], bbox=bbox, interval=interval, children=squares, notices=notices,
+                               index_checksum=multihash(index.read_bytes())),
+        )
+
+    def _write_squares(self, sensor: str, index: Path) -> list[str]:
+        """Write the catalogs of all squares; give the hrefs of the top ones."""
+        items: dict[str, list[str]] = defaultdict(list)
+        table = folders(index)
+        for id_, folder in zip(table["id"].to_pylist(), table["folder"].to_pylist(), strict=True):
+            square, _, location = folder.rpartition("/")
+            items[square].append(f"{location}/{layout.item_name(id_)}")
+        parts: dict[str, list[str]] = defaultdict(list)
+        for square in sorted(items):
+            top, _, part = square.partition("/")
+            parts[top] += [f"{part}/{layout.CATALOG}"] if part else []
+        for square in sorted(items.keys() | parts.keys()):
+            self._write_json(f"{sensor}/{square}/{layout.CATALOG}",
+                             square_to_stac(sensor, square, sorted(items.get(square, [])), parts.get(square, [])))
+        return [f"{top}/{layout.CATALOG}" for top in sorted(parts)]
+
+    def _sweep(self, sensor: str, location: Location, items: Sequence[Mapping[str, Any]]) -> None:
+        """Remove files of a location that no item of it names: left by a run that was killed."""
+        folder = self._folder / sensor / self._layout.folder(location)
+        if not folder.is_dir():
+            return
+        named = {href for item in items for href in (asset["href"].rpartition("/")[2] for asset in item["assets"].values())}
+        named |= {layout.item_name(item["id"]) for item in items}
+        for path in folder.iterdir():
+            if path.name not in named:
+                path.unlink()
+        if not named:
+            folder.rmdir()
+
+    def _note(self, location: str, failures: Sequence[Failure]) -> None:
+        self._done.add(location)
+        for key in [key for key in self._failures if key[0] == location]:
+            del self._failures[key]
+        self._failures.update({(failure.location, failure.season): failure for failure in failures})
+
+    def _known_locations(self) -> set[str]:
+        known = {location for location, _ in self._failures}
+        for sensor in self._schemas:
+            index = self._folder / sensor / layout.INDEX
+            if index.exists():
+                known.update(folder.rpartition("/")[2] for folder in folders(index)["folder"].to_pylist())
+        return known

@@ -1,0 +1,123 @@
+"""Candidate scenes to chosen scenes. Pure.
+
+Acquisitions are told apart from their copies, each season's candidates are put in the order in which they are worth
+reading, and across sensors those nearest to each other in time come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import product
+
+from catalogs.foreign import SourceScene
+from curate.seasons import DateWindow
+
+SAME_PASS = timedelta(minutes=10)
+"""Scenes of one platform this near in time are one acquisition, seen in several tiles or processed several times."""
+UNKNOWN_CLOUD = 50.0
+"""Where a scene without stated cloud cover stands in the order."""
+MANY = 50_000
+"""Above this many combinations of sensors, cloudy scenes are dropped before combinations are formed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A scene that may answer for a location."""
+
+    scene: SourceScene
+    """As its source describes it."""
+    covers: bool
+    """Whether its footprint holds the whole square."""
+
+
+def merge_copies(candidates: Sequence[Candidate], epsg: int) -> list[Candidate]:
+    """One candidate per acquisition: overlapping tiles and reprocessings of one pass are one scene.
+
+    Of the copies the one that covers the square comes first, then the one in the location's own UTM zone, then the newest
+    processing, then by id.
+
+    Args:
+        candidates: All of one sensor.
+        epsg: The location's UTM zone.
+    """
+    merged: list[Candidate] = []
+    last_of_platform: dict[str | None, tuple[datetime, int]] = {}
+    for candidate in sorted(candidates, key=_time_and_id):
+        when = middle(candidate.scene)
+        earlier = last_of_platform.get(candidate.scene.platform)
+        if candidate.scene.datetime is not None and earlier and when - earlier[0] <= SAME_PASS:
+            place = earlier[1]
+            merged[place] = max(merged[place], candidate, key=lambda copy: _preference(copy, epsg))
+        else:
+            place = len(merged)
+            merged.append(candidate)
+        last_of_platform[candidate.scene.platform] = (when, place)
+    return sorted(merged, key=_time_and_id)
+
+
+def in_window(candidates: Sequence[Candidate], window: DateWindow) -> list[Candidate]:
+    """Candidates of a date window; a vintage interval that overlaps it counts."""
+    return [candidate for candidate in candidates if _first(candidate.scene) < window.end and _last(candidate.scene) >= window.start]
+
+
+def order_combinations(
+    by_sensor: Mapping[str, Sequence[Candidate]], max_delta_days: float | None, is_clear: Callable[[Candidate], bool]
+) -> Iterator[tuple[Candidate, ...]]:
+    """Combinations of one candidate per sensor, those nearest in time first, then the least cloudy as stated by the source.
+
+    Args:
+        by_sensor: Candidates of one season.
+        max_delta_days: The greatest time between any two sensors, days; no limit where absent.
+        is_clear: Judges a candidate by its pixels; asked beforehand only where combinations are many.
+    """
+    groups = [list(group) for group in by_sensor.values()]
+    count = 1
+    for group in groups:
+        count *= len(group)
+    if count > MANY:
+        groups = [[candidate for candidate in group if is_clear(candidate)] for group in groups]
+    combinations = [(spread(combination), combination) for combination in product(*groups)]
+    limit = timedelta(days=max_delta_days) if max_delta_days is not None else timedelta.max
+    ordered = sorted((pair for pair in combinations if pair[0] <= limit), key=lambda pair: (pair[0], *_stated(pair[1])))
+    yield from (combination for _, combination in ordered)
+
+
+def spread(combination: Sequence[Candidate]) -> timedelta:
+    """Time between the first and the last of several acquisitions; within a vintage interval it is zero."""
+    latest_start = max(_first(candidate.scene) for candidate in combination)
+    earliest_end = min(_last(candidate.scene) for candidate in combination)
+    return max(latest_start - earliest_end, timedelta(0))
+
+
+def middle(scene: SourceScene) -> datetime:
+    """When a scene was taken; of a vintage the middle of its interval."""
+    return _first(scene) + (_last(scene) - _first(scene)) / 2
+
+
+def _first(scene: SourceScene) -> datetime:
+    when = scene.datetime or scene.start_datetime
+    assert when is not None, f"scene {scene.id} has no time"
+    return when
+
+
+def _last(scene: SourceScene) -> datetime:
+    when = scene.datetime or scene.end_datetime
+    assert when is not None, f"scene {scene.id} has no time"
+    return when
+
+
+def _time_and_id(candidate: Candidate) -> tuple[datetime, str]:
+    return middle(candidate.scene), candidate.scene.id
+
+
+def _preference(candidate: Candidate, epsg: int) -> tuple[bool, bool, str, str, str]:
+    scene = candidate.scene
+    return candidate.covers, scene.epsg == epsg, scene.baseline or "", scene.created or "", scene.id
+
+
+def _stated(combination: Sequence[Candidate]) -> tuple[float, list[tuple[datetime, str]]]:
+    clouds = [candidate.scene.cloud_percent for candidate in combination]
+    total = sum(UNKNOWN_CLOUD if cloud is None else cloud for cloud in clouds)
+    return total, [_time_and_id(candidate) for candidate in combination]

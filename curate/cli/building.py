@@ -1,0 +1,79 @@
+"""What `curate build` does beside the build itself: open the source, show progress, tell the outcome."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from curate.assemble import count_reasons
+from curate.cli.console import emit_json, progress, say
+from curate.errors import SourceUnavailableError
+from curate.pipeline import Build, BuildRequest, BuildSummary
+
+REMOTE_WORKERS = 16
+INTERRUPTED = 130
+
+
+def run_build(
+    catalog: Path, request: BuildRequest, *, workers: int | None, retry_failed: bool, dry_run: bool, as_json: bool, quiet: bool
+) -> int:
+    """Run a build and tell of it; see `curate.cli.build.build` for the arguments.
+
+    Returns:
+        The exit code: 0 done, though with recorded failures; 4 where a source kept something back; 130 interrupted.
+    """
+    from curate.sources import open_source
+
+    build = Build.prepare(catalog, request, open_source, dry_run=dry_run)
+    if dry_run:
+        _tell_plan(build, as_json=as_json, quiet=quiet)
+        return 0
+    say(f"Building {len(build.locations)} locations of {catalog} from {build.source.name}: {', '.join(build.wanted.sensors)}.", quiet=quiet)
+    count = workers or ((os.cpu_count() or 1) if build.source.simulated else REMOTE_WORKERS)
+    summary = build.run(workers=count, watch=partial(progress, quiet=quiet), retry_failed=retry_failed)
+    if as_json:
+        emit_json(_as_json(catalog, summary))
+    _tell_outcome(catalog, summary, quiet=quiet)
+    if summary.stopped:
+        return INTERRUPTED
+    kept_back = any(failure.transient for failure in summary.failures)
+    return SourceUnavailableError.exit_code if kept_back else 0
+
+
+def _tell_plan(build: Build, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        emit_json({"catalog": str(build.folder), "locations": len(build.locations), **build.recipe})
+        return
+    say(f"Would build {len(build.locations)} locations from {build.source.name} with:", quiet=quiet)
+    for key, value in build.recipe.items():
+        say(f"  {key}: {value}", quiet=quiet)
+    say("Nothing was written.", quiet=quiet)
+
+
+def _tell_outcome(catalog: Path, summary: BuildSummary, *, quiet: bool) -> None:
+    if summary.stopped:
+        say(f"Stopped. {catalog} is a valid catalog of what was done; the same command continues.", quiet=quiet)
+        return
+    say(f"Wrote {summary.items_written} items of {summary.locations_done} locations. "
+        f"{summary.complete} of {summary.locations} locations are complete.", quiet=quiet)
+    for reason, count in count_reasons(summary.failures).items():
+        example = next(failure.message for failure in summary.failures if failure.reason == reason)
+        say(f"  {count} x {reason}, for example: {example}", quiet=quiet)
+    if any(failure.transient for failure in summary.failures):
+        say("Some scenes could not be read: run the same command again to try these.", quiet=quiet)
+    elif summary.failures:
+        say("What failed is in failures.parquet; --retry-failed tries it again.", quiet=quiet)
+    say(f"Next: curate verify {catalog}", quiet=quiet)
+
+
+def _as_json(catalog: Path, summary: BuildSummary) -> dict[str, Any]:
+    return {
+        "catalog": str(catalog),
+        "locations": summary.locations,
+        "complete": summary.complete,
+        "items_written": summary.items_written,
+        "stopped": summary.stopped,
+        "failures": count_reasons(summary.failures),
+    }

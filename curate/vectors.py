@@ -1,0 +1,82 @@
+"""Reading geometries of any vector file as longitudes and latitudes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curate.errors import RegionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SUFFIXES = (".geojson", ".json", ".gpkg", ".parquet", ".fgb", ".shp", ".kml")
+"""What is taken for the name of a file."""
+POINT, POLYGONS = 0, (3, 6)
+"""shapely's numbers of geometry types."""
+
+
+def read_geometries(path: Path) -> NDArray[Any]:
+    """The geometries of a file, in its order, in longitude and latitude inside -180 to 180.
+
+    What reaches beyond 180 degrees is cut there and wrapped. Broken polygons are mended; empty geometries are left out.
+
+    Args:
+        path: GeoJSON, GeoPackage, GeoParquet or another format of GDAL, in any coordinate system; without one, WGS 84.
+
+    Raises:
+        RegionError: The file is absent, cannot be read, or holds no geometry.
+    """
+    import shapely
+
+    if not path.is_file():
+        raise RegionError(f"{path} is not there; expected a vector file, such as a GeoJSON or GeoPackage. Check the path.")
+    frame = _read_frame(path)
+    if frame.crs is not None:
+        frame = frame.to_crs(4326)
+    shapes = np.asarray(frame.geometry.to_numpy(), object)
+    shapes = shapely.force_2d(shapes[~(shapely.is_missing(shapes) | shapely.is_empty(shapes))])
+    if not len(shapes):
+        raise RegionError(f"{path} is empty; expected at least one geometry. Choose another file.")
+    west, south, east, north = shapely.total_bounds(shapes)
+    if not (-360 <= west and east <= 540 and -90 <= south and north <= 90):
+        raise RegionError(
+            f"{path} has coordinates from {west:g}, {south:g} to {east:g}, {north:g} and no coordinate system; expected degrees. "
+            "Save it with its coordinate system, or in EPSG:4326."
+        )
+    return wrap(np.where(shapely.is_valid(shapes), shapes, shapely.make_valid(shapes)))
+
+
+def _read_frame(path: Path) -> Any:
+    import geopandas
+
+    try:
+        return geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
+    # pyogrio and pyarrow raise errors of their own for what they cannot read; none shares a parent but Exception.
+    except Exception as error:
+        raise RegionError(
+            f"{path} cannot be read as a vector file ({error}). Expected GeoJSON, GeoPackage or GeoParquet with geometries."
+        ) from error
+
+
+def wrap(shapes: NDArray[Any]) -> NDArray[Any]:
+    """Cut geometries at 180 degrees and bring what lies beyond back into -180 to 180."""
+    import shapely
+
+    shapes = shapes.copy()
+    bounds = shapely.bounds(shapes)
+    for row in np.flatnonzero((bounds[:, 0] < -180) | (bounds[:, 2] > 180)):
+        parts = [
+            shapely.transform(shapely.intersection(shapes[row], shapely.box(turn - 180, -90, turn + 180, 90)), lambda xy, t=turn: xy - [t, 0])
+            for turn in (-360, 0, 360)
+        ]
+        shapes[row] = shapely.union_all([part for part in parts if not part.is_empty])
+    return shapes
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
