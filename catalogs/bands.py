@@ -57,10 +57,10 @@ class Sensor:
         Raises:
             MissingBandError: The sensor has no such band.
         """
-        for band in (*self.bands, *((self.mask,) if self.mask else ())):
-            if band.name == name:
-                return band
-        raise MissingBandError(_unknown("band", name, [band.name for band in self.bands], f"{self.id} has"))
+        known = {band.name: band for band in (*self.bands, self.mask) if band}
+        if name not in known:
+            raise MissingBandError(_unknown("band", name, [band.name for band in self.bands], f"{self.id} has"))
+        return known[name]
 
     def select(self, names: Sequence[str] | None) -> tuple[Band, ...]:
         """The bands of those names in the sensor's own order; all of them where `names` is empty.

@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import urljoin
 
 from catalogs.bands import Sensor
-from catalogs.errors import ContractError
 from catalogs.foreign_bands import ForeignBand, map_bands
 from catalogs.foreign_fields import (
     first_number,
@@ -29,6 +28,7 @@ from catalogs.foreign_fields import (
     stated_words,
     to_number,
 )
+from catalogs.foreign_footprints import read_footprint
 from catalogs.foreign_radiometry import Calibration, calibrate, weakest
 from catalogs.foreign_sensors import COLLECTION_ALIASES, is_sensor, match_sensor
 from catalogs.secrets import without_secrets
@@ -121,7 +121,7 @@ def from_item(item: Mapping[str, Any], sensor: Sensor, *, base_href: str | None 
     return SourceScene(
         id=str(item.get("id")),
         sensor=sensor.id,
-        footprint=_footprint(item),
+        footprint=read_footprint(item),
         bands={name: _source_band(band, values[name], address) for name, band in found.items()},
         datetime=when,
         start_datetime=start,
@@ -151,20 +151,8 @@ def resolve_href(href: str, base_href: str | None) -> str:
         return href
     if re.match(r"https?://", base_href):
         return urljoin(base_href, href)
-    return posixpath.normpath(posixpath.join(posixpath.dirname(base_href), href))
-
-
-def _footprint(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    geometry: Mapping[str, Any] | None = item.get("geometry")
-    if geometry:
-        return geometry
-    box: list[float] = item.get("bbox") or []
-    if len(box) not in {4, 6}:
-        raise ContractError(f"Item {item.get('id')} has neither a geometry nor a bbox; expected one. Repair it in its catalog.")
-    half = len(box) // 2
-    west, south, east, north = box[0], box[1], box[half], box[half + 1]
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    return {"type": "Polygon", "coordinates": [ring]}
+    scheme, mark, path = base_href.rpartition("://")  # s3:// and paths; urljoin knows neither
+    return scheme + mark + posixpath.normpath(posixpath.join(posixpath.dirname(path), href))
 
 
 def _source_band(band: ForeignBand, value: Calibration, address: str | None) -> SourceBand:

@@ -27,6 +27,8 @@ _PICTURE_KEY = re.compile(
 )
 _PICTURE_FILE = re.compile(r"\.(jpe?g|png|gif|webp|json|xml|txt|html?|csv|pdf|md5|sha1|yaml)$", re.IGNORECASE)
 _PICTURE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_COUNTED = re.compile(r"b\d+|band[ _]?\d+")
+"""Names that tools give by counting (`b2` is the second band of whatever file); agencies write `B2`."""
 _SENTINEL_2_NAMES = {"rededge1": "B05", "rededge2": "B06", "rededge3": "B07"}
 _OLDER_NAMES: Mapping[str, Mapping[str, str]] = {
     "sentinel-2-l2a": _SENTINEL_2_NAMES,
@@ -138,8 +140,9 @@ def _recognise(
 
 
 def _name_of(row: Mapping[str, Any], key: str, names: Mapping[str, str]) -> tuple[str | None, int]:
+    declared = "" if _COUNTED.fullmatch(str(row.get("name"))) else row.get("name")
     common = row.get("eo:common_name") or row.get("common_name")
-    for rank, text in ((BY_NAME, row.get("name")), (BY_KEY, key), (BY_COMMON_NAME, common)):
+    for rank, text in ((BY_NAME, declared), (BY_KEY, key), (BY_COMMON_NAME, common)):
         name = names.get(canonical(str(text))) if text else None
         if name:
             return name, rank

@@ -29,7 +29,7 @@ ROW_GROUP = 20_000
 CHUNK = 2_000
 """Items that are dictionaries at a time: they weigh ten times their rows."""
 SORTED_BY = [(fields.LOCATION, "ascending"), ("id", "ascending")]
-UNIQUE = {"id", "geometry", "file:checksum", "file:size"}
+UNIQUE = {"id", "geometry", "file:checksum", "file:size", "xmin", "ymin", "xmax", "ymax"}
 """Columns whose values do not repeat, so that a dictionary of them is wasted."""
 
 
@@ -82,11 +82,12 @@ def read_items(source: Path | str | pq.ParquetFile, rows: Sequence[int] | None =
     file = _open(source)
     if rows is None:
         return list(iter_items(file))
-    groups, within = np.divmod(np.asarray(rows, np.int64), ROW_GROUP)
+    starts = group_starts(file)
+    groups = np.searchsorted(starts, rows, side="right") - 1
     found: dict[int, dict[str, Any]] = {}
     for group in np.unique(groups):
         places = np.flatnonzero(groups == group)
-        table = file.read_row_group(int(group)).take(pa.array(within[places]))
+        table = file.read_row_group(int(group)).take(pa.array(np.asarray(rows)[places] - starts[group]))
         found.update(zip(places.tolist(), decode_items(as_struct(table)), strict=True))
     return [found[place] for place in range(len(groups))]
 
@@ -133,6 +134,12 @@ def extent(source: Path | str | pq.ParquetFile) -> tuple[list[float] | None, tup
     return [left, float(south.min()), right, float(north.max())], (first, last), count
 
 
+def group_starts(file: pq.ParquetFile) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """First row of each row group of an index, and the number of its rows."""
+    sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+
+
 def as_struct(table: pa.Table) -> pa.StructArray:
     """A table as one array of rows, which is read row by row far faster."""
     return pa.StructArray.from_arrays([_whole(column) for column in table.columns], fields=list(table.schema))
@@ -174,11 +181,10 @@ class _Index:
 
     def flush(self, least: int = 1) -> None:
         """Write all row groups of at least so many rows."""
-        rows = pa.concat_tables(self._pending) if self._pending else ()
-        while len(rows) >= least:
+        while sum(map(len, self._pending)) >= least:
+            rows = pa.concat_tables(self._pending)
             self._writer.write_table(rows.slice(0, ROW_GROUP).combine_chunks(), ROW_GROUP)
-            rows = rows.slice(ROW_GROUP)
-        self._pending = [rows] if len(rows) else []
+            self._pending = [rows.slice(ROW_GROUP)]
 
 
 @contextmanager
@@ -186,8 +192,8 @@ def _whole_index(path: Path, schema: pa.Schema) -> Iterator[_Index]:
     """An index to be filled, which takes its name when it is complete and on the disk."""
     part = path.with_name(path.name + layout.TEMPORARY)
     path.parent.mkdir(parents=True, exist_ok=True)
-    dictionary = [leaf for leaf in _leaves(schema, "") if leaf.rpartition(".")[2] not in UNIQUE and not leaf.startswith("bbox.")]
-    statistics = [leaf for leaf in _leaves(pa.schema(FILTERED), "")]
+    dictionary = [leaf for leaf in _leaves(schema, "") if leaf.rpartition(".")[2] not in UNIQUE]
+    statistics = list(_leaves(pa.schema(FILTERED), ""))
     try:
         with part.open("wb") as file:
             with pq.ParquetWriter(
@@ -198,7 +204,7 @@ def _whole_index(path: Path, schema: pa.Schema) -> Iterator[_Index]:
                 index.flush()
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+        part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -217,7 +223,7 @@ def _leaves(fields_: Iterable[pa.Field], prefix: str) -> Iterator[str]:
 
 
 def _key(item: Mapping[str, Any]) -> tuple[str, str]:
-    return item["properties"][fields.LOCATION], item["id"]
+    return str(item["properties"][fields.LOCATION]), str(item["id"])
 
 
 def _in_order(items: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

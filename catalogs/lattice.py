@@ -152,7 +152,8 @@ def _split_at_antimeridian(corners: NDArray[np.float64]) -> dict[str, Any]:
 
     east = Polygon(np.column_stack([corners[:, 0] % 360, corners[:, 1]]))
     parts = (east.intersection(box(0, -90, 180, 90)), translate(east.intersection(box(180, -90, 360, 90)), -360))
-    rings = [[[[round(a, 7), round(b, 7)] for a, b in orient(part).exterior.coords]] for part in parts if not part.is_empty]
+    pieces = [orient(part) for part in parts if isinstance(part, Polygon) and not part.is_empty]
+    rings = [[[[round(a, 7), round(b, 7)] for a, b in piece.exterior.coords]] for piece in pieces]
     return {"type": "MultiPolygon", "coordinates": rings}
 
 

@@ -89,12 +89,12 @@ def _footprints(corners: NDArray[np.float64]) -> tuple[list[bytes], NDArray[np.f
 
     corners = np.round(corners, 7)
     lon, lat = corners[..., 0], corners[..., 1]
-    geometry = shapely.polygons(corners)
+    geometry = np.array(shapely.polygons(corners), object)
     boxes = np.stack([lon.min(axis=1), lat.min(axis=1), lon.max(axis=1), lat.max(axis=1)], axis=-1)
     for row in np.flatnonzero(np.ptp(lon, axis=1) > 180):
         shape, boxes[row] = footprint_of_corners(corners[row])
         geometry[row] = shapely.geometry.shape(shape)
-    return shapely.to_wkb(geometry, byte_order=1).tolist(), boxes
+    return [bytes(wkb) for wkb in np.asarray(shapely.to_wkb(geometry, byte_order=1))], boxes
 
 
 def _geo_metadata(boxes: NDArray[np.float64]) -> dict[str, Any]:

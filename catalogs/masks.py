@@ -75,4 +75,5 @@ def mask_shares(mask: NDArray[Any], mask_name: str) -> MaskShares:
 def _any_bit(mask: NDArray[Any], mask_name: str, names: tuple[str, ...]) -> NDArray[np.bool_]:
     if mask_name != "qa_pixel":
         raise ContractError(f"Unknown mask {mask_name!r}. Expected scl or qa_pixel.")
-    return (mask & sum(1 << QA_BITS[name] for name in names)) != 0
+    bits: NDArray[np.bool_] = (mask & sum(1 << QA_BITS[name] for name in names)) != 0
+    return bits

@@ -6,8 +6,8 @@ A region is sampled into `Location`s; one acquisition of one sensor over a locat
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from catalogs.errors import ContractError
 
@@ -194,11 +194,11 @@ class Scene:
     """The square; all scenes of a location share it exactly."""
     rasters: tuple[Raster, ...]
     """Sorted by key."""
-    datetime: datetime | None = None
+    datetime: dt.datetime | None = None
     """Acquisition, UTC, whole seconds in the id; none for a vintage."""
-    start_datetime: datetime | None = None
+    start_datetime: dt.datetime | None = None
     """First instant of a vintage interval, UTC."""
-    end_datetime: datetime | None = None
+    end_datetime: dt.datetime | None = None
     """Last instant of a vintage interval, UTC."""
     season: int | None = None
     """Which of the location's date windows it answers, from 0."""
@@ -246,7 +246,7 @@ class Scene:
             raise ContractError(f"A scene of {self.location.id} needs either one datetime or a start and an end; it has "
                                 f"{self.datetime}, {self.start_datetime}, {self.end_datetime}.")
         for when in (self.datetime, *interval):
-            if when is not None and when.utcoffset() != timedelta(0):
+            if when is not None and when.utcoffset() != dt.timedelta(0):
                 raise ContractError(f"A scene of {self.location.id} has time {when.isoformat()}; expected UTC with its zone.")
 
     @property

@@ -13,7 +13,7 @@ References:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -159,11 +159,10 @@ def decode_items(rows: pa.StructArray) -> list[dict[str, Any]]:
     """Rows as items in row form, equal to those that were encoded; whole numbers are integers, times text."""
     items = []
     for item in raw_items(rows):
-        properties = {name: write_time(value) if isinstance(value, datetime) else value for name, value in item["properties"].items()}
         bbox = [item["bbox"][field.name] for field in BBOX]
         tidy = {name: _tidy(item[name]) for name in ("type", "stac_version", "stac_extensions", "id", "collection")}
         tidy |= {"geometry": from_wkb(item["geometry"]), "bbox": bbox}
-        tidy["properties"] = {"datetime": None, **_tidy(properties)}
+        tidy["properties"] = {"datetime": None, **_tidy(item["properties"])}
         items.append(tidy | {"links": _tidy(item["links"]), "assets": _tidy(item["assets"])})
     return items
 
@@ -179,7 +178,7 @@ def raw_items(rows: pa.StructArray) -> Iterator[dict[str, Any]]:
 
 def _column(items: Sequence[Mapping[str, Any]], field: pa.Field) -> pa.Array:
     """One column of the rows of some items."""
-    convert = _CONVERSIONS.get(field.name) or (read_time if field.type == TIME else None)
+    convert: Callable[[Any], Any] | None = _CONVERSIONS.get(field.name, read_time if field.type == TIME else None)
     values = [(item if field.name in TOP_LEVEL else item["properties"]).get(field.name) for item in items]
     try:
         return pa.array(values if convert is None else [convert(value) for value in values], field.type)
@@ -187,18 +186,26 @@ def _column(items: Sequence[Mapping[str, Any]], field: pa.Field) -> pa.Array:
         if len(items) > 1:
             for item in items:
                 _column([item], field)
-        raise ContractError(f"Item {items[0].get('id')!r} has {values[0]!r} as {field.name}; expected {field.type} ({error}).") from error
+        raise ContractError(
+            f"Item {items[0].get('id')!r} has {values[0]!r} as {field.name}; expected {field.type} ({error}). "
+            "Make the item with catalogs.to_stac."
+        ) from error
 
 
-_CONVERSIONS = {"geometry": to_wkb, "bbox": lambda box: dict(zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True))}
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "geometry": to_wkb,
+    "bbox": lambda box: dict(zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)),
+}
 
 
 def _tidy(value: Any) -> Any:
-    """Without absent keys; whole numbers as integers."""
+    """Without absent keys; whole numbers as integers, times as text."""
     if isinstance(value, dict):
         return {key: _tidy(part) for key, part in value.items() if part is not None}
     if isinstance(value, list):
         return [_tidy(part) for part in value]
+    if isinstance(value, datetime):
+        return write_time(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

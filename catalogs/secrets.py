@@ -1,4 +1,4 @@
-"""Addresses without what nobody else may see: signatures, tokens, user names. Pure.
+"""Addresses without what nobody else may see: signatures, tokens, user names.
 
 What `without_secrets` removes, `has_secret` finds; so whatever the first has cleaned passes the second.
 
@@ -11,6 +11,7 @@ References:
 from __future__ import annotations
 
 import re
+from os.path import expanduser
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 SIGNING_NAMES = (
@@ -37,23 +38,20 @@ _SECRETS = {
     "an access token": re.compile(r"\b(?:hf_[A-Za-z0-9]{30,}|gh[pousr]_[A-Za-z0-9]{30,}|AIza[\w-]{35})"),
 }
 _ADDRESS = re.compile(r"^(?P<prefix>.*?)(?P<url>[a-z][a-z0-9+.-]*://.*)$", re.IGNORECASE | re.DOTALL)
-_HOME = re.compile(r"^(?P<scheme>file://)?(?:/home/|/Users/|[A-Za-z]:[\\/]Users[\\/])[^\\/]+(?=[\\/]|$)")
 
 
 def without_secrets(href: str) -> str:
     """An address or path without signatures, tokens, passwords and user names; harmless queries stay.
 
-    A home folder is written `~`, since its name is its owner's.
+    The user's home folder, whose name is often theirs, is written `~`, which `os.path.expanduser` takes back.
 
     Examples:
         >>> without_secrets("https://me:pw@host/B04.tif?version=2&sig=abc&se=2030")
         'https://host/B04.tif?version=2'
-        >>> without_secrets("/home/ada/archive/catalog.json")
-        '~/archive/catalog.json'
     """
     found = _ADDRESS.match(href)
-    if not found or _HOME.match(href):
-        return _HOME.sub(r"\g<scheme>~" if href.startswith("file://") else "~", href)
+    if not found or found["url"].startswith("file://"):
+        return _without_home(href)
     parts = urlsplit(found["url"])
     host = parts.netloc.rpartition("@")[2]
     return found["prefix"] + urlunsplit(
@@ -80,6 +78,12 @@ def secret_kind(text: str) -> str | None:
         if pattern.search(text) or (plain and pattern.search(plain)):
             return kind
     return None
+
+
+def _without_home(path: str) -> str:
+    home = expanduser("~").rstrip("/")  # noqa: PTH111 # Path.home() raises where there is none
+    plain = path.removeprefix("file://")
+    return f"~{plain[len(home) :]}" if home and (plain == home or plain.startswith(f"{home}/")) else path
 
 
 def _without_signing(query: str) -> str:

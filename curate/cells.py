@@ -18,9 +18,7 @@ MAX_SPLITS = 16
 """Halvings of the first box; of the whole world, they end at boxes of about 600 m."""
 
 
-def refine(
-    cells: NDArray[np.float64], may_hold: Callable[[NDArray[np.float64]], NDArray[np.bool_]]
-) -> NDArray[np.float64]:
+def refine(cells: NDArray[np.float64], may_hold: Callable[[NDArray[np.float64]], NDArray[np.bool_]]) -> NDArray[np.float64]:
     """Cut boxes in four again and again, keeping those that may hold a point of the region.
 
     Args:

@@ -105,7 +105,9 @@ def make_strategy(name: str, region: Region, *, seed: int, cities: int, std_m: f
     key = draw_key(seed, region.identity, name)
     if name == "uniform":
         if not len(region.cells):
-            raise RegionError(f'Region "{region.slug}" is empty: it holds no land. Choose another, or pass a file with its borders.')
+            raise RegionError(
+                f'Region "{region.slug}" is empty: it holds no land. Widen it, or pass a file with exact borders.'
+            )
         return EqualArea(key, region.cells)
     places = load_places()
     home = places.subset(region.is_home(places))
@@ -126,7 +128,7 @@ def draw_key(*parts: object) -> NDArray[np.uint64]:
 def numbers(key: NDArray[np.uint64], start: int, count: int) -> NDArray[np.float64]:
     """Four numbers in [0, 1) for each of the candidates `start` to `start + count`, (count, 4)."""
     raw = np.random.Philox(key=key, counter=start).random_raw(NUMBERS * count)
-    return (raw >> np.uint64(11)).reshape(count, NUMBERS) * 2.0**-53
+    return np.asarray((raw >> np.uint64(11)).reshape(count, NUMBERS) * 2.0**-53, np.float64)
 
 
 def seeded_order(key: NDArray[np.uint64], count: int) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalogs.foreign import SourceBand, SourceScene
-from catalogs.records import Band, Grid, Location, SourceWindow, Window
+from catalogs.records import Band, Grid, Location, SourceWindow, Transform, Window
 from catalogs.secrets import without_secrets
 from catalogs.writer import Patch
 from curate.sources.protocol import Source, SourceRaster
@@ -26,6 +26,8 @@ KERNEL = "cubic"
 """How measurements are warped; masks are always `nearest`."""
 KERNEL_REACH_PX = 4
 """Pixels of the source that a kernel needs beyond the square."""
+EXACT = 0.0
+"""Error that GDAL may make in the position of a pixel: its default of an eighth of a pixel saves nothing on a patch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,17 @@ def covering_window(source: Grid, target: Grid) -> Window:
     left, bottom, right, top = transform_bounds(f"EPSG:{target.epsg}", f"EPSG:{source.epsg}", *target.bounds, densify_pts=21)
     reach = KERNEL_REACH_PX * max(1, math.ceil(target.gsd / source.gsd))
     x0, y0, size = source.transform[2], source.transform[5], source.gsd
-    columns = max(0, math.floor((left - x0) / size) - reach), min(source.width, math.ceil((right - x0) / size) + reach)
-    rows = max(0, math.floor((y0 - top) / size) - reach), min(source.height, math.ceil((y0 - bottom) / size) + reach)
-    return columns[0], rows[0], max(0, columns[1] - columns[0]), max(0, rows[1] - rows[0])
+    column, end_column = (min(max(value, 0), source.width) for value in (
+        math.floor((left - x0) / size) - reach, math.ceil((right - x0) / size) + reach))
+    row, end_row = (min(max(value, 0), source.height) for value in (
+        math.floor((y0 - top) / size) - reach, math.ceil((y0 - bottom) / size) + reach))
+    return column, row, end_column - column, end_row - row
+
+
+def _moved(grid: Grid, window: Window) -> Transform:
+    """The transform of a window of a grid."""
+    a, b, left, d, e, top = grid.transform
+    return a, b, left + window[0] * a, d, e, top + window[1] * e
 
 
 def _read_filled(raster: SourceRaster, window: Window, fill: float | None) -> NDArray[Any]:
@@ -170,12 +180,13 @@ def _warp(raster: SourceRaster, window: Window, grid: Grid, kernel: str, fill: f
     reproject(
         raster.read(window),
         pixels,
-        src_transform=Affine(*raster.grid.transform) * Affine.translation(window[0], window[1]),
+        src_transform=Affine(*_moved(raster.grid, window)),
         src_crs=f"EPSG:{raster.grid.epsg}",
         src_nodata=raster.nodata if raster.nodata is not None else fill,
         dst_transform=Affine(*grid.transform),
         dst_crs=f"EPSG:{grid.epsg}",
         dst_nodata=fill,
         resampling=Resampling[kernel],
+        tolerance=EXACT,
     )
     return pixels

@@ -58,21 +58,22 @@ def has_land(west: ArrayLike, south: ArrayLike, east: ArrayLike, north: ArrayLik
 
 
 def _row(lat: ArrayLike) -> NDArray[np.int64]:
-    return np.clip((90 - np.asarray(lat, float)) * CELLS_PER_DEGREE, 0, ROWS - 1).astype(np.int64)
+    return np.asarray(np.clip((90 - np.asarray(lat, float)) * CELLS_PER_DEGREE, 0, ROWS - 1), np.int64)
 
 
 def _column(lon: ArrayLike) -> NDArray[np.int64]:
-    return np.clip((np.asarray(lon, float) + 180) * CELLS_PER_DEGREE, 0, COLUMNS - 1).astype(np.int64)
+    return np.asarray(np.clip((np.asarray(lon, float) + 180) * CELLS_PER_DEGREE, 0, COLUMNS - 1), np.int64)
 
 
 @cache
 def _sea() -> NDArray[np.uint8]:
     """Sea as bits, (21600, 5400), north to south. Takes about two seconds."""
     spec = find_spec("global_land_mask")
-    assert spec is not None and spec.submodule_search_locations, "global-land-mask is a dependency of seastars"
+    folders = spec.submodule_search_locations if spec else None
+    assert folders, "global-land-mask is a dependency of seastars"
     sea = np.empty((ROWS, COLUMNS // 8), np.uint8)
     with (
-        zipfile.ZipFile(Path(spec.submodule_search_locations[0]) / MASK_FILE) as archive,
+        zipfile.ZipFile(Path(folders[0]) / MASK_FILE) as archive,
         archive.open("mask.npy") as file,
     ):
         np.lib.format.read_magic(file)

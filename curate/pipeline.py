@@ -19,7 +19,6 @@ from typing import Any, Protocol
 from catalogs import layout
 from catalogs.bands import find_sensor
 from catalogs.errors import ContractError
-from catalogs.index import read_location_items
 from catalogs.journal import Failure
 from catalogs.locations import read_locations
 from catalogs.pixels import is_disk_full
@@ -195,7 +194,7 @@ class Build:
 
     def _complete(self, todo: Mapping[Location, frozenset[int] | None], assembler: Assembler, workers: int, watch: Watch) -> None:
         writer = assembler.writer
-        kept = read_location_items(self.folder, list(self.wanted.sensors), [place.id for place, seasons in todo.items() if seasons])
+        kept = writer.items_of([place.id for place, seasons in todo.items() if seasons])
         due = time.monotonic() + CHECKPOINT_S
         pool = ThreadPoolExecutor(workers)
         try:

@@ -14,15 +14,16 @@ from curate.places import load_places
 from curate.vectors import SUFFIXES, read_geometries, sha256_of
 
 EXPECTED = (
-    "Expected a country's English name or ISO code, a continent, `world`, a GeoJSON or GeoPackage file, or west,south,east,north"
+    "Expected a country's English name or ISO code, a continent, `world`, a GeoJSON or GeoPackage file, "
+    "or west,south,east,north"
 )
 ALIASES = {
     "america": "US", "bolivarian republic of venezuela": "VE", "britain": "GB", "burma": "MM", "cape verde": "CV",
     "congo": "CG", "cote d ivoire": "CI", "czech republic": "CZ", "dr congo": "CD", "drc": "CD", "east timor": "TL",
-    "england": "GB", "great britain": "GB", "holland": "NL", "korea": "KR", "la reunion": "RE", "macau": "MO", "macedonia": "MK",
-    "netherlands": "NL", "palestine": "PS", "republic of korea": "KR", "russian federation": "RU", "swaziland": "SZ",
-    "syrian arab republic": "SY", "the gambia": "GM", "timor": "TL", "turkiye": "TR", "uae": "AE", "uk": "GB",
-    "united states of america": "US", "usa": "US", "vatican city": "VA", "viet nam": "VN",
+    "england": "GB", "great britain": "GB", "holland": "NL", "korea": "KR", "la reunion": "RE", "macau": "MO",
+    "macedonia": "MK", "netherlands": "NL", "palestine": "PS", "republic of korea": "KR", "russian federation": "RU",
+    "swaziland": "SZ", "syrian arab republic": "SY", "the gambia": "GM", "timor": "TL", "turkiye": "TR", "uae": "AE",
+    "uk": "GB", "united states of america": "US", "vatican city": "VA", "viet nam": "VN",
 }  # fmt: skip
 """Other English names in use, beside those of GeoNames."""
 WORLD = {
@@ -111,23 +112,26 @@ def _named(text: str, slug: str | None) -> Region:
     region = CountryRegion(slug or slugify(own), identity, codes)
     if not region.is_home(load_places()).any():
         raise RegionError(
-            f'Region "{text}" is empty: GeoNames knows no place of 500 inhabitants or more in it, and a location belongs to the '
-            "country of its nearest one. Pass a file with its borders, or west,south,east,north."
+            f'Region "{text}" is empty: GeoNames knows no place of 500 inhabitants or more in it, and a location belongs to '
+            "the country of its nearest one. Pass a file with its borders, or west,south,east,north."
         )
     return region
 
 
 def _guess(text: str) -> str:
     names = sorted([*known_regions(), *WORLD])
-    close = get_close_matches(fold(text), [name for name in names if len(name) > 3] if len(text) > 3 else names, n=3, cutoff=0.6)
-    return f" Did you mean {' or '.join(f'"{name}"' for name in close)}?" if close else ""
+    alike = [name for name in names if (len(name) > 3) == (len(text) > 3)]
+    close = get_close_matches(fold(text), alike, n=3)
+    return " Did you mean " + " or ".join(f'"{name}"' for name in close) + "?" if close else ""
 
 
 def _box(text: str, slug: str) -> Region:
     try:
         west, south, east, north = (float(part) for part in text.split(","))
     except ValueError:
-        raise RegionError(f'Box "{text}" is not four numbers. Expected west,south,east,north in degrees, as -5.2,41.3,9.6,51.1.') from None
+        raise RegionError(
+            f'Box "{text}" is not four numbers. Expected west,south,east,north in degrees, as -5.2,41.3,9.6,51.1.'
+        ) from None
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
         raise RegionError(
             f'Box "{text}" is out of order or range. Expected west,south,east,north in degrees: longitudes from -180 to 180 '
@@ -136,8 +140,8 @@ def _box(text: str, slug: str) -> Region:
     lowest, highest = max(south, UTM_LATITUDES[0]), min(north, UTM_LATITUDES[1])
     if west == east or lowest >= highest:
         raise RegionError(
-            f'Box "{text}" is empty: it has no area between 80 S and 84 N, where UTM ends. Widen it, or for a single place pass '
-            "--strategy file --from FILE with a point."
+            f'Box "{text}" is empty: it has no area between 80 S and 84 N, where UTM ends. Widen it, or for a single place '
+            "pass --strategy file --from FILE with a point."
         )
     return BoxRegion(slug, f"box:{west},{south},{east},{north}", (west, lowest, east, highest))
 

@@ -122,5 +122,5 @@ def _scene_to_json(scene: SourceScene) -> dict[str, Any]:
 
 
 def _scene_from_json(row: dict[str, Any]) -> SourceScene:
-    times = {key: read_time(row[key]) for key in ("datetime", "start_datetime", "end_datetime") if key in row}
+    times: dict[str, Any] = {key: read_time(row[key]) for key in ("datetime", "start_datetime", "end_datetime") if key in row}
     return SourceScene(**{**row, **times, "bands": {name: SourceBand(**band) for name, band in row["bands"].items()}})

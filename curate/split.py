@@ -1,8 +1,8 @@
-"""Train, validation and test by geography: whole blocks of about 20 km belong to one split, so that neighbours never part.
+"""Train, validation and test by geography: blocks of about 20 km are of one split, so that neighbours never part.
 
-Blocks do not know UTM zones: rows of 20 km in latitude, each cut into equal columns of about 20 km. A block's split is a hash of
-the seed and the block. A square belongs to a split only if, grown by its own side in every direction, it touches blocks of that
-split alone: two squares of different splits are at least two sides apart.
+Blocks do not know UTM zones: rows of 20 km in latitude, each cut into equal columns of about 20 km. A block's split is a
+hash of the seed and the block. A square belongs to a split only if, grown by its own side in every direction, it touches blocks
+of that split alone: two squares of different splits are at least two sides apart.
 
 Squares between blocks are more often lost to a rare split than to a common one, whose blocks lie together. So a rare split gets
 more blocks than its share: as many as make the squares come out as asked (of squares spread evenly).
@@ -10,17 +10,17 @@ more blocks than its share: as many as make the squares come out as asked (of sq
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import floor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from catalogs.lattice import to_lonlat
 from catalogs.records import SPLITS
 from curate.draw import draw_key
 from curate.errors import CurateError
 from curate.places import EARTH_RADIUS_M
+from curate.squares import Squares, unbroken
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,8 +29,8 @@ BLOCK_M = 20_000
 BLOCK_DEGREES = float(np.degrees(BLOCK_M / EARTH_RADIUS_M))
 NO_SPLIT = SPLITS.index("none")
 POINTS_PER_EDGE = 2
-BEND_DEGREES = 1e-4
-"""More than the edges of a grown square bend between two of its points (11 m)."""
+BEND_DEGREES = 4e-4
+"""More than the edges of a grown square bend between two of its points, even of the largest one at 84 N (40 m)."""
 
 Shares = tuple[float, float, float]
 """Train, val, test; they sum to 1."""
@@ -47,30 +47,29 @@ def parse_shares(text: str) -> Shares:
     except ValueError:
         train = val = test = -1
     if min(train, val, test) < 0 or abs(train + val + test - 1) > 1e-9:
-        raise CurateError(f'Splits "{text}" are not three shares that sum to 1. Expected train,val,test, as --splits 0.9,0.05,0.05.')
+        raise CurateError(
+            f'Splits "{text}" are not three shares that sum to 1. Expected train,val,test, as --splits 0.9,0.05,0.05.'
+        )
     return train, val, test
 
 
-def assign_splits(
-    epsg: NDArray[np.int64], bounds: NDArray[np.int64], *, seed: int, shares: Shares
-) -> NDArray[np.int8]:
+def assign_splits(squares: Squares, *, seed: int, shares: Shares) -> NDArray[np.int8]:
     """The split of each square, or `none` where it lies between two.
 
     Args:
-        epsg: UTM zones, (count,).
-        bounds: (left, bottom, right, top), metres, (count, 4), all of one side.
+        squares: To assign.
         seed: Of the sample.
         shares: Wanted shares of squares.
 
     Returns:
         Positions in `SPLITS`, (count,).
     """
-    if not len(epsg):
+    if not len(squares):
         return np.empty(0, np.int8)
-    west, south, east, north = _grown_boxes(epsg, bounds)
-    thresholds = np.cumsum(block_shares(shares, float(bounds[0, 2] - bounds[0, 0])))
+    west, south, east, north = _grown_boxes(squares)
+    thresholds = np.cumsum(block_shares(shares, squares.side_m))
     first_row, last_row = _row(south), _row(north)
-    split = np.full(len(epsg), -1, np.int8)
+    split = np.full(len(squares), -1, np.int8)
     for row_step in range(int((last_row - first_row).max()) + 1):
         row = np.minimum(first_row + row_step, last_row)
         first_column, last_column = _column(west, row), _column(east, row)
@@ -81,40 +80,36 @@ def assign_splits(
     return split
 
 
-def _grown_boxes(epsg: NDArray[np.int64], bounds: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
+def _grown_boxes(squares: Squares) -> tuple[NDArray[np.float64], ...]:
     """West, south, east and north of the squares grown by one side; east may exceed 180."""
-    left, bottom, right, _ = bounds.T.astype(float)
-    side = (right - left)[:, None]
     steps = np.linspace(-1, 2, POINTS_PER_EDGE + 1)
     across, up = (edge.ravel() for edge in np.meshgrid(steps, steps))
     rim = (np.abs(across - 0.5) == 1.5) | (np.abs(up - 0.5) == 1.5)
-    x, y = left[:, None] + side * across[rim], bottom[:, None] + side * up[rim]
-    lon, lat = to_lonlat(x.ravel(), y.ravel(), np.repeat(epsg, rim.sum()))
-    lon, lat = lon.reshape(x.shape), lat.reshape(x.shape)
-    lon = np.where((np.ptp(lon, axis=1) > 180)[:, None] & (lon < 0), lon + 360, lon)
+    lon, lat = squares.lonlats(across[rim], up[rim])
+    lon = unbroken(lon)
     low, high = lat.min(axis=1) - BEND_DEGREES, lat.max(axis=1) + BEND_DEGREES
     return lon.min(axis=1) - BEND_DEGREES, low, lon.max(axis=1) + BEND_DEGREES, high
 
 
 def _row(lat: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.floor((lat + 90) / BLOCK_DEGREES).astype(np.int64)
+    return np.asarray(np.floor((lat + 90) / BLOCK_DEGREES), np.int64)
 
 
 def columns_of(row: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many blocks each row is cut into."""
     middle = np.minimum((row + 0.5) * BLOCK_DEGREES - 90, 90)
-    return np.maximum(np.round(360 * np.cos(np.radians(middle)) / BLOCK_DEGREES), 1).astype(np.int64)
+    return np.asarray(np.maximum(np.round(360 * np.cos(np.radians(middle)) / BLOCK_DEGREES), 1), np.int64)
 
 
 def _column(lon: NDArray[np.float64], row: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.floor((lon + 180) / 360 * columns_of(row)).astype(np.int64)
+    return np.asarray(np.floor((lon + 180) / 360 * columns_of(row)), np.int64)
 
 
 def block_numbers(seed: int, row: NDArray[np.int64], column: NDArray[np.int64]) -> NDArray[np.float64]:
     """A number in [0, 1) for each block, a hash of seed, row and column."""
     first, second = draw_key(seed, "split")
     hashed = _mix(_mix(row.astype(np.uint64) + first) + column.astype(np.uint64) + second)
-    return (hashed >> np.uint64(11)) * 2.0**-53
+    return np.asarray((hashed >> np.uint64(11)) * 2.0**-53, np.float64)
 
 
 def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -134,6 +129,7 @@ def block_shares(shares: Sequence[float], side_m: float) -> list[float]:
         >>> [round(share, 3) for share in block_shares((0.5, 0.5, 0.0), 2640)]
         [0.5, 0.5, 0.0]
     """
+
     def kept(p: float) -> float:
         return sum(chance * p**touched for touched, chance in _blocks_touched(side_m).items())
 
@@ -155,3 +151,12 @@ def _blocks_touched(side_m: float) -> dict[int, float]:
         for columns, column_chance in ((fewest, 1 - more), (fewest + 1, more)):
             chances[rows * columns] = chances.get(rows * columns, 0) + row_chance * column_chance
     return chances
+
+
+def _bisect(rising: Callable[[float], float]) -> float:
+    """Where a rising function crosses zero between 0 and 1."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
+    return high

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".geojson", ".json", ".gpkg", ".parquet", ".fgb", ".shp", ".kml")
 """What is taken for the name of a file."""
-POINT, POLYGONS = 0, (3, 6)
-"""shapely's numbers of geometry types."""
+TURNS = (-360, 0, 360)
 
 
 def read_geometries(path: Path) -> NDArray[Any]:
@@ -42,10 +41,10 @@ def read_geometries(path: Path) -> NDArray[Any]:
     if not len(shapes):
         raise RegionError(f"{path} is empty; expected at least one geometry. Choose another file.")
     west, south, east, north = shapely.total_bounds(shapes)
-    if not (-360 <= west and east <= 540 and -90 <= south and north <= 90):
+    if west < -360 or east > 540 or south < -90 or north > 90:
         raise RegionError(
-            f"{path} has coordinates from {west:g}, {south:g} to {east:g}, {north:g} and no coordinate system; expected degrees. "
-            "Save it with its coordinate system, or in EPSG:4326."
+            f"{path} has coordinates from {west:g}, {south:g} to {east:g}, {north:g}, which are no degrees, and no coordinate "
+            "system that says what they are. Save it with its coordinate system, or in EPSG:4326."
         )
     return wrap(np.where(shapely.is_valid(shapes), shapes, shapely.make_valid(shapes)))
 
@@ -65,14 +64,12 @@ def _read_frame(path: Path) -> Any:
 def wrap(shapes: NDArray[Any]) -> NDArray[Any]:
     """Cut geometries at 180 degrees and bring what lies beyond back into -180 to 180."""
     import shapely
+    from shapely.affinity import translate
 
     shapes = shapes.copy()
     bounds = shapely.bounds(shapes)
     for row in np.flatnonzero((bounds[:, 0] < -180) | (bounds[:, 2] > 180)):
-        parts = [
-            shapely.transform(shapely.intersection(shapes[row], shapely.box(turn - 180, -90, turn + 180, 90)), lambda xy, t=turn: xy - [t, 0])
-            for turn in (-360, 0, 360)
-        ]
+        parts = [translate(shapes[row].intersection(shapely.box(turn - 180, -90, turn + 180, 90)), -turn) for turn in TURNS]
         shapes[row] = shapely.union_all([part for part in parts if not part.is_empty])
     return shapes
 

@@ -115,5 +115,7 @@ def check_local(address: Any) -> None:
     host = address[0] if isinstance(address, tuple) else "localhost"
     name = host.decode() if isinstance(host, bytes) else host
     if name not in (None, "", "localhost", "::1", "0.0.0.0") and not name.startswith("127."):
-        message = f"A test reached for {name}. Tests run offline; mark it network and pass --run-network, or use a local server."
+        message = (
+            f"A test reached for {name}. Tests run offline; mark it network and pass --run-network, or use a local server."
+        )
         raise NetworkBlockedError(message)

@@ -16,7 +16,8 @@ MAY_IMPORT = {
 
 TRAINING = {"lightning", "timm", "torch", "torchvision"}
 RASTER_AND_STAC = {
-    "geopandas", "obstore", "odc", "osgeo", "pyproj", "pystac", "pystac_client", "rasterio", "rustac", "shapely", "stac_geoparquet",
+    "geopandas", "obstore", "odc", "osgeo", "pyproj", "pystac", "pystac_client", "rasterio", "rustac", "shapely",
+    "stac_geoparquet",
 }  # fmt: skip
 PROVIDERS = {"ee", "planetary_computer", "pystac_client", "sentinelhub", "sentinelsat"}
 ARGUMENTS = {"argparse", "click", "cyclopts", "typer"}
@@ -36,7 +37,8 @@ PURE = (
 """Modules whose answers hang on their arguments alone."""
 
 IMPURE_MODULES = {
-    "io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket", "subprocess", "sys", "tempfile", "time", "urllib.request",
+    "io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket", "subprocess", "sys", "tempfile", "time",
+    "urllib.request",
 }  # fmt: skip
 IMPURE_CALLS = {"breakpoint", "input", "open", "print"}
 CLOCK = {"now", "today", "utcnow"}
@@ -63,7 +65,7 @@ def imports_of(path: str, text: str) -> Iterator[str]:
 
 def broken_imports(path: str, text: str) -> list[str]:
     """What a file imports against the house plan."""
-    package = path.split("/")[0]
+    package = path.partition("/")[0]
     broken = []
     for name in imports_of(path, text):
         top = name.split(".")[0]
@@ -77,10 +79,8 @@ def broken_imports(path: str, text: str) -> list[str]:
 def impurities(path: str, text: str) -> list[str]:
     """Where a file touches files, the clock, logging or global random state."""
     found = [f"{path} imports {name}" for name in imports_of(path, text) if any(_within(name, bad) for bad in IMPURE_MODULES)]
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Call) and (reason := _impure_call(node)):
-            found.append(f"{path}:{node.lineno} calls {reason}")
-    return found
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    return found + [f"{path}:{node.lineno} calls {reason}" for node in calls if (reason := _impure_call(node))]
 
 
 def _impure_call(node: ast.Call) -> str | None:

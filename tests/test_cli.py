@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -110,7 +111,11 @@ def test_a_command_without_its_tool_says_so(package, capfd):
     assert modules & HEAVY == set()
     for words in ([], ["seco", "--catalog", "data/demo"]):
         child = subprocess.run(
-            [sys.executable, "-c", f"from {package}.cli import main; main({words})"], cwd=ROOT, capture_output=True, text=True, check=False
+            [sys.executable, "-c", f"from {package}.cli import main; main({words})"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert (child.returncode, child.stdout) == (2, "")
         assert "is not part of this version of seastars. What works now is curate" in child.stderr
@@ -118,8 +123,8 @@ def test_a_command_without_its_tool_says_so(package, capfd):
 
 @pytest.mark.parametrize("name", ["curate", "train", "evaluate"])
 def test_the_console_commands_are_installed(name):
-    scripts = os.path.dirname(sys.executable)
-    child = subprocess.run([f"{scripts}/{name}", "--version"], capture_output=True, text=True, check=True)
+    script = Path(sys.executable).with_name(name)
+    child = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
     assert child.stdout.strip() == version("seastars")
 
 

@@ -56,7 +56,14 @@ def run(command: list[str], folder: Path, lines: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONWARNINGS": "default"}
     child = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False, stdin=subprocess.DEVNULL
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     assert child.returncode == 0, f"README.md, {lines}, ended with {child.returncode}:\n{child.stdout}\n{child.stderr}"
 

@@ -1,0 +1,63 @@
+"""Where scenes come from: one file per kind of provider, all answering to `curate.sources.protocol.Source`."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    from curate.sources.protocol import Source
+
+NAMES = ("earth-search", "simulated")
+"""Sources that go by a name; all others by an address or a path."""
+
+__all__ = ["NAMES", "open_source"]
+
+
+def open_source(text: str, *, max_scene_cloud: float = 100) -> Source:
+    """The source that a user names.
+
+    Args:
+        text: `earth-search`, `simulated`, the http(s) address of a STAC API or of a static STAC catalog, or a catalog's path.
+        max_scene_cloud: Percent of a whole scene above which it is not offered.
+
+    Raises:
+        CurateError: The text is no name, no address and no path that exists.
+        NotACatalogError: There is no STAC at the address or path.
+        SourceUnavailableError: The address does not answer.
+    """
+    if text == "simulated":
+        from curate.sources.simulated import SimulatedSource
+
+        return SimulatedSource()
+    if text == "earth-search":
+        from curate.sources.earth_search import earth_search
+
+        return earth_search(max_scene_cloud=max_scene_cloud)
+    if text.lower().startswith(("http://", "https://")):
+        return _open_address(text, max_scene_cloud)
+    if Path(text).expanduser().exists():
+        from curate.sources.static_catalog import StaticCatalogSource
+
+        return StaticCatalogSource(text, max_scene_cloud=max_scene_cloud)
+    guess = get_close_matches(text, NAMES, 1, 0.5)
+    raise CurateError(
+        f"Unknown source {text!r}. Choose from: {', '.join(NAMES)}, the http(s) address of a STAC API or catalog, "
+        f"or the path of a catalog.{f' Did you mean {guess[0]!r}?' if guess else ' There is no such path.'}"
+    )
+
+
+def _open_address(address: str, max_scene_cloud: float) -> Source:
+    from curate.sources.documents import read_root
+
+    _, root = read_root(address)
+    if "conformsTo" in root or any(link.get("rel") == "search" for link in root.get("links", [])):
+        from curate.sources.stac_api import StacApiSource
+
+        return StacApiSource(address, max_scene_cloud=max_scene_cloud)
+    from curate.sources.static_catalog import StaticCatalogSource
+
+    return StaticCatalogSource(address, max_scene_cloud=max_scene_cloud)

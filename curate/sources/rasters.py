@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from catalogs.files import for_gdal, is_remote
 from catalogs.foreign import SourceBand
 from catalogs.records import Grid, Window
 from catalogs.secrets import has_secret, without_secrets
@@ -43,14 +44,9 @@ RETRY_DELAYS_S = (1.0, 5.0)
 PERMANENT = ("401", "403", "404", "410")
 """Answers that another try does not change."""
 SQUARE_TOLERANCE = 1e-6
-_SCHEMES = {
-    "https://": "/vsicurl/https://", "http://": "/vsicurl/http://", "s3://": "/vsis3/", "gs://": "/vsigs/", "file://": "",
-}  # fmt: skip
-
-_REMOTE = ("/vsicurl/", "/vsis3/", "/vsigs/")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FileRaster:
     """An open band of a file; see `curate.sources.protocol.SourceRaster`."""
 
@@ -99,30 +95,32 @@ def open_raster(band: SourceBand) -> Iterator[FileRaster]:
     import rasterio
 
     href = without_secrets(band.href)
-    with rasterio.Env(**_options(band.href)):
-        dataset: DatasetReader = _retry(lambda: rasterio.open(gdal_path(band.href)), band.href)
-        with dataset:
-            if not 1 <= band.index <= dataset.count:
-                raise CurateError(f"{href} has {dataset.count} bands, its item names band {band.index}. Repair the source's item.")
-            yield FileRaster(
-                grid=_grid(dataset, href),
-                nodata=dataset.nodatavals[band.index - 1],
-                data_type=dataset.dtypes[band.index - 1],
-                checksum=band.checksum,
-                band=band,
-                dataset=dataset,
-            )
+    with rasterio.Env(**_options(band.href)), _open(band.href) as dataset:
+        if not 1 <= band.index <= dataset.count:
+            raise CurateError(f"{href} has {dataset.count} bands, its item names band {band.index}. Repair the source's item.")
+        yield FileRaster(
+            grid=_grid(dataset, href),
+            nodata=dataset.nodatavals[band.index - 1],
+            data_type=dataset.dtypes[band.index - 1],
+            checksum=band.checksum,
+            band=band,
+            dataset=dataset,
+        )
 
 
-def gdal_path(href: str) -> str:
-    """An href as GDAL's virtual file systems want it.
+def _open(href: str) -> DatasetReader:
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
 
-    Examples:
-        >>> gdal_path("s3://eodata/a/B04.jp2"), gdal_path("https://host/B04.tif"), gdal_path("file:///data/B04.tif")
-        ('/vsis3/eodata/a/B04.jp2', '/vsicurl/https://host/B04.tif', '/data/B04.tif')
-    """
-    scheme = next((scheme for scheme in _SCHEMES if href.lower().startswith(scheme)), None)
-    return _SCHEMES[scheme] + href[len(scheme) :] if scheme else href
+    try:
+        dataset: DatasetReader = _retry(lambda: rasterio.open(_path(href)), href)
+    except NotGeoreferencedWarning:
+        raise CurateError(_placeless(without_secrets(href), "nothing")) from None
+    return dataset
+
+
+def _path(href: str) -> str:
+    return for_gdal(href.removeprefix("file://"))
 
 
 def _options(href: str) -> dict[str, str]:
@@ -134,11 +132,7 @@ def _grid(dataset: DatasetReader, href: str) -> Grid:
     epsg = dataset.crs.to_epsg() if dataset.crs else None
     a, b, left, d, e, top = dataset.transform[:6]
     if epsg is None:
-        stated = f"{str(dataset.crs)[:60]!r} without one" if dataset.crs else "nothing"
-        raise CurateError(
-            f"{href} says {stated} where a coordinate system with an EPSG code was expected, so its pixels have no place "
-            "on the ground. Assign one, for example with `gdal_edit.py -a_srs EPSG:32631`."
-        )
+        raise CurateError(_placeless(href, f"{str(dataset.crs)[:60]!r}" if dataset.crs else "nothing"))
     if b or d or a <= 0 or e >= 0:
         raise CurateError(f"{href} is rotated or upside down (transform {a}, {b}, {d}, {e}); expected north up. Use gdalwarp.")
     if abs(a + e) > SQUARE_TOLERANCE * a:
@@ -146,34 +140,40 @@ def _grid(dataset: DatasetReader, href: str) -> Grid:
     return Grid(epsg, (a, 0.0, left, 0.0, e, top), dataset.height, dataset.width)
 
 
+def _placeless(href: str, stated: str) -> str:
+    return (
+        f"{href} states {stated} where a coordinate system with an EPSG code was expected, so its pixels have no place "
+        "on the ground. Assign one, for example with `gdal_edit.py -a_srs EPSG:32631`."
+    )
+
+
 def _retry(action: Callable[[], Any], href: str) -> Any:
     """Run an action; over a network again after a pause and past GDAL's cache, as long as the failure may pass."""
     import rasterio
     from rasterio.errors import RasterioError
 
-    is_remote = gdal_path(href).startswith(_REMOTE)
     options: dict[str, str] = {}
-    for delay in (*(RETRY_DELAYS_S if is_remote else ()), None):
+    for delay in (*(RETRY_DELAYS_S if is_remote(href) else ()), None):
         try:
             with rasterio.Env(**options):
                 return action()
         except RasterioError as error:
-            if delay is None or any(code in str(error) for code in PERMANENT):
+            if delay is None or any(f"response code: {code}" in str(error) for code in PERMANENT):
                 raise SourceUnavailableError(_failure(href, str(error))) from None
         time.sleep(delay)
-        options = {"CPL_VSIL_CURL_NON_CACHED": gdal_path(href)}
+        options = {"CPL_VSIL_CURL_NON_CACHED": _path(href)}
     raise AssertionError("the last round returns or raises")
 
 
 def _failure(href: str, message: str) -> str:
     """What went wrong, in words; GDAL's own only where they betray nothing."""
     clean = without_secrets(href)
-    said = message.replace(gdal_path(href), clean).replace(href, clean)
+    said = message.replace(_path(href), clean).replace(href, clean)
     detail = "" if not said or has_secret(said) else f" (GDAL: {said.rstrip('.')})"
-    if gdal_path(href).startswith("/vsi"):
+    if is_remote(href):
         return (
             f"{clean} cannot be read{detail}. Expected a raster at that address: check it and your access to it, "
             "then run the same command again; what is done is kept."
         )
-    there = "is no raster" if Path(gdal_path(href)).exists() else "does not exist"
+    there = "cannot be read as a raster" if Path(_path(href)).exists() else "does not exist"
     return f"{clean} {there}{detail}. Expected the file that its item names; restore it, then run the same command again."

@@ -7,11 +7,13 @@ darker than 0.1, and none are clearly below zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from catalogs.bands import Sensor
+from catalogs.masks import is_clear
 from catalogs.records import Band
 
 if TYPE_CHECKING:
@@ -23,6 +25,45 @@ TOO_DARK = -0.03
 """Reflectance of dark pixels that noise and over-correction do not reach."""
 DARK_ENOUGH = 0.1
 """Reflectance that the darkest band's dark pixels are expected to stay under: the offset of Sentinel-2."""
+
+CONSTELLATIONS = ("sentinel-2", "landsat")
+"""Whose numbers are reflectance with an offset."""
+
+
+def check_scene(
+    sensor: Sensor, planes: Sequence[tuple[Band, NDArray[Any]]], mask: NDArray[Any] | None, baseline: str | None
+) -> str | None:
+    """What the clear dark pixels of a scene say to its offset.
+
+    Args:
+        sensor: What took it.
+        planes: Its bands, scale and offset as stated, with their pixels, (height, width) DN.
+        mask: The sensor's own mask of the same square, of any pixel size; all pixels count where absent.
+        baseline: The provider's processing version.
+
+    Returns:
+        As `check_offset`; none for a sensor without calibrated reflectance.
+    """
+    if sensor.constellation not in CONSTELLATIONS:
+        return None
+    name = sensor.mask.name if sensor.mask else ""
+    clear = [(band, pixels if mask is None else pixels[clear_pixels(mask, name, pixels.shape)]) for band, pixels in planes]
+    offset = next((band.offset for band, _ in planes), None)
+    return check_offset(dark_reflectance(clear), offset, may_lack=adds_offset(baseline))
+
+
+def clear_pixels(mask: NDArray[Any], mask_name: str, shape: Sequence[int]) -> NDArray[np.bool_]:
+    """Clear pixels by a mask, brought to another pixel size by the mask's nearest pixel.
+
+    Args:
+        mask: (height, width), classes or bits.
+        mask_name: `scl` or `qa_pixel`.
+        shape: (height, width) wanted, of the same square.
+    """
+    clear = is_clear(mask, mask_name)
+    rows, columns = ((np.arange(count) + 0.5) / count for count in shape)
+    shown: NDArray[np.bool_] = clear[(rows * clear.shape[0]).astype(int)[:, None], (columns * clear.shape[1]).astype(int)]
+    return shown
 
 
 def dark_reflectance(planes: Iterable[tuple[Band, NDArray[Any]]]) -> float | None:

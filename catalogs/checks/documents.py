@@ -1,0 +1,221 @@
+"""The STAC files above the items: the root catalog, the collections, the squares' catalogs, and their links."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from catalogs import fields, index, layout
+from catalogs.bands import SENSORS
+from catalogs.checks.report import Findings
+from catalogs.checks.tree import BROKEN_TABLE, Tree, beside
+from catalogs.errors import CatalogUnreachableError, ContractError, MissingAssetError, UnsafeHrefError
+from catalogs.from_stac import read_time
+from catalogs.pixels import SHA256_MULTIHASH, multihash
+
+STRUCTURE = ("root", "parent", "child", "item", "collection", "locations")
+"""Links that hold a catalog together; others tell of what is elsewhere."""
+BBOX_TOLERANCE = 1e-6
+"""Degrees."""
+
+
+@dataclass(slots=True)
+class Collected:
+    """The items that one collection is said to have."""
+
+    sensor: str
+    """Id of the sensor, which is the collection's folder."""
+    linked: dict[str, str] = field(default_factory=dict)
+    """Item files, relative to the collection's folder, with the catalog that links each."""
+    rows: int = 0
+    """Items in its index."""
+    assets_per_item: int = 0
+    """Asset keys of its index."""
+    has_files: bool = False
+    """Whether items are JSON files too, not rows of the index alone."""
+
+
+def check_documents(tree: Tree, findings: Findings, recipe: Mapping[str, Any], *, settled: bool) -> list[Collected]:
+    """Check everything above the items.
+
+    Args:
+        tree: The catalog.
+        findings: Where problems go.
+        recipe: Of the catalog.
+        settled: Whether the last run reached its end; else what is not linked yet is unfinished, not wrong.
+
+    Returns:
+        Its collections, with what their squares link.
+    """
+    sensors = [sensor for sensor in recipe.get("build", {}).get("sensors", []) if isinstance(sensor, str)]
+    root = tree.read_document(layout.CATALOG, findings)
+    if root is not None:
+        check_document(root, layout.CATALOG, "Catalog", findings)
+        check_links(root, layout.CATALOG, {"root": layout.CATALOG, "locations": layout.LOCATIONS}, findings)
+    linked = links_to(root or {}, layout.CATALOG, "child")
+    found = [_check_collection(tree, findings, posixpath.dirname(href), settled=settled) for href in linked]
+    for sensor in sorted(set(sensors) - {collected.sensor for collected in found}):
+        if tree.exists(f"{sensor}/{layout.INDEX}"):
+            found.append(_check_collection(tree, findings, sensor, settled=settled))
+            if settled and (root is not None or found[-1].rows):
+                findings.add("unlinked", layout.CATALOG, f"Does not link {sensor}/{layout.COLLECTION}, which the recipe names.")
+        elif root is not None:
+            findings.add("missing-file", f"{sensor}/{layout.INDEX}", "Is not there, though the recipe names its sensor.")
+    if root is None and any(collected.rows for collected in found):
+        findings.add("missing-file", layout.CATALOG, f"Is not there, though {found[0].sensor} has items; expected the root of all links.")
+    return found
+
+
+def check_document(document: Mapping[str, Any], href: str, type_: str, findings: Findings) -> None:
+    """Check what a catalog or a collection says of itself."""
+    if not document:
+        return
+    if document.get("type") != type_ or document.get("stac_version") != "1.1.0":
+        findings.add("schema", href, f"Is a {document.get('type')!r} of STAC {document.get('stac_version')!r}; expected a {type_} of 1.1.0.")
+    if not isinstance(document.get("id"), str) or not isinstance(document.get("description"), str):
+        findings.add("schema", href, f"Lacks an id or a description; expected both in a {type_}.")
+    version = document.get(fields.CONTRACT, fields.CONTRACT_VERSION)
+    try:
+        fields.check_contract(version, href)
+    except ContractError as error:
+        findings.add("contract", href, str(error))
+
+
+def check_links(document: Mapping[str, Any], href: str, expected: Mapping[str, str], findings: Findings) -> None:
+    """Check that structural links stay in the catalog, and that the expected ones lead where they should.
+
+    Args:
+        document: A STAC document.
+        href: Its own, relative to the root.
+        expected: Relations, each with the file that it leads to, relative to the root.
+        findings: Where problems go.
+    """
+    if not document:
+        return
+    targets: dict[str, str] = {}
+    for rel, target in _structure(document):
+        try:
+            targets[rel] = beside(href, target)
+        except UnsafeHrefError:
+            targets[rel] = expected.get(rel, "")
+            findings.add("unsafe-href", href, f"Its {rel} link {target!r} leaves the catalog; expected a relative href within.")
+    for rel, wanted in expected.items():
+        if rel not in targets:
+            findings.add("broken-link", href, f"Has no {rel} link; expected one to {wanted}.")
+        elif targets[rel] != wanted:
+            findings.add("broken-link", href, f"Its {rel} link leads to {targets[rel]}; expected {wanted}.")
+
+
+def links_to(document: Mapping[str, Any], href: str, rel: str) -> list[str]:
+    """Targets of one relation, relative to the root; those that leave the catalog are left out."""
+    targets = []
+    for found, target in _structure(document):
+        if found == rel:
+            try:
+                targets.append(beside(href, target))
+            except UnsafeHrefError:
+                continue
+    return targets
+
+
+def _structure(document: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    links = document.get("links")
+    for link in links if isinstance(links, list) else ():
+        if isinstance(link, dict) and link.get("rel") in STRUCTURE:
+            yield link["rel"], str(link.get("href"))
+
+
+def _check_collection(tree: Tree, findings: Findings, sensor: str, *, settled: bool) -> Collected:
+    href = f"{sensor}/{layout.COLLECTION}"
+    collected = Collected(sensor)
+    document = tree.read_document(href, findings)
+    if document is None and (settled or not tree.exists(f"{sensor}/{layout.INDEX}")):
+        findings.add("broken-link", layout.CATALOG, f"Links {href}, which is not there.")
+    document = document or {}
+    if document:
+        check_document(document, href, "Collection", findings)
+        check_links(document, href, {"root": layout.CATALOG, "parent": layout.CATALOG}, findings)
+        if document.get("id") != sensor or sensor not in SENSORS:
+            findings.add("schema", href, f"Has id {document.get('id')!r} in folder {sensor}; expected one of {', '.join(SENSORS)} in its own.")
+    for square in links_to(document, href, "child"):
+        _check_square(tree, findings, square, href, collected)
+    _check_index(tree, findings, collected, document, settled=settled)
+    return collected
+
+
+def _check_square(tree: Tree, findings: Findings, href: str, parent: str, collected: Collected) -> None:
+    """Check the catalog of a square or of a part of one, and take in the items that it links."""
+    document = tree.read_document(href, findings)
+    if document is None:
+        findings.add("broken-link", parent, f"Links {href}, which is not there.")
+        return
+    check_document(document, href, "Catalog", findings)
+    check_links(document, href, {"root": layout.CATALOG, "parent": parent}, findings)
+    inside = f"{collected.sensor}/"
+    for item in links_to(document, href, "item"):
+        if item.startswith(inside):
+            collected.linked[item.removeprefix(inside)] = href
+        else:
+            findings.add("broken-link", href, f"Links {item}, which belongs to another collection; expected items of {collected.sensor}.")
+    for part in links_to(document, href, "child"):
+        _check_square(tree, findings, part, href, collected)
+
+
+def _check_index(tree: Tree, findings: Findings, collected: Collected, document: Mapping[str, Any], *, settled: bool) -> None:
+    """Check that the collection tells the truth of its index, and see whether its items are files too."""
+    href = f"{collected.sensor}/{layout.INDEX}"
+    try:
+        with tree.open_parquet(href) as file:
+            collected.rows = file.metadata.num_rows
+            collected.assets_per_item = file.schema_arrow.field("assets").type.num_fields
+            collected.has_files = bool(collected.linked) or (collected.rows > 0 and tree.exists(f"{collected.sensor}/{first_item(file)}"))
+            if settled and document:
+                _check_extent(findings, collected.sensor, document, *index.extent(file)[:2])
+    except MissingAssetError:
+        findings.add("missing-file", href, "Is not there; expected the index of the collection's items.")
+        return
+    except CatalogUnreachableError:
+        raise
+    except (ContractError, *BROKEN_TABLE) as error:
+        findings.add("index", href, f"Cannot be read ({error}); expected the items as stac-geoparquet.")
+        return
+    if settled and document:
+        stated = document.get("assets", {}).get("items", {}).get("file:checksum")
+        real = _checksum(tree, href)
+        if stated != real:
+            findings.add("index", href, f"Has checksum {real}; its collection.json says {stated}.")
+
+
+def first_item(file: Any) -> str:
+    """File of the first item of an index, relative to the collection's folder, if items are files."""
+    item = index.read_items(file, [0])[0]
+    return f"{posixpath.dirname(next(iter(item['assets'].values()))['href'])}/{layout.item_name(item['id'])}"
+
+
+def _checksum(tree: Tree, href: str) -> str:
+    """Multihash of a file, a local one without holding it in memory."""
+    if tree.is_remote:
+        return multihash(tree.read(href))
+    with Path(tree.address(href)).open("rb") as file:
+        return SHA256_MULTIHASH + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_extent(findings: Findings, sensor: str, document: Mapping[str, Any], bbox: Collection[float] | None, interval: Any) -> None:
+    if bbox is None:
+        return
+    extent = document.get("extent", {})
+    href = f"{sensor}/{layout.COLLECTION}"
+    try:
+        stated_bbox = extent["spatial"]["bbox"][0]
+        stated_times = tuple(read_time(when) for when in extent["temporal"]["interval"][0])
+    except (LookupError, TypeError, ValueError):
+        findings.add("collection", href, "Has no extent in space and time; expected that of its items.")
+        return
+    if any(abs(a - b) > BBOX_TOLERANCE for a, b in zip(stated_bbox, bbox, strict=True)):
+        findings.add("collection", href, f"Has bbox {stated_bbox}; that of its items is {list(bbox)}.")
+    if stated_times != tuple(interval):
+        findings.add("collection", href, f"Spans {' to '.join(map(str, stated_times))}; its items {' to '.join(map(str, interval))}.")

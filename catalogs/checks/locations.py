@@ -1,0 +1,121 @@
+"""`locations.parquet`: squares on the lattice, told once, their splits apart."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from catalogs import layout
+from catalogs.checks.report import Findings
+from catalogs.checks.tree import BROKEN_TABLE, Tree
+from catalogs.errors import CatalogUnreachableError, ContractError, MissingAssetError
+from catalogs.locations import NEEDED, locations_table, read_locations_table
+from catalogs.records import Location
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DEGREES = 1e-6
+"""By how much another version of PROJ may differ."""
+SHOWN = 20
+"""Locations that are named for one column, or pairs for one fault."""
+
+
+def check_locations(tree: Tree, findings: Findings) -> dict[str, Location]:
+    """Check what was sampled.
+
+    Returns:
+        The locations that can be read, by id.
+    """
+    try:
+        table = read_locations_table(io.BytesIO(tree.read(layout.LOCATIONS)))
+        rows = list(zip(*(table[name].to_pylist() for name in NEEDED), strict=True))
+    except MissingAssetError:
+        findings.add("missing-file", layout.LOCATIONS, "Is not there; expected what was sampled.")
+        return {}
+    except CatalogUnreachableError:
+        raise
+    except (ContractError, *BROKEN_TABLE) as error:
+        findings.add("location", layout.LOCATIONS, f"Cannot be read: {error}")
+        return {}
+    findings.checked["locations"] = len(rows)
+    found: dict[str, Location] = {}
+    for id_, split, epsg, *bounds in rows:
+        try:
+            left, bottom, right, top = bounds
+            location = Location(id_, epsg, (left, bottom, right, top), split)
+        except ContractError as error:
+            findings.add("location", id_, str(error))
+            continue
+        if id_ in found:
+            findings.add("location", id_, f"Has two rows in {layout.LOCATIONS}; expected each id once.")
+        found.setdefault(id_, location)
+    if len(found) == len(rows):
+        _check_columns(table, list(found.values()), findings)
+    _check_squares(list(found.values()), findings)
+    return found
+
+
+def _check_columns(table: pa.Table, locations: Sequence[Location], findings: Findings) -> None:
+    """Hold the derived columns against the squares."""
+    expected = locations_table(locations)
+    for name in expected.column_names:
+        if name in NEEDED:
+            continue
+        if name not in table.column_names:
+            findings.add("location", layout.LOCATIONS, f"Lacks the column {name!r}; expected {', '.join(expected.column_names)}.")
+            continue
+        for row in np.flatnonzero(_differs(table[name], expected[name]))[:SHOWN]:
+            told = "another footprint" if name == "geometry" else f"{name} {table[name][int(row)].as_py()}"
+            wanted = "" if name == "geometry" else f" ({expected[name][int(row)].as_py()})"
+            findings.add("location", locations[row].id, f"Has {told} than its square entails{wanted}.")
+
+
+def _differs(told: pa.ChunkedArray, expected: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Which rows of a column differ by more than rounding."""
+    import shapely
+
+    if pa.types.is_binary(expected.type):
+        shapes, wanted = (shapely.from_wkb(column.to_numpy(zero_copy_only=False)) for column in (told, expected))
+        same: NDArray[np.bool_] = shapely.equals_exact(shapes, wanted, tolerance=DEGREES)
+        return ~same
+    if pa.types.is_struct(expected.type):
+        parts = [_differs(pc.struct_field(told, field.name), pc.struct_field(expected, field.name)) for field in expected.type]
+        return np.any(parts, axis=0)
+    if pa.types.is_floating(expected.type):
+        near: NDArray[np.bool_] = np.abs(told.to_numpy() - expected.to_numpy()) <= DEGREES
+        return ~near
+    different: NDArray[np.bool_] = pc.not_equal(told, expected).to_numpy(zero_copy_only=False)
+    return different
+
+
+def _check_squares(locations: Sequence[Location], findings: Findings) -> None:
+    """Find squares that were sampled twice, and neighbours that two splits share."""
+    counts = Counter((location.epsg, location.bounds) for location in locations)
+    for location in locations:
+        if counts[location.epsg, location.bounds] > 1:
+            findings.add("location", location.id, f"Shares its square {location.bounds} with another id; expected one id for one square.")
+    for one, other in _parted_pairs([location for location in locations if location.split != "none"]):
+        words = f"Overlaps {other.id}, which is in split {other.split!r}, while it is in {one.split!r} itself; expected neighbours together."
+        findings.add("split", one.id, words)
+
+
+def _parted_pairs(locations: Sequence[Location]) -> Iterator[tuple[Location, Location]]:
+    """Pairs of squares of two splits that share ground; each zone by itself."""
+    import shapely
+
+    for epsg in sorted({location.epsg for location in locations}):
+        mine = [location for location in locations if location.epsg == epsg]
+        splits = np.array([location.split for location in mine])
+        squares = shapely.box(*np.array([location.bounds for location in mine], float).T)
+        first, second = shapely.STRtree(squares).query(squares, predicate="intersects")
+        parted: Any = (first < second) & (splits[first] != splits[second])
+        for i, j in zip(first[parted], second[parted], strict=True):
+            if shapely.area(shapely.intersection(squares[i], squares[j])) > 0:
+                yield mine[i], mine[j]

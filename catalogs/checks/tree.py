@@ -1,0 +1,122 @@
+"""A catalog's files by their hrefs relative to its root, wherever it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from catalogs import files, layout
+from catalogs.checks.report import Findings
+from catalogs.errors import MissingAssetError, NotACatalogError
+from catalogs.secrets import secret_kind, without_secrets
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+BROKEN_TABLE = (OSError, LookupError, TypeError, ValueError, AttributeError, NotImplementedError)
+"""What a damaged or foreign parquet file makes pyarrow and our readers raise; Arrow's own errors are among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A folder, or an address below which a catalog's files are."""
+
+    root: str
+    """Without a slash at the end."""
+
+    @classmethod
+    def at(cls, href: str) -> Tree:
+        """The catalog of a folder, an address, or the path or address of its `catalog.json`."""
+        return cls(href.removesuffix(layout.CATALOG).rstrip("/") or ("/" if href.startswith("/") else "."))
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether files have to be fetched and cannot be listed."""
+        return files.is_remote(self.root)
+
+    @property
+    def shown(self) -> str:
+        """The root, for people."""
+        return without_secrets(self.root)
+
+    def address(self, href: str) -> str:
+        """Path or address of a file."""
+        return f"{self.root}/{href}"
+
+    def exists(self, href: str) -> bool:
+        """Whether there is a file."""
+        return files.exists(self.address(href))
+
+    def read(self, href: str) -> bytes:
+        """All bytes of a file.
+
+        Raises:
+            MissingAssetError: There is none.
+            CatalogUnreachableError: The server does not answer.
+        """
+        return files.read_bytes(self.address(href))
+
+    def open_parquet(self, href: str) -> pq.ParquetFile:
+        """A parquet file, opened for reading what is asked of it."""
+        return files.open_parquet(self.address(href))
+
+    def read_document(self, href: str, findings: Findings) -> dict[str, Any] | None:
+        """A JSON object, looked through for secrets; none, and a problem, where it is not to be read.
+
+        A file that is absent is no problem here: who links it knows what that means.
+        """
+        try:
+            content = self.read(href)
+        except MissingAssetError:
+            return None
+        findings.checked["documents"] += 1
+        check_text(content.decode("utf-8", "replace"), href, findings)
+        with suppress(ValueError):
+            parsed = json.loads(content)
+            if isinstance(parsed, dict):
+                return parsed
+        findings.add("unreadable", href, f"Holds no JSON object ({len(content)} bytes); expected a STAC document.")
+        return {}
+
+    def listing(self, folder: str) -> dict[str, int] | None:
+        """Names and sizes of the files of a folder; none where it cannot be listed."""
+        if self.is_remote:
+            return None
+        try:
+            with os.scandir(self.address(folder)) as entries:
+                return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+
+    def check_ours(self) -> None:
+        """Refuse an address that holds nothing of a catalog.
+
+        Raises:
+            NotACatalogError: There is neither a catalog nor a recipe.
+            CatalogUnreachableError: The server does not answer.
+        """
+        if not self.exists(layout.CATALOG) and not self.exists(layout.RECIPE):
+            raise NotACatalogError(
+                f"{self.shown} is no catalog: it holds neither {layout.CATALOG} nor {layout.RECIPE}. "
+                "Give the folder or the address of a catalog that curate made."
+            )
+
+
+def check_text(text: str, where: str, findings: Findings) -> None:
+    """Note a signed address, a credential or a token."""
+    kind = secret_kind(text)
+    if kind:
+        findings.add("secret", where, f"Holds {kind}; expected addresses without anything secret.")
+
+
+def beside(document: str, href: str) -> str:
+    """An href of a document, relative to the root.
+
+    Raises:
+        UnsafeHrefError: It leaves the catalog.
+    """
+    return layout.join(posixpath.dirname(document), href)

@@ -1,0 +1,159 @@
+"""JSON documents of a catalog or an API, from a path or over HTTP, with patience and with words where they fail."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from catalogs.errors import NotACatalogError
+from catalogs.secrets import without_secrets
+from curate.errors import SourceUnavailableError
+
+if TYPE_CHECKING:
+    from requests import Session
+    from urllib3 import Retry
+
+CONNECT_TIMEOUT_S = 10
+READ_TIMEOUT_S = 60
+BUSY_CODES = (429, 500, 502, 503, 504)
+"""Answers of a server that may be able to do it a little later."""
+SHOWN_CHARACTERS = 60
+ROOT_NAMES = ("catalog.json", "collection.json")
+
+
+def read_document(address: str) -> dict[str, Any]:
+    """The JSON object at a path or an http(s) address.
+
+    Raises:
+        SourceUnavailableError: The address does not answer.
+        NotACatalogError: There is nothing at it, or something else than a JSON object.
+    """
+    data = _fetch(address) if is_web(address) else _read_file(address)
+    try:
+        document = json.loads(data)
+    except ValueError:
+        raise NotACatalogError(_not_stac(address, f"text that is not JSON ({_start_of(data)})")) from None
+    if not isinstance(document, dict):
+        raise NotACatalogError(_not_stac(address, f"a JSON {type(document).__name__}"))
+    return document
+
+
+def is_web(address: str) -> bool:
+    """Whether an address is one of the web rather than a path."""
+    return address.lower().startswith(("http://", "https://"))
+
+
+def read_root(address: str) -> tuple[str, dict[str, Any]]:
+    """The first document of a catalog and where it is; of a folder its `catalog.json`, or else its `collection.json`.
+
+    Raises:
+        SourceUnavailableError: The address does not answer.
+        NotACatalogError: There is no STAC at it.
+    """
+    places = [address] if is_web(address) else [Path(address).expanduser().absolute().as_posix()]
+    if is_web(address) and not address.endswith("json"):
+        places += [f"{address.rstrip('/')}/{name}" for name in ROOT_NAMES]
+    elif Path(places[0]).is_dir():
+        places = _files_of(places[0])
+    failures = []
+    for place in places:
+        try:
+            return place, check_stac(read_document(place), place)
+        except NotACatalogError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def check_stac(document: dict[str, Any], address: str) -> dict[str, Any]:
+    """Pass on a document that is STAC.
+
+    Raises:
+        NotACatalogError: It is another JSON document.
+    """
+    if "stac_version" in document or document.get("type") == "FeatureCollection":
+        return document
+    raise NotACatalogError(
+        _not_stac(address, f"JSON without stac_version (its fields: {', '.join(list(document)[:6]) or 'none'})")
+    )
+
+
+def patience() -> Retry:
+    """How often, and how slowly, a request is repeated; searches (POST) change nothing and are repeated too."""
+    from urllib3 import Retry
+
+    return Retry(
+        total=5, connect=2, backoff_factor=0.5, status_forcelist=BUSY_CODES, allowed_methods=None, raise_on_status=False
+    )
+
+
+def _fetch(address: str) -> bytes:
+    from requests import RequestException
+
+    try:
+        answer = _session().get(address, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
+    except RequestException as error:
+        raise SourceUnavailableError(unavailable(address, type(error).__name__)) from None
+    told = f"HTTP {answer.status_code} {answer.reason or ''}".strip()
+    if answer.status_code in BUSY_CODES:
+        raise SourceUnavailableError(unavailable(address, told))
+    if answer.status_code >= 400:
+        raise NotACatalogError(_not_stac(address, told))
+    return answer.content
+
+
+@lru_cache(maxsize=1)
+def _session() -> Session:
+    """One for the process; it honours the environment's proxies and certificates as pystac-client's does."""
+    from requests import Session
+    from requests.adapters import HTTPAdapter
+
+    session = Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=32, max_retries=patience()))
+    return session
+
+
+def unavailable(address: str, reason: str) -> str:
+    """Words for an address that does not answer."""
+    return (
+        f"{without_secrets(address)} does not answer ({reason}). Expected a STAC catalog or API there: check the address and "
+        "the network, then run the same command again; what is done is kept."
+    )
+
+
+def _files_of(folder: str) -> list[str]:
+    found = [f"{folder}/{name}" for name in ROOT_NAMES if (Path(folder) / name).is_file()]
+    if not found:
+        raise NotACatalogError(
+            f"{without_secrets(folder)} is a folder without {' or '.join(ROOT_NAMES)}, so it is no STAC catalog. "
+            "Name the folder that has one."
+        )
+    return found
+
+
+def _read_file(address: str) -> bytes:
+    path = Path(address)
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotACatalogError(
+            f"{without_secrets(address)} does not exist. Expected a STAC catalog, collection or item; check the path."
+        ) from None
+    except OSError as error:
+        raise SourceUnavailableError(
+            f"{without_secrets(address)} cannot be read ({error.strerror}). Check the disk and the permissions, then run again."
+        ) from None
+
+
+def _not_stac(address: str, got: str) -> str:
+    return (
+        f"{without_secrets(address)} is no STAC catalog: it gives {got}. Expected a catalog.json, a collection.json or the "
+        "root of a STAC API; check the address."
+    )
+
+
+def _start_of(data: bytes) -> str:
+    text = " ".join(data[: 4 * SHOWN_CHARACTERS].decode("utf-8", "replace").split())[:SHOWN_CHARACTERS]
+    return f"it begins {without_secrets(text)!r}" if text else "it is empty"

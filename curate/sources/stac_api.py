@@ -1,0 +1,180 @@
+"""Scenes of a STAC API, searched through pystac-client.
+
+Only bounding box, time and collection are asked of every API. Cloud and order are asked where its conformance classes
+declare them; everything is filtered and sorted here as well, so that all APIs give the same scenes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from catalogs.bands import SENSORS, find_sensor
+from catalogs.errors import NotACatalogError
+from catalogs.foreign import COLLECTION_ALIASES, SourceBand, SourceScene, match_sensor
+from catalogs.secrets import has_secret, without_secrets
+from curate.errors import SourceSensorError, SourceUnavailableError
+from curate.sources.documents import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, patience, unavailable
+from curate.sources.protocol import LonLatBox, SourceRaster
+from curate.sources.rasters import open_raster
+from curate.sources.scenes import SceneIndex, read_scene
+
+if TYPE_CHECKING:
+    from pystac_client import Client
+    from pystac_client.stac_api_io import StacApiIO
+
+PAGE_SIZES = (100, 20)
+"""Items asked for at once; the smaller where an API fails on the larger, since answers of some megabytes break gateways."""
+TOO_LARGE_CODES = (413, 500, 502, 504)
+SHOWN_CHARACTERS = 120
+
+
+class StacApiSource:
+    """A source of scenes behind a STAC API."""
+
+    simulated = False
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        name: str | None = None,
+        collections: Mapping[str, str] | None = None,
+        max_scene_cloud: float = 100,
+    ) -> None:
+        """Describe the API; nothing is asked of it yet.
+
+        Args:
+            address: Of its root (landing page).
+            name: What the user calls it; the address without secrets where none.
+            collections: Id of the API's collection by sensor; looked up in its list of collections where none.
+            max_scene_cloud: Percent of a whole scene above which it is not offered.
+        """
+        self.name = name or without_secrets(address)
+        self.max_scene_cloud = max_scene_cloud
+        self.skipped: dict[str, str] = {}
+        """Why an item, by its id, is of no use."""
+        self._address = address
+        self._collections = dict(collections) if collections else None
+        self._opened: tuple[Client, StacApiIO] | None = None
+        self._lock = RLock()
+
+    def sensors(self) -> Sequence[str]:
+        """Ids of the sensors it has."""
+        return list(self._served())
+
+    def search(self, sensor: str, box: LonLatBox, start: datetime, end: datetime) -> list[SourceScene]:
+        """Find scenes; see `curate.sources.protocol.Source`.
+
+        Raises:
+            SourceSensorError: The API has no collection of the sensor.
+            SourceUnavailableError: It does not answer.
+        """
+        served = self._served()
+        if sensor not in served:
+            known = ", ".join(f"{name} (its collection {collection})" for name, collection in served.items())
+            raise SourceSensorError(
+                f"{self.name} has no {sensor}. It has {known or 'no collection of a sensor that we know'}. "
+                "Choose another --sensor or --source."
+            )
+        asked = {"collections": [served[sensor]], "bbox": list(box), "datetime": [start, end]}
+        items = self._items(asked, with_cloud=find_sensor(sensor).mask is not None)
+        mine = (item for item in items if item.get("collection") in {served[sensor], None})
+        scenes = [scene for item in mine if (scene := read_scene(item, self.skipped)) and scene.sensor == sensor]
+        return SceneIndex(scenes).search(box, start, end, max_scene_cloud=self.max_scene_cloud)
+
+    def open(self, band: SourceBand) -> AbstractContextManager[SourceRaster]:
+        """Open one band; see `curate.sources.rasters.open_raster`."""
+        return open_raster(band)
+
+    def _items(self, asked: dict[str, Any], *, with_cloud: bool) -> list[dict[str, Any]]:
+        """All items of a search, page by page; smaller pages where the server breaks on large ones."""
+        from pystac_client.exceptions import APIError
+
+        client, _ = self._api()
+        asked["method"] = _search_method(client)
+        if with_cloud and self.max_scene_cloud < 100 and client.conforms_to("QUERY"):
+            asked["query"] = {"eo:cloud_cover": {"lte": self.max_scene_cloud}}
+        if client.conforms_to("SORT"):
+            asked["sortby"] = [{"field": "properties.datetime", "direction": "asc"}]
+        large, small = PAGE_SIZES
+        with _told(self._address):
+            try:
+                return list(client.search(**asked, limit=large).items_as_dicts())
+            except APIError as error:
+                if getattr(error, "status_code", None) not in TOO_LARGE_CODES:
+                    raise
+                return list(client.search(**asked, limit=small).items_as_dicts())
+
+    def _served(self) -> dict[str, str]:
+        """Its collection by sensor, in our order of sensors."""
+        with self._lock:
+            if self._collections is None:
+                client, requests = self._api()
+                with _told(self._address):
+                    self._collections = _choose_collections(_list_collections(client, requests, self._address))
+            return self._collections
+
+    def _api(self) -> tuple[Client, StacApiIO]:
+        with self._lock:
+            if self._opened is None:
+                with _told(self._address):
+                    self._opened = _open(self._address)
+            return self._opened
+
+
+def _open(address: str) -> tuple[Client, StacApiIO]:
+    from pystac_client import Client
+    from pystac_client.stac_api_io import StacApiIO
+
+    requests = StacApiIO(max_retries=patience())
+    client = Client.from_file(address, stac_io=requests, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
+    client.add_conforms_to("ITEM_SEARCH")
+    return client, requests
+
+
+def _search_method(client: Client) -> str:
+    methods = {link.extra_fields.get("method", "GET") for link in client.get_links("search")}
+    return "POST" if "POST" in methods or not methods else "GET"
+
+
+def _list_collections(client: Client, requests: StacApiIO, address: str) -> list[dict[str, Any]]:
+    """Collections as they stand: pystac's own reading of them fails on a small fault in a single one."""
+    link = client.get_single_link("data")
+    href = (link.get_absolute_href() if link else None) or f"{address.rstrip('/')}/collections"
+    return [collection for page in requests.get_pages(href) for collection in page.get("collections", [])]
+
+
+def _choose_collections(described: list[dict[str, Any]]) -> dict[str, str]:
+    """The best collection of each sensor: that of its own id, else the first of the aliases, else the first that matches."""
+    order = {name: place for place, name in enumerate([*SENSORS, *COLLECTION_ALIASES])}
+    ranked = sorted(described, key=lambda collection: order.get(str(collection.get("id")), len(order)))
+    matched = [(match_sensor(collection), str(collection.get("id"))) for collection in ranked]
+    best = {sensor: collection for sensor, collection in reversed(matched) if sensor}
+    return {sensor: best[sensor] for sensor in SENSORS if sensor in best}
+
+
+@contextmanager
+def _told(address: str) -> Iterator[None]:
+    """Say in our words what goes wrong between us and an API; its own may repeat a signed address."""
+    from json import JSONDecodeError
+
+    from pystac import STACError, STACTypeError
+    from pystac_client.errors import ClientTypeError
+    from pystac_client.exceptions import APIError
+
+    try:
+        yield
+    except APIError as error:
+        code = getattr(error, "status_code", None)
+        said = " ".join(str(error).split())[:SHOWN_CHARACTERS] if code else ""
+        detail = f"HTTP {code}{f': {said}' if said and not has_secret(said) else ''}" if code else "no connection"
+        raise SourceUnavailableError(unavailable(address, detail)) from None
+    except (STACTypeError, ClientTypeError, STACError, JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise NotACatalogError(
+            f"{without_secrets(address)} answers, but not as a STAC API does ({type(error).__name__}). Expected a landing page "
+            "with conformsTo and a search link; check the address."
+        ) from None

@@ -1,0 +1,107 @@
+"""JSON at a path or an address, and the words where it is something else."""
+
+import json
+
+import pytest
+
+from catalogs.errors import NotACatalogError
+from curate.errors import SourceUnavailableError
+from curate.sources import documents
+from curate.sources.documents import check_stac, read_document, read_root
+from tests.conftest import NOWHERE
+from tests.servers import Recording, replay
+
+STAC = {"stac_version": "1.0.0", "type": "Catalog", "links": []}
+SOON = {"Retry-After": "0"}
+
+
+def test_a_document_is_the_same_from_a_path_and_from_an_address(tmp_path):
+    (tmp_path / "catalog.json").write_text(json.dumps(STAC))
+    with replay([Recording("GET", "/catalog.json", STAC)]) as server:
+        assert read_document(str(tmp_path / "catalog.json")) == read_document(f"{server.url}/catalog.json") == STAC
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        (b"<html><body>Welcome</body></html>", 200, r"gives text that is not JSON \(it begins '<html><body>Welcome"),
+        (b"", 200, r"gives text that is not JSON \(it is empty\)"),
+        (b"[1, 2]", 200, "gives a JSON list"),
+        (b'{"hello": 1, "world": 2}', 200, r"gives JSON without stac_version \(its fields: hello, world\)"),
+        (b"{}", 200, r"its fields: none"),
+        (b"gone", 404, "gives HTTP 404 Not Found"),
+        (b"no", 403, "gives HTTP 403 Forbidden"),
+    ],
+)
+def test_what_is_no_stac_is_named_with_what_was_expected_and_without_secrets(answer, status, words):
+    recordings = [Recording("GET", "/catalog.json", answer, status=status)]
+    with replay(recordings) as server, pytest.raises(NotACatalogError, match=words) as caught:
+        read_root(f"{server.url}/catalog.json?token=hidden")
+    assert str(caught.value).startswith(f"{server.url}/catalog.json is no STAC catalog")
+    assert "Expected a catalog.json, a collection.json or the root of a STAC API; check the address." in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_busy_server_is_asked_again(status):
+    recordings = [Recording("GET", "/", b"", status=status, times=2, headers=SOON), Recording("GET", "/", STAC)]
+    with replay(recordings) as server:
+        assert read_document(f"{server.url}/") == STAC
+        assert len(server.requests) == 3
+
+
+def test_a_server_that_stays_busy_is_unavailable():
+    with replay([Recording("GET", "/", b"", status=503, headers=SOON)]) as server:
+        with pytest.raises(
+            SourceUnavailableError, match=r"does not answer \(HTTP 503 Service Unavailable\)\. Expected a STAC catalog"
+        ):
+            read_document(f"{server.url}/")
+        assert len(server.requests) == 6
+
+
+def test_an_address_where_nobody_listens_is_unavailable_and_its_secret_is_not_told():
+    with pytest.raises(SourceUnavailableError, match=r"^http://127\.0\.0\.1:9/a does not answer .* run the same command again"):
+        read_document(f"{NOWHERE.replace('//', '//ada:pw@')}/a?sig=hidden")
+
+
+def test_a_path_that_is_not_there_or_cannot_be_read_is_told(tmp_path):
+    with pytest.raises(
+        NotACatalogError, match=r"a\.json does not exist\. Expected a STAC catalog, collection or item; check the path"
+    ):
+        read_document(str(tmp_path / "a.json"))
+    with pytest.raises(SourceUnavailableError, match=r"cannot be read \(Is a directory\)"):
+        read_document(str(tmp_path))
+
+
+def test_a_folder_is_entered_by_its_catalog_or_else_its_collection(tmp_path):
+    with pytest.raises(
+        NotACatalogError, match=r"is a folder without catalog\.json or collection\.json.* Name the folder that has one"
+    ):
+        read_root(str(tmp_path))
+    (tmp_path / "collection.json").write_text(json.dumps(STAC | {"type": "Collection"}))
+    assert read_root(str(tmp_path)) == ((tmp_path / "collection.json").as_posix(), STAC | {"type": "Collection"})
+    (tmp_path / "catalog.json").write_text(json.dumps(STAC))
+    assert read_root(str(tmp_path)) == ((tmp_path / "catalog.json").as_posix(), STAC)
+    (tmp_path / "collection.json").unlink()
+    (tmp_path / "catalog.json").write_text("oops")
+    with pytest.raises(NotACatalogError, match=r"catalog\.json is no STAC catalog: it gives text that is not JSON"):
+        read_root(str(tmp_path))
+
+
+def test_a_folder_of_a_web_server_is_entered_too():
+    recordings = [Recording("GET", "/data", b"<html>", status=403), Recording("GET", "/data/catalog.json", STAC)]
+    with replay(recordings) as server:
+        assert read_root(f"{server.url}/data") == (f"{server.url}/data/catalog.json", STAC)
+    with (
+        replay([]) as server,
+        pytest.raises(NotACatalogError, match=f"{server.url}/data is no STAC catalog: it gives HTTP 404"),
+    ):
+        read_root(f"{server.url}/data")
+
+
+def test_item_collections_need_no_version():
+    assert check_stac({"type": "FeatureCollection"}, "a") == {"type": "FeatureCollection"}
+
+
+def test_searches_are_repeated_as_reads_are():
+    assert documents.patience().is_retry("POST", 503)
+    assert not documents.patience().is_retry("POST", 400)
