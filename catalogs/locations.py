@@ -127,16 +127,18 @@ def read_locations_table(source: Path | str | BinaryIO, columns: Sequence[str] |
             f"{source} is not there. A catalog starts with its locations: make them with `curate sample --out FOLDER`."
         )
     try:
-        table = pq.read_table(source, columns=None if columns is None else list(columns))
+        file = pq.ParquetFile(source)
     except pa.ArrowInvalid as error:
         raise ContractError(f"{source} is no parquet file ({error}). Make it again with `curate sample`.") from error
-    lacking = [name for name in (NEEDED if columns is None else columns) if name not in table.column_names]
-    if lacking:
-        raise ContractError(
-            f"{source} lacks the column {lacking[0]!r}; it has {', '.join(table.column_names)}. "
-            "Expected the locations.parquet of a catalog, as `curate sample` writes it."
-        )
-    return table
+    with file:
+        names = file.schema_arrow.names
+        lacking = [name for name in (NEEDED if columns is None else columns) if name not in names]
+        if lacking:
+            raise ContractError(
+                f"{source} lacks the column {lacking[0]!r}; it has {', '.join(names)}. "
+                "Expected the locations.parquet of a catalog, as `curate sample` writes it."
+            )
+        return file.read(None if columns is None else list(columns))
 
 
 def read_locations(source: Path | str | BinaryIO) -> list[Location]:

@@ -121,7 +121,7 @@ def _smooth(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.floa
     rows, columns = np.mgrid[: shape[0], : shape[1]] / max(shape)
     waves = sum(np.sin(rng.uniform(2, 20) * rows + rng.uniform(2, 20) * columns + rng.uniform(0, 6)) for _ in range(4))
     ground: NDArray[np.float64] = np.clip(0.18 + 0.03 * waves + rng.normal(0, 0.02, shape), 0.02, 0.5)
-    ground.flat[:: max(ground.size // 40, 1)] = 0.02
+    ground.flat[:: max(ground.size // 40, 7)] = 0.02
     return ground
 
 

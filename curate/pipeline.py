@@ -135,7 +135,6 @@ class Build:
         for sensor in section["sensors"]:
             check_sensor(source, sensor)
         wanted = read_wanted(section, recipe["sample"].get("seed", 0))
-        _check_patch(locations, wanted.sensors)
         if not dry_run:
             try:
                 write_section(folder, "build", section)
@@ -313,13 +312,6 @@ def check_sensor(source: Source, sensor: str) -> None:
     if sensor not in has:
         raise SourceSensorError(f"Source {source.name} has no {sensor}. It has: {', '.join(has) or 'no sensor we know'}. "
                                 "Choose one of them with --sensor, or another --source.")
-
-
-def _check_patch(locations: Sequence[Location], sensors: Mapping[str, Sequence[Band]]) -> None:
-    """Refuse squares that a sensor's pixels do not divide, before anything is fetched."""
-    for gsd in {band.gsd for bands in sensors.values() for band in bands}:
-        if locations:
-            locations[0].grid(gsd)
 
 
 def _completed(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
+BACKOFF_S = 0.5
+"""Pause before the third try; each further one is twice as long."""
 BUSY_CODES = (429, 500, 502, 503, 504)
 """Answers of a server that may be able to do it a little later."""
 SHOWN_CHARACTERS = 60
@@ -84,7 +86,7 @@ def patience() -> Retry:
     from urllib3 import Retry
 
     return Retry(
-        total=5, connect=2, backoff_factor=0.5, status_forcelist=BUSY_CODES, allowed_methods=None, raise_on_status=False
+        total=5, connect=2, backoff_factor=BACKOFF_S, status_forcelist=BUSY_CODES, allowed_methods=None, raise_on_status=False
     )
 
 

@@ -175,7 +175,7 @@ def test_an_address_that_does_not_answer_is_told_without_secrets():
 
 
 def test_an_address_without_a_host_is_told():
-    with pytest.raises(CatalogUnreachableError, match="http:///catalog.json cannot be read: empty host"):
+    with pytest.raises(CatalogUnreachableError, match=r"http:///catalog\.json cannot be read: empty host"):
         read_bytes("http:///catalog.json")
 
 

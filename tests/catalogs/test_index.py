@@ -136,7 +136,7 @@ def test_merging_converts_an_index_of_fewer_bands(tmp_path):
 @pytest.mark.parametrize("order", [[1, 0], [0, 0]])
 def test_items_out_of_order_are_refused(tmp_path, order):
     items = make_items(2)
-    with pytest.raises(ContractError, match="comes after .* takes each item once, sorted by location and id"):
+    with pytest.raises(ContractError, match=r"comes after .* takes each item once, sorted by location and id"):
         write_items(tmp_path / "items.parquet", [items[row] for row in order], schema_of())
 
 

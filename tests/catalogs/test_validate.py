@@ -26,7 +26,7 @@ SIGNED = "https://host.example/B04.tif?sig=abcdef&se=2030"
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
-    return make_catalog(tmp_path_factory.mktemp("sound") / "test", locations=make_locations(2, side_m=300))
+    return make_catalog(tmp_path_factory.mktemp("sound") / "test", locations=make_locations(2, side_m=600))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def catalog(sound, tmp_path):
 
 @pytest.fixture
 def index_only(tmp_path):
-    return make_catalog(tmp_path / "test", locations=make_locations(2, side_m=300), json_items=False)
+    return make_catalog(tmp_path / "test", locations=make_locations(2, side_m=600), json_items=False)
 
 
 def kinds(report):

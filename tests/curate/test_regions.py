@@ -47,8 +47,8 @@ def test_other_names_and_codes_are_known(text, code, slug):
 
 def test_france_is_metropolitan():
     region = find_region("france")
-    paris, ajaccio, cayenne, brussels, bay_of_biscay = (2.35, 48.86), (8.74, 41.93), (-52.33, 4.94), (4.35, 50.85), (-4.5, 46.0)
-    found = reasons(region, paris, ajaccio, cayenne, brussels, bay_of_biscay)
+    paris, corte, cayenne, brussels, bay_of_biscay = (2.35, 48.86), (9.15, 42.3), (-52.33, 4.94), (4.35, 50.85), (-4.5, 46.0)
+    found = reasons(region, paris, corte, cayenne, brussels, bay_of_biscay)
     assert found == [Refusal.NONE, Refusal.NONE, Refusal.OUTSIDE, Refusal.OUTSIDE, Refusal.SEA]
 
 

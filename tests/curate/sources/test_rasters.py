@@ -11,19 +11,11 @@ from rasterio.windows import Window
 
 from catalogs.foreign import SourceBand
 from curate.errors import CurateError, SourceUnavailableError
-from curate.sources import rasters
 from curate.sources.rasters import open_raster
 from tests.conftest import NOWHERE
 from tests.servers import Recording, replay, serve_files
 
 PIXELS = np.random.default_rng(5).integers(1, 10_000, (2, 512, 512), dtype=np.uint16)
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """No pauses between tries."""
-    monkeypatch.setattr(rasters, "RETRY_DELAYS_S", (0.01, 0.01))
-    monkeypatch.setitem(rasters.GDAL_OPTIONS, "GDAL_HTTP_RETRY_DELAY", "0.01")
 
 
 def write(path, pixels=PIXELS, *, transform=None, crs="EPSG:32631", nodata=0):
