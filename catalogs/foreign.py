@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
+from catalogs import fields
 from catalogs.bands import Sensor
 from catalogs.foreign_bands import ForeignBand, map_bands
 from catalogs.foreign_fields import (
@@ -94,6 +95,8 @@ class SourceScene:
     """When the provider made this version: the newer of two reprocessings wins."""
     radiometry: str = "default"
     """What decided scale and offset: `metadata` (the item states them), `baseline`, or `default` (the sensor's own)."""
+    simulated: bool = False
+    """Rendered, not measured: true of scenes of a simulated catalog of ours."""
 
 
 def from_item(item: Mapping[str, Any], sensor: Sensor, *, base_href: str | None = None) -> SourceScene:
@@ -137,6 +140,7 @@ def from_item(item: Mapping[str, Any], sensor: Sensor, *, base_href: str | None 
         baseline=read_baseline(properties),
         created=first_text(properties, "s2:generation_time", "processing:datetime", "created", "updated"),
         radiometry=weakest(value.decision for value in values.values() if value.scale is not None),
+        simulated=properties.get(fields.SIMULATED) is True,
     )
 
 

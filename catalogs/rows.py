@@ -114,7 +114,7 @@ METADATA = {
         "columns": {
             "geometry": {
                 "encoding": "WKB",
-                "geometry_types": ["MultiPolygon", "Polygon"],
+                "geometry_types": [],  # unknown: told both, rustac reads every Polygon as a MultiPolygon
                 "orientation": "counterclockwise",
                 "covering": {"bbox": {field.name: ["bbox", field.name] for field in BBOX}},
             }

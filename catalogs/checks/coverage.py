@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +14,9 @@ import pyarrow.parquet as pq
 
 from catalogs import fields, layout
 from catalogs.checks.documents import Collected
-from catalogs.checks.report import Findings
-from catalogs.checks.tree import BROKEN_TABLE, Tree, check_text
+from catalogs.checks.tree import BROKEN_TABLE, Visit, check_text
 from catalogs.errors import CatalogUnreachableError, MissingAssetError
+from catalogs.failures import SCHEMA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,13 +32,12 @@ def seasons_of(recipe: Mapping[str, Any]) -> int | None:
 
 
 def check_coverage(
-    tree: Tree, findings: Findings, recipe: Mapping[str, Any], collections: Sequence[Collected], locations: Sequence[str]
+    visit: Visit, recipe: Mapping[str, Any], collections: Sequence[Collected], locations: Sequence[str]
 ) -> int:
     """Check that what was begun is complete.
 
     Args:
-        tree: The catalog, whose last run reached its end.
-        findings: Where problems go.
+        visit: The check that this is part of, of a catalog whose last run reached its end.
         recipe: Of the catalog.
         collections: Its collections.
         locations: Ids of all its locations.
@@ -45,55 +45,69 @@ def check_coverage(
     Returns:
         How many locations have neither items nor failures: a build has not come to them yet.
     """
-    failures = _read_failures(tree, findings)
+    failures = _read_failures(visit)
     seasons = seasons_of(recipe)
     if not seasons or not locations:
         return 0
-    ids = pa.array(locations, pa.string())
-    failed = _cells(failures, ids, "location", "season", seasons) if failures is not None else np.zeros((len(ids), seasons), bool)
-    done = {collected.sensor: _items(tree, collected, ids, seasons) for collected in collections if collected.rows}
-    any_done = np.any([failed, *done.values()], axis=0).any(axis=1)
-    for collected in collections:
-        has = done.get(collected.sensor, np.zeros_like(failed))
-        lacking = any_done[:, None] & ~failed & ~has
-        for row, season in np.argwhere(lacking):
-            words = f"Has neither an item of {collected.sensor} for season {season} nor a recorded failure."
-            findings.add("incomplete", locations[row], words)
+    cells = _Cells(pa.array(locations, pa.string()), seasons)
+    failed = cells.of(failures, "location", "season")
+    done = {collected.sensor: cells.of(_read_seasons(visit, collected), fields.LOCATION, fields.SEASON) for collected in collections}
+    begun = np.any([failed, *done.values()], axis=0).any(axis=1)
+    for sensor, has in done.items():
+        for row, season in np.argwhere(begun[:, None] & ~failed & ~has):
+            visit.add("incomplete", locations[row], f"Has neither an item of {sensor} for season {season} nor a recorded failure.")
         for row, season in np.argwhere(failed & has):
-            findings.add("incomplete", locations[row], f"Has an item of {collected.sensor} for season {season}, and a failure too.")
-    return int(np.sum(~any_done))
+            visit.add("incomplete", locations[row], f"Has an item of {sensor} for season {season}, and a failure too.")
+    return int(np.sum(~begun))
 
 
-def _read_failures(tree: Tree, findings: Findings) -> pa.Table | None:
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """What is asked for: one cell per location and season."""
+
+    locations: pa.Array
+    seasons: int
+
+    def of(self, table: pa.Table | None, location: str, season: str) -> NDArray[np.bool_]:
+        """Which cells a table has rows of, (locations, seasons)."""
+        cells = np.zeros((len(self.locations), self.seasons), bool)
+        if table is None:
+            return cells
+        rows = pc.fill_null(pc.index_in(table[location], value_set=self.locations), -1).to_numpy()
+        columns = pc.fill_null(table[season], -1).to_numpy()
+        known = (rows >= 0) & (columns >= 0) & (columns < self.seasons)
+        cells[rows[known], columns[known]] = True
+        return cells
+
+
+def _read_seasons(visit: Visit, collected: Collected) -> pa.Table | None:
+    """Location and season of every item; none where the index cannot be read, which was told."""
+    if not collected.rows:
+        return None
+    columns = [fields.LOCATION, fields.SEASON]
+    with visit.tree.open_parquet(f"{collected.sensor}/{layout.INDEX}") as file:
+        table = file.read(columns=columns)
+    if set(columns) <= set(table.column_names):
+        return table
+    visit.add("index", f"{collected.sensor}/{layout.INDEX}", f"Lacks one of the columns {' and '.join(columns)}.")
+    return None
+
+
+def _read_failures(visit: Visit) -> pa.Table | None:
     try:
-        table = pq.read_table(io.BytesIO(tree.read(layout.FAILURES)))
-        messages = table["message"].to_pylist()
-        missing = {"location", "season", "sensor", "reason"} - set(table.column_names)
+        table = pq.read_table(io.BytesIO(visit.tree.read(layout.FAILURES)))
+        lacking = [field.name for field in SCHEMA if field.name not in table.column_names]
+        messages = [] if lacking else table["message"].to_pylist()
     except MissingAssetError:
         return None
     except CatalogUnreachableError:
         raise
     except BROKEN_TABLE as error:
-        findings.add("unreadable", layout.FAILURES, f"Cannot be read: {error}; expected one row per failure.")
+        visit.add("unreadable", layout.FAILURES, f"Cannot be read: {error}; expected one row per failure.")
         return None
-    if missing:
-        findings.add("unreadable", layout.FAILURES, f"Lacks the column {min(missing)!r}.")
+    if lacking:
+        visit.add("unreadable", layout.FAILURES, f"Lacks the column {lacking[0]!r}; expected {', '.join(SCHEMA.names)}.")
         return None
     for message in messages:
-        check_text(message or "", layout.FAILURES, findings)
+        check_text(message or "", layout.FAILURES, visit.findings)
     return table
-
-
-def _items(tree: Tree, collected: Collected, ids: pa.Array, seasons: int) -> NDArray[np.bool_]:
-    with tree.open_parquet(f"{collected.sensor}/{layout.INDEX}") as file:
-        return _cells(file.read(columns=[fields.LOCATION, fields.SEASON]), ids, fields.LOCATION, fields.SEASON, seasons)
-
-
-def _cells(table: pa.Table, ids: pa.Array, location: str, season: str, seasons: int) -> NDArray[np.bool_]:
-    """Which (location, season) a table has rows of: (locations, seasons)."""
-    cells = np.zeros((len(ids), seasons), bool)
-    rows = pc.fill_null(pc.index_in(table[location], value_set=ids), -1).to_numpy()
-    columns = pc.fill_null(table[season], -1).to_numpy()
-    known = (rows >= 0) & (columns >= 0) & (columns < seasons)
-    cells[rows[known], columns[known]] = True
-    return cells

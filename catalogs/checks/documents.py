@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,15 @@ from typing import Any
 from catalogs import fields, index, layout
 from catalogs.bands import SENSORS
 from catalogs.checks.report import Findings
-from catalogs.checks.tree import BROKEN_TABLE, Tree, beside
+from catalogs.checks.tree import BROKEN_TABLE, Tree, Visit, beside
 from catalogs.errors import CatalogUnreachableError, ContractError, MissingAssetError, UnsafeHrefError
 from catalogs.from_stac import read_time
 from catalogs.pixels import SHA256_MULTIHASH, multihash
 
 STRUCTURE = ("root", "parent", "child", "item", "collection", "locations")
 """Links that hold a catalog together; others tell of what is elsewhere."""
-BBOX_TOLERANCE = 1e-6
-"""Degrees."""
+DEGREES = 1e-6
+"""By how much a bounding box may differ."""
 
 
 @dataclass(slots=True)
@@ -31,42 +31,44 @@ class Collected:
     """Id of the sensor, which is the collection's folder."""
     linked: dict[str, str] = field(default_factory=dict)
     """Item files, relative to the collection's folder, with the catalog that links each."""
+    squares: set[str] = field(default_factory=set)
+    """Catalogs of its squares that could be read, relative to the root."""
     rows: int = 0
     """Items in its index."""
     assets_per_item: int = 0
     """Asset keys of its index."""
+    is_indexed: bool = False
+    """Whether its index could be read."""
     has_files: bool = False
     """Whether items are JSON files too, not rows of the index alone."""
 
 
-def check_documents(tree: Tree, findings: Findings, recipe: Mapping[str, Any], *, settled: bool) -> list[Collected]:
+def check_documents(visit: Visit, recipe: Mapping[str, Any]) -> list[Collected]:
     """Check everything above the items.
 
     Args:
-        tree: The catalog.
-        findings: Where problems go.
+        visit: The check that this is part of.
         recipe: Of the catalog.
-        settled: Whether the last run reached its end; else what is not linked yet is unfinished, not wrong.
 
     Returns:
         Its collections, with what their squares link.
     """
-    sensors = [sensor for sensor in recipe.get("build", {}).get("sensors", []) if isinstance(sensor, str)]
-    root = tree.read_document(layout.CATALOG, findings)
+    root = visit.read(layout.CATALOG)
     if root is not None:
-        check_document(root, layout.CATALOG, "Catalog", findings)
-        check_links(root, layout.CATALOG, {"root": layout.CATALOG, "locations": layout.LOCATIONS}, findings)
+        check_document(root, layout.CATALOG, "Catalog", visit.findings)
+        check_links(root, layout.CATALOG, {"root": layout.CATALOG, "locations": layout.LOCATIONS}, visit.findings)
     linked = links_to(root or {}, layout.CATALOG, "child")
-    found = [_check_collection(tree, findings, posixpath.dirname(href), settled=settled) for href in linked]
-    for sensor in sorted(set(sensors) - {collected.sensor for collected in found}):
-        if tree.exists(f"{sensor}/{layout.INDEX}"):
-            found.append(_check_collection(tree, findings, sensor, settled=settled))
-            if settled and (root is not None or found[-1].rows):
-                findings.add("unlinked", layout.CATALOG, f"Does not link {sensor}/{layout.COLLECTION}, which the recipe names.")
+    found = [_check_collection(visit, posixpath.dirname(href), is_linked=True) for href in linked]
+    sensors = {str(sensor) for sensor in recipe.get("build", {}).get("sensors", ())}
+    for sensor in sorted(sensors - {collected.sensor for collected in found}):
+        if visit.tree.exists(f"{sensor}/{layout.INDEX}"):
+            found.append(_check_collection(visit, sensor, is_linked=False))
+            if visit.settled and root is not None:
+                visit.add("unlinked", layout.CATALOG, f"Does not link {sensor}/{layout.COLLECTION}, which the recipe names.")
         elif root is not None:
-            findings.add("missing-file", f"{sensor}/{layout.INDEX}", "Is not there, though the recipe names its sensor.")
+            visit.add("missing-file", f"{sensor}/{layout.INDEX}", "Is not there, though the recipe names its sensor.")
     if root is None and any(collected.rows for collected in found):
-        findings.add("missing-file", layout.CATALOG, f"Is not there, though {found[0].sensor} has items; expected the root of all links.")
+        visit.add("missing-file", layout.CATALOG, f"Is not there, though {found[0].sensor} has items; expected the root of all links.")
     return found
 
 
@@ -75,7 +77,11 @@ def check_document(document: Mapping[str, Any], href: str, type_: str, findings:
     if not document:
         return
     if document.get("type") != type_ or document.get("stac_version") != "1.1.0":
-        findings.add("schema", href, f"Is a {document.get('type')!r} of STAC {document.get('stac_version')!r}; expected a {type_} of 1.1.0.")
+        findings.add(
+            "schema",
+            href,
+            f"Is a {document.get('type')!r} of STAC {document.get('stac_version')!r}; expected a {type_} of 1.1.0.",
+        )
     if not isinstance(document.get("id"), str) or not isinstance(document.get("description"), str):
         findings.add("schema", href, f"Lacks an id or a description; expected both in a {type_}.")
     version = document.get(fields.CONTRACT, fields.CONTRACT_VERSION)
@@ -129,71 +135,78 @@ def _structure(document: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             yield link["rel"], str(link.get("href"))
 
 
-def _check_collection(tree: Tree, findings: Findings, sensor: str, *, settled: bool) -> Collected:
+def _check_collection(visit: Visit, sensor: str, *, is_linked: bool) -> Collected:
     href = f"{sensor}/{layout.COLLECTION}"
     collected = Collected(sensor)
-    document = tree.read_document(href, findings)
-    if document is None and (settled or not tree.exists(f"{sensor}/{layout.INDEX}")):
-        findings.add("broken-link", layout.CATALOG, f"Links {href}, which is not there.")
+    document = visit.read(href)
+    if document is None and is_linked:
+        visit.add("broken-link", layout.CATALOG, f"Links {href}, which is not there.")
     document = document or {}
     if document:
-        check_document(document, href, "Collection", findings)
-        check_links(document, href, {"root": layout.CATALOG, "parent": layout.CATALOG}, findings)
+        check_document(document, href, "Collection", visit.findings)
+        check_links(document, href, {"root": layout.CATALOG, "parent": layout.CATALOG}, visit.findings)
         if document.get("id") != sensor or sensor not in SENSORS:
-            findings.add("schema", href, f"Has id {document.get('id')!r} in folder {sensor}; expected one of {', '.join(SENSORS)} in its own.")
+            known = ", ".join(SENSORS)
+            visit.add("schema", href, f"Has id {document.get('id')!r} in folder {sensor}; expected one of {known} in its own.")
     for square in links_to(document, href, "child"):
-        _check_square(tree, findings, square, href, collected)
-    _check_index(tree, findings, collected, document, settled=settled)
+        _check_square(visit, square, href, collected)
+    _check_index(visit, collected, document)
     return collected
 
 
-def _check_square(tree: Tree, findings: Findings, href: str, parent: str, collected: Collected) -> None:
+def _check_square(visit: Visit, href: str, parent: str, collected: Collected) -> None:
     """Check the catalog of a square or of a part of one, and take in the items that it links."""
-    document = tree.read_document(href, findings)
+    document = visit.read(href)
     if document is None:
-        findings.add("broken-link", parent, f"Links {href}, which is not there.")
+        visit.add("broken-link", parent, f"Links {href}, which is not there.")
         return
-    check_document(document, href, "Catalog", findings)
-    check_links(document, href, {"root": layout.CATALOG, "parent": parent}, findings)
+    collected.squares.add(href)
+    check_document(document, href, "Catalog", visit.findings)
+    check_links(document, href, {"root": layout.CATALOG, "parent": parent}, visit.findings)
     inside = f"{collected.sensor}/"
     for item in links_to(document, href, "item"):
         if item.startswith(inside):
             collected.linked[item.removeprefix(inside)] = href
         else:
-            findings.add("broken-link", href, f"Links {item}, which belongs to another collection; expected items of {collected.sensor}.")
+            visit.add("broken-link", href, f"Links {item}, of another collection; expected items of {collected.sensor}.")
     for part in links_to(document, href, "child"):
-        _check_square(tree, findings, part, href, collected)
+        if part not in collected.squares:
+            _check_square(visit, part, href, collected)
 
 
-def _check_index(tree: Tree, findings: Findings, collected: Collected, document: Mapping[str, Any], *, settled: bool) -> None:
+def _check_index(visit: Visit, collected: Collected, document: Mapping[str, Any]) -> None:
     """Check that the collection tells the truth of its index, and see whether its items are files too."""
     href = f"{collected.sensor}/{layout.INDEX}"
+    compared = visit.settled and bool(document)
     try:
-        with tree.open_parquet(href) as file:
+        with visit.tree.open_parquet(href) as file:
             collected.rows = file.metadata.num_rows
+            collected.is_indexed = True
             collected.assets_per_item = file.schema_arrow.field("assets").type.num_fields
-            collected.has_files = bool(collected.linked) or (collected.rows > 0 and tree.exists(f"{collected.sensor}/{first_item(file)}"))
-            if settled and document:
-                _check_extent(findings, collected.sensor, document, *index.extent(file)[:2])
+            first = first_file(file)
+            collected.has_files = bool(collected.linked) or (first is not None and visit.tree.exists(f"{collected.sensor}/{first}"))
+            covered = index.extent(file)
     except MissingAssetError:
-        findings.add("missing-file", href, "Is not there; expected the index of the collection's items.")
+        visit.add("missing-file", href, "Is not there; expected the index of the collection's items.")
         return
     except CatalogUnreachableError:
         raise
     except (ContractError, *BROKEN_TABLE) as error:
-        findings.add("index", href, f"Cannot be read ({error}); expected the items as stac-geoparquet.")
+        visit.add("index", href, f"Cannot be read ({type(error).__name__}: {error}); expected the items as stac-geoparquet.")
         return
-    if settled and document:
-        stated = document.get("assets", {}).get("items", {}).get("file:checksum")
-        real = _checksum(tree, href)
+    if compared:
+        _check_extent(visit.findings, f"{collected.sensor}/{layout.COLLECTION}", document, covered)
+        stated, real = document.get("assets", {}).get("items", {}).get("file:checksum"), _checksum(visit.tree, href)
         if stated != real:
-            findings.add("index", href, f"Has checksum {real}; its collection.json says {stated}.")
+            visit.add("index", href, f"Has checksum {real}; its collection.json says {stated}.")
 
 
-def first_item(file: Any) -> str:
+def first_file(file: Any) -> str | None:
     """File of the first item of an index, relative to the collection's folder, if items are files."""
-    item = index.read_items(file, [0])[0]
-    return f"{posixpath.dirname(next(iter(item['assets'].values()))['href'])}/{layout.item_name(item['id'])}"
+    for item in index.read_items(file, [0]) if file.metadata.num_rows else ():
+        for asset in item["assets"].values():
+            return f"{posixpath.dirname(asset['href'])}/{layout.item_name(item['id'])}"
+    return None
 
 
 def _checksum(tree: Tree, href: str) -> str:
@@ -204,18 +217,19 @@ def _checksum(tree: Tree, href: str) -> str:
         return SHA256_MULTIHASH + hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check_extent(findings: Findings, sensor: str, document: Mapping[str, Any], bbox: Collection[float] | None, interval: Any) -> None:
-    if bbox is None:
+def _check_extent(findings: Findings, href: str, document: Mapping[str, Any], covered: tuple[Any, Any, int]) -> None:
+    bbox, interval, count = covered
+    if not count:
         return
     extent = document.get("extent", {})
-    href = f"{sensor}/{layout.COLLECTION}"
     try:
         stated_bbox = extent["spatial"]["bbox"][0]
         stated_times = tuple(read_time(when) for when in extent["temporal"]["interval"][0])
+        is_far = any(abs(a - b) > DEGREES for a, b in zip(stated_bbox, bbox, strict=True))
     except (LookupError, TypeError, ValueError):
         findings.add("collection", href, "Has no extent in space and time; expected that of its items.")
         return
-    if any(abs(a - b) > BBOX_TOLERANCE for a, b in zip(stated_bbox, bbox, strict=True)):
+    if is_far:
         findings.add("collection", href, f"Has bbox {stated_bbox}; that of its items is {list(bbox)}.")
-    if stated_times != tuple(interval):
+    if stated_times != interval:
         findings.add("collection", href, f"Spans {' to '.join(map(str, stated_times))}; its items {' to '.join(map(str, interval))}.")

@@ -43,7 +43,10 @@ def frame_fault(pixels: NDArray[Any], band: Band, *, is_mask: bool = False) -> t
     highest = valid.max()
     share = 100 * float(np.mean(valid == highest))
     if share >= SATURATED_PERCENT and _is_ceiling(highest, band, valid.dtype):
-        return "saturated", f"{share:.0f} % of {band.name} are at its highest value, {highest:g}; expected under {SATURATED_PERCENT:g} %."
+        return (
+            "saturated",
+            f"{share:.0f} % of {band.name} are at its highest value, {highest:g}; expected under {SATURATED_PERCENT:g} %.",
+        )
     if highest == valid.min():
         return "constant", f"{band.name} is {highest:g} everywhere."
     return None

@@ -38,7 +38,7 @@ def check_item(item: Mapping[str, Any], location: Location | None) -> tuple[Scen
 
     Args:
         item: In row form.
-        location: Its location, as `locations.parquet` has it; none where that has none of its name.
+        location: Its location, as `locations.parquet` has it; none where that is not to be read.
 
     Returns:
         The scene, where the item can be read at all, and what is wrong with it.
@@ -59,9 +59,7 @@ def check_item(item: Mapping[str, Any], location: Location | None) -> tuple[Scen
     problems += _differences(item, expected, where)
     problems += [Problem("schema", where, words) for words in _range_errors(item["properties"])]
     problems += [Problem("offset", where, words) for words in _offset_errors(scene)]
-    if location is None:
-        problems.append(Problem("location", where, f"Is of location {scene.location.id}, which {layout.LOCATIONS} lacks."))
-    else:
+    if location is not None:
         problems += _place_errors(scene, location, where)
     return scene, problems
 
@@ -122,7 +120,9 @@ def _is_near(one: Any, other: Any) -> bool:
 
 def _schema_errors(item: Mapping[str, Any]) -> list[str]:
     errors = list(_validator().iter_errors(item))[:SHOWN]
-    return [f"{'.'.join(map(str, error.absolute_path)) or 'The item'}: {error.message}; see fields.schema.json." for error in errors]
+    return [
+        f"{'.'.join(map(str, error.absolute_path)) or 'The item'}: {error.message}; see fields.schema.json." for error in errors
+    ]
 
 
 @cache
@@ -161,8 +161,11 @@ def _offset_errors(scene: Scene) -> Iterator[str]:
 def _place_errors(scene: Scene, location: Location, where: str) -> Iterator[Problem]:
     told = scene.location
     if (told.epsg, told.bounds) != (location.epsg, location.bounds):
-        yield Problem("grid", where, f"Lies on EPSG:{told.epsg} {told.bounds}; its location {location.id} is EPSG:{location.epsg} "
-                                     f"{location.bounds}.")
+        yield Problem(
+            "grid",
+            where,
+            f"Lies on EPSG:{told.epsg} {told.bounds}; its location {location.id} is EPSG:{location.epsg} {location.bounds}.",
+        )
     if told.split != location.split:
         yield Problem("split", where, f"Has split {told.split!r}; its location {location.id} is in {location.split!r}.")
     for raster in scene.rasters:
@@ -177,12 +180,22 @@ def _raster_errors(raster: Raster, scene: Scene, location: Location, where: str)
         yield Problem("grid", where, f"Its asset {raster.key} does not fit the location: {error}")
         return
     if raster.grid.transform != wanted.transform or raster.grid.shape != wanted.shape:
-        yield Problem("grid", where, f"Its asset {raster.key} has transform {list(raster.grid.transform)} and shape {list(raster.grid.shape)}; "
-                                     f"its location has {list(wanted.transform)} and {list(wanted.shape)}.")
+        yield Problem(
+            "grid",
+            where,
+            f"Its asset {raster.key} has transform {list(raster.grid.transform)} and shape {list(raster.grid.shape)}; "
+            f"its location has {list(wanted.transform)} and {list(wanted.shape)}.",
+        )
     sensor = find_sensor(scene.sensor)
     known = {band.name for band in sensor.bands} | ({sensor.mask.name} if sensor.mask else set())
     strange = [band.name for band in raster.bands if band.name not in known]
     if strange:
-        yield Problem("schema", where, f"Its asset {raster.key} has band {strange[0]!r}; {sensor.id} has {', '.join(sorted(known))}.")
+        yield Problem(
+            "schema", where, f"Its asset {raster.key} has band {strange[0]!r}; {sensor.id} has {', '.join(sorted(known))}."
+        )
     elif raster.key not in {raster_key(band) for band in raster.bands} | {band.name for band in raster.bands}:
-        yield Problem("schema", where, f"Its asset {raster.key} holds {', '.join(band.name for band in raster.bands)}; expected one pixel size.")
+        yield Problem(
+            "schema",
+            where,
+            f"Its asset {raster.key} holds {', '.join(band.name for band in raster.bands)}; expected one pixel size.",
+        )

@@ -27,11 +27,11 @@ SHOWN = 20
 """Locations that are named for one column, or pairs for one fault."""
 
 
-def check_locations(tree: Tree, findings: Findings) -> dict[str, Location]:
+def check_locations(tree: Tree, findings: Findings) -> dict[str, Location | None]:
     """Check what was sampled.
 
     Returns:
-        The locations that can be read, by id.
+        All locations by id; none in place of one that breaks the contract.
     """
     try:
         table = read_locations_table(io.BytesIO(tree.read(layout.LOCATIONS)))
@@ -45,20 +45,20 @@ def check_locations(tree: Tree, findings: Findings) -> dict[str, Location]:
         findings.add("location", layout.LOCATIONS, f"Cannot be read: {error}")
         return {}
     findings.checked["locations"] = len(rows)
-    found: dict[str, Location] = {}
+    found: dict[str, Location | None] = {}
     for id_, split, epsg, *bounds in rows:
-        try:
-            left, bottom, right, top = bounds
-            location = Location(id_, epsg, (left, bottom, right, top), split)
-        except ContractError as error:
-            findings.add("location", id_, str(error))
-            continue
         if id_ in found:
             findings.add("location", id_, f"Has two rows in {layout.LOCATIONS}; expected each id once.")
-        found.setdefault(id_, location)
-    if len(found) == len(rows):
-        _check_columns(table, list(found.values()), findings)
-    _check_squares(list(found.values()), findings)
+        try:
+            left, bottom, right, top = bounds
+            found.setdefault(id_, Location(id_, epsg, (left, bottom, right, top), split))
+        except ContractError as error:
+            found[id_] = None
+            findings.add("location", id_, str(error))
+    whole = [location for location in found.values() if location is not None]
+    if len(whole) == len(rows):
+        _check_columns(table, whole, findings)
+    _check_squares(whole, findings)
     return found
 
 
@@ -69,7 +69,9 @@ def _check_columns(table: pa.Table, locations: Sequence[Location], findings: Fin
         if name in NEEDED:
             continue
         if name not in table.column_names:
-            findings.add("location", layout.LOCATIONS, f"Lacks the column {name!r}; expected {', '.join(expected.column_names)}.")
+            findings.add(
+                "location", layout.LOCATIONS, f"Lacks the column {name!r}; expected {', '.join(expected.column_names)}."
+            )
             continue
         for row in np.flatnonzero(_differs(table[name], expected[name]))[:SHOWN]:
             told = "another footprint" if name == "geometry" else f"{name} {table[name][int(row)].as_py()}"
@@ -91,7 +93,7 @@ def _differs(told: pa.ChunkedArray, expected: pa.ChunkedArray) -> NDArray[np.boo
     if pa.types.is_floating(expected.type):
         near: NDArray[np.bool_] = np.abs(told.to_numpy() - expected.to_numpy()) <= DEGREES
         return ~near
-    different: NDArray[np.bool_] = pc.not_equal(told, expected).to_numpy(zero_copy_only=False)
+    different: NDArray[np.bool_] = pc.not_equal(told, expected).to_numpy()
     return different
 
 
@@ -100,7 +102,9 @@ def _check_squares(locations: Sequence[Location], findings: Findings) -> None:
     counts = Counter((location.epsg, location.bounds) for location in locations)
     for location in locations:
         if counts[location.epsg, location.bounds] > 1:
-            findings.add("location", location.id, f"Shares its square {location.bounds} with another id; expected one id for one square.")
+            findings.add(
+                "location", location.id, f"Shares its square {location.bounds} with another id; expected one id for one square."
+            )
     for one, other in _parted_pairs([location for location in locations if location.split != "none"]):
         words = f"Overlaps {other.id}, which is in split {other.split!r}, while it is in {one.split!r} itself; expected neighbours together."
         findings.add("split", one.id, words)

@@ -19,7 +19,6 @@ from catalogs.errors import MissingAssetError, UnsafeHrefError
 from catalogs.from_stac import unlink_item
 from catalogs.radiometry import CONSTELLATIONS
 from catalogs.records import Location, Raster, Scene
-from catalogs.to_stac import item_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,9 @@ class Place:
     collected: Collected
     """The collection of the sensor."""
     location: Location | None
-    """As `locations.parquet` has it; none where that lacks it."""
+    """As `locations.parquet` has it; none where that has it not, or not so that it can be read."""
+    is_known: bool
+    """Whether `locations.parquet` has it at all."""
     rows: Sequence[Mapping[str, Any]]
     """Items in row form."""
     reads_files: bool
@@ -72,10 +73,10 @@ class _PlaceCheck:
         """Check every item, then what no item names."""
         for row in self._place.rows:
             self._findings.checked["items"] += 1
-            if not row["assets"]:
-                self._findings.add("schema", item_place(row), "Has no assets; expected its pixels.")
+            folder = _folder(row)
+            if folder is None:
+                self._note_homeless(row)
                 continue
-            folder = item_folder(row)
             self._findings.folders.add(folder)
             item = self._item_file(row, folder) or row
             if self._place.reads_files:
@@ -84,6 +85,12 @@ class _PlaceCheck:
                 self._check_briefly(item)
         self._note_loose()
         return self._findings
+
+    def _note_homeless(self, row: Mapping[str, Any]) -> None:
+        """Note an item none of whose files is in the catalog."""
+        if not row["assets"]:
+            self._findings.add("schema", item_place(row), "Has no assets; expected its pixels.")
+        self._findings.extend(Problem("unsafe-href", item_place(row), words) for words in unsafe_hrefs(row))
 
     def _item_file(self, row: Mapping[str, Any], folder: str) -> Mapping[str, Any] | None:
         """The item in row form as its own file has it; none where it has none, or none that can be read."""
@@ -111,6 +118,8 @@ class _PlaceCheck:
 
     def _note_unlinked(self, href: str, row: Mapping[str, Any]) -> None:
         square = f"{self._sensor}/{posixpath.dirname(posixpath.dirname(href))}/{layout.CATALOG}"
+        if square not in self._place.collected.squares:
+            return  # That no collection links the square was told once.
         if self._place.settled:
             self._findings.add("unlinked", square, f"Does not link item {row['id']}, which {layout.INDEX} has.")
         else:
@@ -141,7 +150,7 @@ class _PlaceCheck:
         where = item_place(item)
         self._findings.extend(Problem("unsafe-href", where, words) for words in unsafe_hrefs(item))
         self._check_texts(item)
-        if self._place.location is None:
+        if not self._place.is_known:
             self._findings.add("location", where, f"Is of a location that {layout.LOCATIONS} lacks.")
         checksums = {}
         for key, asset in item["assets"].items():
@@ -154,6 +163,8 @@ class _PlaceCheck:
         self._check_texts(item)
         scene, problems = check_item(item, self._place.location)
         self._findings.extend(problems)
+        if not self._place.is_known:
+            self._findings.add("location", item_place(item), f"Is of a location that {layout.LOCATIONS} lacks.")
         if scene is None:
             return
         self._note_offset(scene, item["id"])
@@ -199,9 +210,12 @@ class _PlaceCheck:
         try:
             content = self._tree.read(where)
         except MissingAssetError:
-            return Seen([Problem("missing-asset", where, f"Is not there; its item says {raster.size} bytes.")])
+            return Seen(where, [Problem("missing-asset", where, f"Is not there; its item says {raster.size} bytes.")])
         self._findings.checked["assets read"] += 1
-        return check_file(content, raster, where, self._findings)
+        seen = check_file(content, raster, where)
+        if seen.pixels is not None:
+            self._findings.checked["pixels"] += seen.pixels.size
+        return seen
 
     def _compare_with_others(self, id_: str, mine: Mapping[str, bytes | str]) -> None:
         """Note pixels that another item of the location has too."""
@@ -236,6 +250,11 @@ def kind_of_loose(name: str) -> str:
     if name.endswith(layout.TEMPORARY):
         return "temporary file"
     return UNLINKED if name.endswith(".json") else "file that no item names"
+
+
+def _folder(row: Mapping[str, Any]) -> str | None:
+    """Folder of an item, of which some file is in the catalog."""
+    return next((posixpath.dirname(asset["href"]) for asset in row["assets"].values() if _is_inside(asset["href"])), None)
 
 
 def _is_inside(href: str) -> bool:

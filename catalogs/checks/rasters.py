@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from catalogs.checks.frames import frame_digest, frame_fault
 from catalogs.checks.report import Problem
-from catalogs.checks.tree import check_text
 from catalogs.pixels import multihash
-from catalogs.records import Grid, Raster
+from catalogs.records import Grid, Raster, Transform
+from catalogs.secrets import secret_kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rasterio import DatasetReader
-
-    from catalogs.checks.report import Findings
 
 
 @dataclass(slots=True)
 class Seen:
     """What was learned from one file."""
 
+    where: str
+    """Its href, relative to the catalog."""
     problems: list[Problem] = field(default_factory=list)
     """What is wrong with it."""
     pixels: NDArray[Any] | None = None
@@ -30,78 +30,87 @@ class Seen:
     digests: dict[str, bytes] = field(default_factory=dict)
     """Of each band of measurements that is a picture."""
 
+    def add(self, kind: str, message: str) -> None:
+        """Note a problem."""
+        self.problems.append(Problem(kind, self.where, message))
+
 
 def check_size(size: int, stated: int, where: str) -> list[Problem]:
     """Compare a file's size with that of its item, bytes."""
     if size == stated:
         return []
-    return [Problem("truncated-asset" if size < stated else "altered-asset", where, f"Has {size} bytes; its item says {stated}.")]
+    kind = "truncated-asset" if size < stated else "altered-asset"
+    return [Problem(kind, where, f"Has {size} bytes; its item says {stated}.")]
 
 
-def check_file(content: bytes, raster: Raster, where: str, findings: Findings) -> Seen:
+def check_file(content: bytes, raster: Raster, where: str) -> Seen:
     """Check the bytes of an asset.
 
     Args:
         content: The whole file.
         raster: What its item says of it.
         where: Its href, for messages.
-        findings: Where secrets in its tags are noted.
     """
-    seen = Seen(check_size(len(content), raster.size, where))
-    if not seen.problems and multihash(content) != raster.checksum:
-        seen.problems.append(Problem("altered-asset", where, f"Has checksum {multihash(content)}; its item says {raster.checksum}."))
+    from rasterio.errors import RasterioError
+
+    seen = Seen(where, check_size(len(content), raster.size, where))
+    checksum = multihash(content)
+    if not seen.problems and checksum != raster.checksum:
+        seen.add("altered-asset", f"Has checksum {checksum}; its item says {raster.checksum}.")
     if seen.problems:
         return seen
-    _read(content, raster, where, findings, seen)
+    try:
+        _read(content, raster, seen)
+    except RasterioError as error:
+        seen.add("unreadable", f"Is no GeoTIFF that GDAL reads ({error}).")
     return seen
 
 
-def _read(content: bytes, raster: Raster, where: str, findings: Findings, seen: Seen) -> None:
-    from rasterio.errors import RasterioError
+def _read(content: bytes, raster: Raster, seen: Seen) -> None:
+    """Look at a file's header, then at its pixels."""
     from rasterio.io import MemoryFile
 
-    try:
-        with MemoryFile(content) as memory, memory.open(driver="GTiff") as file:
-            seen.problems += _header_errors(file, raster, where)
-            check_text("\n".join(map(str, file.tags().values())), where, findings)
-            findings.checked["pixels"] += file.width * file.height * file.count
-            pixels = file.read()
-    except RasterioError as error:
-        seen.problems.append(Problem("unreadable", where, f"Is no GeoTIFF that GDAL reads ({error})."))
+    with MemoryFile(content) as memory, memory.open(driver="GTiff") as file:
+        _check_header(file, raster, seen)
+        secret = secret_kind("\n".join(map(str, file.tags().values())))
+        if secret:
+            seen.add("secret", f"Its tags hold {secret}; expected addresses without anything secret.")
+        pixels = file.read()
+    if seen.problems:
         return
-    if not seen.problems:
-        seen.pixels = pixels
-        _look(pixels, raster, where, seen)
-
-
-def _look(pixels: NDArray[Any], raster: Raster, where: str, seen: Seen) -> None:
-    """Judge every band."""
+    seen.pixels = pixels
     for band, plane in zip(raster.bands, pixels, strict=True):
         fault = frame_fault(plane, band, is_mask=raster.is_mask)
         if fault:
-            seen.problems.append(Problem(fault[0], where, fault[1]))
+            seen.add(*fault)
         elif not raster.is_mask and plane.min() != plane.max():
             seen.digests[band.name] = frame_digest(plane)
 
 
-def _header_errors(file: DatasetReader, raster: Raster, where: str) -> list[Problem]:
-    """Where a file's header disagrees with its item."""
-    real = Grid(epsg_of(file.crs.to_wkt() if file.crs else ""), tuple(file.transform)[:6], file.height, file.width)  # type: ignore[arg-type]
+def _check_header(file: DatasetReader, raster: Raster, seen: Seen) -> None:
+    """Note where a file's header disagrees with its item."""
+    a, b, c, d, e, f = tuple(file.transform)[:6]
+    transform: Transform = (a, b, c, d, e, f)
+    real = Grid(epsg_of(file.crs.to_wkt() if file.crs else ""), transform, file.height, file.width)
     if real != raster.grid:
-        return [Problem("grid", where, f"Lies on {show_grid(real)}; its item says {show_grid(raster.grid)}.")]
+        seen.add("grid", f"Lies on {show_grid(real)}; its item says {show_grid(raster.grid)}.")
+        return
     names = [band.name for band in raster.bands]
     told = {
         "band count": (file.count, len(names)),
-        "type": (set(file.dtypes), {raster.data_type}),
+        "type": (" and ".join(sorted(set(file.dtypes))), raster.data_type),
         "nodata": (file.nodata, raster.bands[0].nodata),
         "bands": ([name for name in file.descriptions if name] or names, names),
     }
-    return [Problem("raster", where, f"Its {what} is {real!r}; its item says {stated!r}.") for what, (real, stated) in told.items() if real != stated]
+    for what, (found, stated) in told.items():
+        if found != stated:
+            seen.add("raster", f"Its {what} is {found!r}; its item says {stated!r}.")
 
 
 def show_grid(grid: Grid) -> str:
     """A grid in words."""
-    return f"EPSG:{grid.epsg} from {grid.transform[2]:.10g}, {grid.transform[5]:.10g}, {grid.width} x {grid.height} px of {grid.gsd:g} m"
+    corner = f"{grid.transform[2]:.10g}, {grid.transform[5]:.10g}"
+    return f"EPSG:{grid.epsg} from {corner}, {grid.width} x {grid.height} px of {grid.gsd:g} m"
 
 
 @lru_cache(maxsize=256)

@@ -108,9 +108,9 @@ class Findings:
     def add(self, kind: str, where: str, message: str) -> None:
         """Note a problem."""
         assert kind in REMEDIES, f"no remedy for {kind}"
-        self.counts[kind] += 1
-        if self.counts[kind] <= KEPT:
+        if self.counts[kind] < KEPT:
             self.problems.append(Problem(kind, where, message))
+        self.counts[kind] += 1
 
     def extend(self, problems: Iterable[Problem]) -> None:
         """Note several."""
@@ -124,6 +124,8 @@ class Findings:
     def take(self, other: Findings) -> None:
         """Take in what was found elsewhere."""
         self.extend(other.problems)
+        kept = Counter(problem.kind for problem in other.problems)
+        self.counts.update(other.counts - kept)
         self.checked.update(other.checked)
         for what, hrefs in other.loose.items():
             self.leave(what, hrefs)

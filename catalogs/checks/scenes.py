@@ -33,7 +33,9 @@ def check_pixels(scene: Scene, pixels: Mapping[str, NDArray[Any]], where: str) -
     planes = [plane for raster in read for plane in zip(raster.bands, pixels[raster.key], strict=True)]
     if planes and check_scene(sensor, planes, mask, scene.baseline) == "conflict":
         said = f"{planes[0][0].offset:g} (processing version {scene.baseline or 'unknown'})"
-        yield Problem("offset", where, f"Its dark pixels contradict its offset {said}; expected dark ground at 0 to 0.1 reflectance.")
+        yield Problem(
+            "offset", where, f"Its dark pixels contradict its offset {said}; expected dark ground at 0 to 0.1 reflectance."
+        )
     if mask is not None and sensor.mask:
         yield from _cover_problems(scene, mask, sensor.mask.name, where)
 

@@ -106,6 +106,26 @@ class Tree:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One check of one catalog."""
+
+    tree: Tree
+    """Its files."""
+    findings: Findings
+    """Where problems go."""
+    settled: bool
+    """Whether the last run reached its end; else what is not linked yet is unfinished, not wrong."""
+
+    def read(self, href: str) -> dict[str, Any] | None:
+        """A JSON object; see `Tree.read_document`."""
+        return self.tree.read_document(href, self.findings)
+
+    def add(self, kind: str, where: str, message: str) -> None:
+        """Note a problem."""
+        self.findings.add(kind, where, message)
+
+
 def check_text(text: str, where: str, findings: Findings) -> None:
     """Note a signed address, a credential or a token."""
     kind = secret_kind(text)

@@ -11,9 +11,11 @@ from curate.assemble import count_reasons
 from curate.cli.console import emit_json, progress, say
 from curate.errors import SourceUnavailableError
 from curate.pipeline import Build, BuildRequest, BuildSummary
+from curate.sources.protocol import Source
 
 REMOTE_WORKERS = 16
 INTERRUPTED = 130
+SKIPPED_SHOWN = 3
 
 
 def run_build(
@@ -35,6 +37,7 @@ def run_build(
     summary = build.run(workers=count, watch=partial(progress, quiet=quiet), retry_failed=retry_failed)
     if as_json:
         emit_json(_as_json(catalog, summary))
+    _tell_skipped(build.source, quiet=quiet)
     _tell_outcome(catalog, summary, quiet=quiet)
     if summary.stopped:
         return INTERRUPTED
@@ -50,6 +53,15 @@ def _tell_plan(build: Build, *, as_json: bool, quiet: bool) -> None:
     for key, value in build.recipe.items():
         say(f"  {key}: {value}", quiet=quiet)
     say("Nothing was written.", quiet=quiet)
+
+
+def _tell_skipped(source: Source, *, quiet: bool) -> None:
+    """Say what of the source was of no use: nothing is passed over in silence."""
+    for number, (what, why) in enumerate(source.skipped.items()):
+        if number == SKIPPED_SHOWN:
+            say(f"  ... and {len(source.skipped) - SKIPPED_SHOWN} more of the source.", quiet=quiet)
+            break
+        say(f"Skipped {what}: {why}", quiet=quiet)
 
 
 def _tell_outcome(catalog: Path, summary: BuildSummary, *, quiet: bool) -> None:

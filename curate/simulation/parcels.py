@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SLACK = 0.62
 """How far a boundary may move, in parcels."""
 GUEST_WAVELENGTH_M = 750.0
-GUEST_LEVEL = 0.36
+GUEST_LEVEL = 0.4
 """Parcels where noise exceeds this, or is below its negative, belong to a guest cover."""
 STRAY_SHARE = 0.05
 """Share of the other parcels that belong to any of the guest covers."""

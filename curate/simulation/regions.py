@@ -1,4 +1,4 @@
-"""Regions: irregular pieces of about 3.6 km with one dominant cover, one orientation, one soil.
+"""Regions: irregular pieces of about 4.6 km with one dominant cover, one orientation, one soil.
 
 Their centres lie one to a cell of latitude bands that close around the globe, jittered by hashes, so that neither a UTM zone
 nor the equator nor the antimeridian is seen. A point belongs to the nearest centre after a bend by smooth noise.
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from curate.simulation.ground import Cells, Nodes
 
-REGION_M = 3600.0
-DISTRICT_M = 11_000.0
-DISTRICT_SHARE = 0.6
+REGION_M = 4600.0
+DISTRICT_M = 14_000.0
+DISTRICT_SHARE = 0.65
 """How often a region takes its district's dominant cover rather than its own."""
 _REACH = 3
 

@@ -21,7 +21,7 @@ from catalogs.files import for_gdal, is_remote
 from catalogs.foreign import SourceBand
 from catalogs.records import Grid, Window
 from catalogs.secrets import has_secret, without_secrets
-from curate.errors import CurateError, SourceUnavailableError
+from curate.errors import SourceUnavailableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,15 +89,17 @@ def open_raster(band: SourceBand) -> Iterator[FileRaster]:
     """Open one band of a source scene for reading; safe to call from several threads.
 
     Raises:
-        SourceUnavailableError: The file cannot be opened.
-        CurateError: It has no EPSG code, is rotated, has oblong pixels or lacks the band.
+        SourceUnavailableError: The file cannot be opened, has no EPSG code, is rotated, has oblong pixels or lacks the
+            band; each spoils a scene, not a build.
     """
     import rasterio
 
     href = without_secrets(band.href)
     with rasterio.Env(**_options(band.href)), _open(band.href) as dataset:
         if not 1 <= band.index <= dataset.count:
-            raise CurateError(f"{href} has {dataset.count} bands, its item names band {band.index}. Repair the source's item.")
+            raise SourceUnavailableError(
+                f"{href} has {dataset.count} bands, its item names band {band.index}. Repair the source's item."
+            )
         yield FileRaster(
             grid=_grid(dataset, href),
             nodata=dataset.nodatavals[band.index - 1],
@@ -115,7 +117,7 @@ def _open(href: str) -> DatasetReader:
     try:
         dataset: DatasetReader = _retry(lambda: rasterio.open(_path(href)), href)
     except NotGeoreferencedWarning:
-        raise CurateError(_placeless(without_secrets(href), "nothing")) from None
+        raise SourceUnavailableError(_placeless(without_secrets(href), "nothing")) from None
     return dataset
 
 
@@ -132,11 +134,15 @@ def _grid(dataset: DatasetReader, href: str) -> Grid:
     epsg = dataset.crs.to_epsg() if dataset.crs else None
     a, b, left, d, e, top = dataset.transform[:6]
     if epsg is None:
-        raise CurateError(_placeless(href, f"{str(dataset.crs)[:60]!r}" if dataset.crs else "nothing"))
+        raise SourceUnavailableError(_placeless(href, f"{str(dataset.crs)[:60]!r}" if dataset.crs else "nothing"))
     if b or d or a <= 0 or e >= 0:
-        raise CurateError(f"{href} is rotated or upside down (transform {a}, {b}, {d}, {e}); expected north up. Use gdalwarp.")
+        raise SourceUnavailableError(
+            f"{href} is rotated or upside down (transform {a}, {b}, {d}, {e}); expected north up. Use gdalwarp."
+        )
     if abs(a + e) > SQUARE_TOLERANCE * a:
-        raise CurateError(f"{href} has pixels of {a:g} x {-e:g}; expected squares. Warp it with `gdalwarp -tr {a:g} {a:g}`.")
+        raise SourceUnavailableError(
+            f"{href} has pixels of {a:g} x {-e:g}; expected squares. Warp it with `gdalwarp -tr {a:g} {a:g}`."
+        )
     return Grid(epsg, (a, 0.0, left, 0.0, e, top), dataset.height, dataset.width)
 
 

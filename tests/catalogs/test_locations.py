@@ -52,10 +52,11 @@ def test_geopandas_reads_the_footprints(tmp_path):
     write_locations(tmp_path / "locations.parquet", locations)
     frame = geopandas.read_parquet(tmp_path / "locations.parquet")
     assert frame.crs == "OGC:CRS84"
-    for row, location in zip(frame.itertuples(), locations, strict=True):
+    boxes = read_locations_table(tmp_path / "locations.parquet", ["bbox"])["bbox"].to_pylist()
+    for row, box, location in zip(frame.itertuples(), boxes, locations, strict=True):
         geometry, bbox = footprint(location)
         assert row.geometry == shapely.geometry.shape(geometry)
-        assert [row.bbox[name] for name in ("xmin", "ymin", "xmax", "ymax")] == bbox
+        assert [box[name] for name in ("xmin", "ymin", "xmax", "ymax")] == bbox
         assert shapely.is_ccw(shapely.get_exterior_ring(shapely.get_parts(row.geometry))).all()
 
 

@@ -66,7 +66,10 @@ def test_stac_geoparquet_reads_the_items_that_were_written(index, items, sensor_
 
 @pytest.mark.parametrize("sensor_id", SENSOR_IDS)
 def test_rustac_reads_the_items_that_were_written(index, items, sensor_id):
-    found = asyncio.run(rustac.read(str(index[sensor_id])))["features"]
+    async def read():
+        return await rustac.read(str(index[sensor_id]))
+
+    found = asyncio.run(read())["features"]
     for theirs, ours in zip(found, items[sensor_id], strict=True):
         assert tidy(theirs) == tidy(ours)
 
@@ -74,17 +77,16 @@ def test_rustac_reads_the_items_that_were_written(index, items, sensor_id):
 def test_duckdb_selects_by_box_without_an_extension(index, items):
     connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
     rows = connection.execute(
-        'SELECT id, assets."10m".href, "eo:cloud_cover", datetime FROM read_parquet(?) '
-        "WHERE bbox.xmin <= 3 AND bbox.xmax >= 2 AND bbox.ymin <= 49 AND bbox.ymax >= 48 AND \"seastars:split\" = 'train' ORDER BY id",
+        """SELECT id, assets."10m".href, "eo:cloud_cover" FROM read_parquet(?)
+           WHERE bbox.xmin <= 3 AND bbox.xmax >= 2 AND bbox.ymin <= 49 AND bbox.ymax >= 48 AND "seastars:split" = 'train'
+           ORDER BY id""",
         [str(index["sentinel-2-l2a"])],
     ).fetchall()
     inside = [item for item in items["sentinel-2-l2a"] if 2 <= item["bbox"][0] < 3 and 48 <= item["bbox"][1] < 49]
     expected = sorted((item for item in inside if item["properties"]["seastars:split"] == "train"), key=lambda item: item["id"])
-    assert (
-        [row[:3] for row in rows]
-        == [(item["id"], item["assets"]["10m"]["href"], item["properties"].get("eo:cloud_cover")) for item in expected]
-        != []
-    )
+    hrefs = [item["assets"].get("10m", {}).get("href") for item in expected]
+    clouds = [item["properties"].get("eo:cloud_cover") for item in expected]
+    assert rows == list(zip([item["id"] for item in expected], hrefs, clouds, strict=True)) != []
 
 
 def test_geopandas_reads_the_footprints(index, items):
@@ -143,6 +145,6 @@ def test_a_band_in_different_places_is_no_case_for_odc(tmp_path):
         del items[1]["assets"]["10m"][key][1]
     sensor = find_sensor("sentinel-2-l2a")
     write_items(folder / sensor.id / "items.parquet", items, items_schema(sensor, sensor.bands, has_mask=True))
-    words = r"Item france-000001_\w+ has band B04 as number 2 of asset 10m, others have it as number 3 of 10m: a source lacked a band"
+    words = r"Item france-000001_\w+ has band B04 as number 2 of asset 10m, others have it as number 3 of 10m: a source"
     with pytest.raises(ContractError, match=words):
         open_catalog(folder).odc_config()

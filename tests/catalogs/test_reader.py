@@ -20,6 +20,7 @@ from catalogs.errors import (
     NotACatalogError,
     UnsafeHrefError,
 )
+from catalogs.fields import LOCATION
 from catalogs.index import items_schema, merge_items
 from catalogs.planes import scene_id
 from catalogs.testing import make_catalog, make_locations
@@ -83,8 +84,7 @@ def test_catalog_tells_what_it_holds(catalog, folder):
         ({"season": 1}, lambda p, i: p["seastars:season"] == 1),
         ({"max_cloud_percent": 10}, lambda p, i: p.get("eo:cloud_cover", 99) <= 10),
         ({"location": "test-000001"}, lambda p, i: p["seastars:location"] == "test-000001"),
-        ({"location": ["test-000001", "fiji-000000", "no"]}, lambda p, i: p["seastars:location"][:5] + p["seastars:location"][-1]
-         in ("test-1", "fiji-0")),
+        ({"location": ["test-000002", "fiji-000000", "no"]}, lambda p, i: p[LOCATION] in {"test-000002", "fiji-000000"}),
         ({"location": []}, lambda p, i: False),
         ({"bbox": (1.4, 43, 1.52, 44)}, lambda p, i: p["seastars:location"] in ("test-000000", "test-000001")),
         ({"bbox": (178, -20, -178, -15)}, lambda p, i: p["seastars:location"].startswith("fiji")),

@@ -4,13 +4,15 @@ import json
 from functools import cache
 
 import jsonschema
+import pyarrow.parquet as pq
 import pystac
 import pytest
-from pystac.validation import JsonSchemaSTACValidator, set_validator
+from pystac.validation import JsonSchemaSTACValidator, set_validator, validate_dict
 
 from catalogs import fields
 from catalogs.bands import SENSORS
 from catalogs.errors import ContractError
+from catalogs.filters import Filter
 from catalogs.from_stac import scene_from_item, unlink_item
 from catalogs.index import items_schema, read_items, write_items
 from catalogs.stores import IndexStore
@@ -65,16 +67,8 @@ def test_a_record_comes_back_through_an_index(tmp_path, sensor_id):
     schema = items_schema(sensor, sensor.bands, has_mask=sensor.mask is not None)
     write_items(tmp_path / "items.parquet", [scene_to_item(scene) for _, scene in ordered], schema)
     assert [scene_from_item(item) for item in read_items(tmp_path / "items.parquet")] == [scene for _, scene in ordered]
-    import pyarrow.parquet as pq
-
     store = IndexStore(pq.ParquetFile(tmp_path / "items.parquet"), sensor_id, str(tmp_path))
-    assert store.scenes(store.select(store_filter())) == [scene for _, scene in ordered]
-
-
-def store_filter():
-    from catalogs.filters import Filter
-
-    return Filter()
+    assert store.scenes(store.select(Filter())) == [scene for _, scene in ordered]
 
 
 def test_writing_again_what_was_read_gives_the_same_json():
@@ -85,9 +79,8 @@ def test_writing_again_what_was_read_gives_the_same_json():
 
 def test_every_item_is_valid_stac():
     for scene in SCENES:
-        item = pystac.Item.from_dict(link_item(scene_to_item(scene)))
-        validated = item.validate()
-        assert len(validated) == 1 + len(item.stac_extensions) >= 7
+        item = link_item(scene_to_item(scene))
+        assert len(validate_dict(item)) == 1 + len(item["stac_extensions"]) >= 6
 
 
 def test_every_item_fits_the_schema_of_our_own_fields():
@@ -104,8 +97,14 @@ def test_every_item_fits_the_schema_of_our_own_fields():
 @pytest.mark.parametrize("sensor_id", SENSORS)
 def test_every_collection_is_valid_stac(sensor_id):
     document = collection_to_stac(
-        SENSORS[sensor_id], SENSORS[sensor_id].bands, bbox=None, interval=None, children=[], notices=["Thanks."], index_checksum=None
-    )  # fmt: skip
+        SENSORS[sensor_id],
+        SENSORS[sensor_id].bands,
+        bbox=None,
+        interval=None,
+        children=[],
+        notices=["Thanks."],
+        index_checksum=SCENES[0].rasters[0].checksum,
+    )
     collection = pystac.Collection.from_dict(document)
     assert len(collection.validate()) == 1 + len(document["stac_extensions"])
 
@@ -125,7 +124,7 @@ def test_pystac_walks_and_validates_a_whole_catalog(folder):
     assert {child.id for child in catalog.get_children()} == {"sentinel-2-l2a", "landsat-c2-l2", "spot-ortho"}
     for item in items:
         assert item.get_collection().id == item.collection_id
-        assert item.get_parent().get_item(item.id) is item
+        assert next(item.get_parent().get_items(item.id)) is item
         assert item.get_root() is catalog
 
 

@@ -26,7 +26,8 @@ class Faulty:
 
     def __init__(self, inner, broken=()):
         self._inner, self.broken, self.opened = inner, set(broken), []
-        self.name, self.simulated, self.sensors, self.search = inner.name, inner.simulated, inner.sensors, inner.search
+        self.name, self.simulated, self.skipped = inner.name, inner.simulated, inner.skipped
+        self.sensors, self.search = inner.sensors, inner.search
 
     @contextmanager
     def open(self, band):
@@ -96,6 +97,11 @@ def test_a_build_copies_every_item_of_its_source(folder, source_folder):
         assert {key: asset["file:checksum"] for key, asset in one["assets"].items()} == {
             key: asset["file:checksum"] for key, asset in other["assets"].items()}  # fmt: skip
     assert read_recipe(folder)["build"]["source"] == str(source_folder)
+
+
+def test_scenes_of_a_simulated_catalog_stay_simulated(folder, source_folder):
+    build(folder, open_source(str(source_folder)), request(source_folder))
+    assert all(item["properties"]["seastars:simulated"] for item in read_items(folder / S2 / layout.INDEX))
 
 
 def test_what_could_not_be_read_is_recorded_and_tried_again_by_the_same_command(folder, source_folder, tmp_path):

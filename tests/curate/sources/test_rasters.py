@@ -10,7 +10,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from catalogs.foreign import SourceBand
-from curate.errors import CurateError, SourceUnavailableError
+from curate.errors import SourceUnavailableError
 from curate.sources.rasters import open_raster
 from tests.conftest import NOWHERE
 from tests.servers import Recording, replay, serve_files
@@ -67,7 +67,7 @@ def test_a_window_that_is_not_inside_is_refused_rather_than_cut(tmp_path, window
 )
 def test_a_file_without_a_proper_grid_is_refused_in_words(tmp_path, options, words):
     path = write(tmp_path / "a.tif", **options)
-    with pytest.raises(CurateError, match=words), open_raster(SourceBand(str(path))):
+    with pytest.raises(SourceUnavailableError, match=words), open_raster(SourceBand(str(path))):
         pass
 
 
@@ -75,7 +75,10 @@ def test_a_picture_without_any_place_is_refused_in_words(tmp_path):
     path = tmp_path / "a.tif"
     with pytest.warns(rasterio.errors.NotGeoreferencedWarning):
         write(path, transform=Affine.identity(), crs=None)
-    with pytest.raises(CurateError, match="states nothing where a coordinate system"), open_raster(SourceBand(str(path))):
+    with (
+        pytest.raises(SourceUnavailableError, match="states nothing where a coordinate system"),
+        open_raster(SourceBand(str(path))),
+    ):
         pass
 
 
@@ -87,7 +90,7 @@ def test_pixels_that_differ_from_squares_by_rounding_only_are_squares(tmp_path):
 
 def test_a_band_that_the_file_lacks_is_refused_in_words(tmp_path):
     with (
-        pytest.raises(CurateError, match="has 2 bands, its item names band 3"),
+        pytest.raises(SourceUnavailableError, match="has 2 bands, its item names band 3"),
         open_raster(SourceBand(str(write(tmp_path / "a.tif")), 3)),
     ):
         pass

@@ -1,0 +1,90 @@
+"""What a user may name as a source, and the words for what nobody knows."""
+
+import json
+
+import pytest
+
+from catalogs.errors import NotACatalogError
+from curate.errors import CurateError, SourceUnavailableError
+from curate.sources import NAMES, open_source
+from curate.sources.stac_api import StacApiSource
+from curate.sources.static_catalog import StaticCatalogSource
+from tests.conftest import NOWHERE
+from tests.curate.sources.archive import archive_items
+from tests.servers import Recording, replay, serve_api
+
+CATALOG = {"type": "Catalog", "stac_version": "1.0.0", "id": "c", "description": "", "links": []}
+
+
+def test_each_name_opens_a_source_of_that_name_without_a_request():
+    for name in NAMES:
+        source = open_source(name)
+        assert source.name == name
+        assert source.simulated is (name == "simulated")
+
+
+def test_a_path_opens_a_static_catalog_under_the_name_as_given(shared_data, monkeypatch):
+    monkeypatch.chdir(shared_data)
+    for text in ("archive", "./archive/catalog.json", str(shared_data / "archive")):
+        source = open_source(text, max_scene_cloud=30)
+        assert isinstance(source, StaticCatalogSource)
+        assert (source.name, source.max_scene_cloud) == (text, 30)
+
+
+def test_an_address_opens_an_api_or_a_static_catalog_by_what_its_root_says(shared_data):
+    archive = shared_data / "archive"
+    with serve_api(archive_items(archive, archive.as_posix())) as url:
+        api = open_source(url, max_scene_cloud=30)
+        assert isinstance(api, StacApiSource)
+        assert (api.name, api.max_scene_cloud) == (url, 30)
+    searchable = CATALOG | {"links": [{"rel": "search", "href": "/search"}]}
+    recordings = [Recording("GET", "/catalog.json", CATALOG), Recording("GET", "/old", searchable)]
+    with replay(recordings) as server:
+        static = open_source(f"{server.url}/catalog.json?token=hidden")
+        assert isinstance(static, StaticCatalogSource)
+        assert static.name == f"{server.url}/catalog.json"
+        assert isinstance(open_source(f"{server.url}/old"), StacApiSource)
+        assert open_source(f"{server.url}/old?sig=hidden").name == f"{server.url}/old"
+
+
+@pytest.mark.parametrize(
+    ("text", "guess"),
+    [
+        ("earth_search", "Did you mean 'earth-search'?"),
+        ("eartsearch", "Did you mean 'earth-search'?"),
+        ("simulate", "Did you mean 'simulated'?"),
+        ("nowhere/at/all", "There is no such path."),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_known_ones_and_a_guess(text, guess):
+    with pytest.raises(CurateError) as caught:
+        open_source(text)
+    assert str(caught.value) == (
+        f"Unknown source {text!r}. Choose from: earth-search, simulated, the http(s) address of a STAC API or catalog, "
+        f"or the path of a catalog. {guess}"
+    )
+    assert caught.value.exit_code == 2
+
+
+def test_an_address_where_nobody_listens_is_unavailable(quick):
+    with pytest.raises(SourceUnavailableError, match=r"^http://127\.0\.0\.1:9 does not answer") as caught:
+        open_source(NOWHERE)
+    assert caught.value.exit_code == 4
+
+
+def test_an_address_that_is_no_stac_is_named_with_what_it_gives():
+    with (
+        replay([Recording("GET", "/", b"<html>Hello</html>")]) as server,
+        pytest.raises(NotACatalogError, match=r"is no STAC catalog: it gives text that is not JSON \(it begins '<html>Hello"),
+    ):
+        open_source(f"{server.url}/")
+
+
+def test_a_folder_or_a_file_that_is_no_stac_is_named(tmp_path):
+    with pytest.raises(NotACatalogError, match=r"is a folder without catalog\.json or collection\.json"):
+        open_source(str(tmp_path))
+    (tmp_path / "notes.json").write_text(json.dumps({"a": 1}))
+    with pytest.raises(
+        NotACatalogError, match=r"notes\.json is no STAC catalog: it gives JSON without stac_version \(its fields: a\)"
+    ):
+        open_source(str(tmp_path / "notes.json"))
