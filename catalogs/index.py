@@ -26,8 +26,9 @@ from catalogs.rows import FILTERED, decode_items, encode_items, items_schema
 __all__ = ["ROW_GROUP", "extent", "folders", "items_schema", "iter_items", "merge_items", "read_items", "write_items"]
 
 ROW_GROUP = 20_000
-CHUNK = 2_000
-"""Items that are dictionaries at a time: they weigh ten times their rows."""
+CHUNK = 200
+"""Items that are dictionaries at a time. They weigh ten times their rows, and 2,000 of them keep Python's garbage collector as
+busy as the conversion itself."""
 SORTED_BY = [(fields.LOCATION, "ascending"), ("id", "ascending")]
 UNIQUE = {"id", "geometry", "file:checksum", "file:size", "xmin", "ymin", "xmax", "ymax"}
 """Columns whose values do not repeat, so that a dictionary of them is wasted."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -23,7 +23,7 @@ from catalogs.checks.leftovers import check_loose_texts, note_leftovers
 from catalogs.checks.locations import check_locations
 from catalogs.checks.places import Place, PlaceFindings, check_place
 from catalogs.checks.report import Findings, Problem, Report
-from catalogs.checks.tree import BROKEN_TABLE, Tree
+from catalogs.checks.tree import BROKEN_TABLE, Tree, Visit
 from catalogs.errors import CatalogUnreachableError, ContractError
 from catalogs.records import Location
 
@@ -73,167 +73,169 @@ def check_catalog(href: str | os.PathLike[str], *, deep: bool = False, watch: Wa
 
     tree = Tree.at(os.fspath(href))
     tree.check_ours()
+    visit = Visit(tree, Findings(), settled=not tree.exists(JOURNAL))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # such a file lies on another grid, which is told
-        return _Check(tree, deep=deep, watch=watch or (lambda total, description: nullcontext())).run()
+        return _Check(visit, deep=deep, watch=watch or _unwatched).run()
+
+
+def _unwatched(_total: int, _description: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 class _Check:
     """One check of one catalog."""
 
-    def __init__(self, tree: Tree, *, deep: bool, watch: Watch) -> None:
-        self._tree = tree
+    def __init__(self, visit: Visit, *, deep: bool, watch: Watch) -> None:
+        self._visit = visit
         self._deep = deep
         self._watch = watch
-        self._findings = Findings()
-        self._unfinished: list[str] = []
         self._locations: dict[str, Location | None] = {}
-        self._settled = not tree.exists(JOURNAL)
         self._share = 1.0
-        self._unread = 0
+        self._places_seen = 0
+        self._places_unread = 0
 
     def run(self) -> Report:
         """Check everything, from the root to the pixels."""
         recipe = self._read_recipe()
-        self._locations = check_locations(self._tree, self._findings)
-        collections = check_documents(self._tree, self._findings, recipe, settled=self._settled)
+        self._locations = check_locations(self._visit, disjoint=bool(recipe.get("sample", {}).get("no_overlap")))
+        collections = check_documents(self._visit, recipe)
         self._choose_share(collections)
         with self._watch(sum(collected.rows for collected in collections), "Checking") as watcher:
             for collected in collections:
                 self._check_items(collected, watcher)
-        self._check_rest(recipe, collections)
-        findings = self._findings
+        check_loose_texts(self._visit)
+        unfinished = self._tell_unfinished(recipe, collections)
+        findings = self._visit.findings
         return Report(
-            catalog=self._tree.shown,
+            catalog=self._visit.tree.shown,
             problems=tuple(sorted(findings.problems)),
             counts=dict(sorted(findings.counts.items())),
-            unfinished=tuple(self._unfinished),
+            unfinished=tuple(unfinished),
             checked=dict(sorted(findings.checked.items())),
-            left_out=self._left_out(),
+            left_out=self._tell_left_out(),
         )
 
     def _read_recipe(self) -> Mapping[str, Any]:
-        recipe = self._tree.read_document(layout.RECIPE, self._findings)
+        recipe = self._visit.read(layout.RECIPE)
         if recipe is None:
-            self._findings.add("missing-file", layout.RECIPE, "Is not there; expected what identifies the catalog.")
+            self._visit.add("missing-file", layout.RECIPE, "Is not there; expected what identifies the catalog.")
+            return {}
         try:
-            fields.check_contract((recipe or {}).get("contract", fields.CONTRACT_VERSION), layout.RECIPE)
+            fields.check_contract(recipe.get("contract", fields.CONTRACT_VERSION), layout.RECIPE)
         except ContractError as error:
-            self._findings.add("contract", layout.RECIPE, str(error))
-        return recipe or {}
+            self._visit.add("contract", layout.RECIPE, str(error))
+        return recipe
 
     def _choose_share(self, collections: Iterable[Collected]) -> None:
         """Decide the share of locations whose files are read."""
-        limit = REMOTE_FILES_READ if self._tree.is_remote else FILES_READ
+        limit = REMOTE_FILES_READ if self._visit.tree.is_remote else FILES_READ
         count = sum(collected.rows * collected.assets_per_item for collected in collections)
         self._share = 1.0 if self._deep or count <= limit else limit / count
 
-    def _reads_files(self, location: str) -> bool:
+    def _is_drawn(self, location: str) -> bool:
+        """Whether the files of a location are read."""
         drawn = int.from_bytes(hashlib.sha256(f"verify:{location}".encode()).digest()[:8], "big") / 2**64
         return drawn < self._share
 
     def _check_items(self, collected: Collected, watcher: Watcher | None) -> None:
         """Check all items of a collection, location by location."""
         folders: set[str] = set()
-        offsets: dict[str, dict[float, list[str]]] = defaultdict(lambda: defaultdict(list))
         item_files: set[str] = set()
-        for found, count in self._checked_places(collected):
-            self._findings.take(found)
+        offsets: dict[str, dict[float, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for found in self._checked_places(collected):
+            self._visit.findings.take(found)
             folders |= found.folders
             item_files |= found.item_files
             for version, offset, id_ in found.offsets:
                 offsets[version][offset].append(id_)
             if watcher:
+                count = found.checked["items"]
                 watcher.advance(ok=0 if found.counts else count, failed=count if found.counts else 0)
-        for href in sorted(collected.linked.keys() - item_files if collected.is_indexed else ()):
+        for href in sorted(collected.linked.keys() - item_files) if collected.is_indexed else ():
             words = f"Has no row for {href}, which {collected.linked[href]} links."
-            self._findings.add("index", f"{collected.sensor}/{layout.INDEX}", words)
+            self._visit.add("index", f"{collected.sensor}/{layout.INDEX}", words)
         for version, by_offset in offsets.items():
             self._compare_offsets(collected.sensor, version, by_offset)
-        note_leftovers(self._tree, self._findings, collected.sensor, folders)
+        note_leftovers(self._visit, collected.sensor, folders)
 
-    def _checked_places(self, collected: Collected) -> Iterator[tuple[PlaceFindings, int]]:
-        """Findings of each location with its number of items, in order."""
-        workers = REMOTE_WORKERS if self._tree.is_remote else os.cpu_count() or 1
-        waiting: deque[tuple[Future[PlaceFindings], int]] = deque()
+    def _checked_places(self, collected: Collected) -> Iterator[PlaceFindings]:
+        """What is found at each location, in order."""
+        workers = REMOTE_WORKERS if self._visit.tree.is_remote else os.cpu_count() or 1
+        waiting: deque[Future[PlaceFindings]] = deque()
         pool = ThreadPoolExecutor(workers)
         try:
             for place in self._places(collected):
-                waiting.append((pool.submit(check_place, place), len(place.rows)))
+                waiting.append(pool.submit(check_place, place))
                 if len(waiting) > workers * AHEAD:
-                    future, count = waiting.popleft()
-                    yield future.result(), count
-            for future, count in waiting:
-                yield future.result(), count
+                    yield waiting.popleft().result()
+            for future in waiting:
+                yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
 
     def _places(self, collected: Collected) -> Iterator[Place]:
-        for location, rows in groupby(self._rows(collected), lambda row: str(row["properties"].get(fields.LOCATION))):
-            reads = self._reads_files(location)
-            self._unread += not reads
+        for id_, rows in groupby(self._rows(collected), lambda row: str(row["properties"].get(fields.LOCATION))):
+            is_drawn = self._is_drawn(id_)
+            self._places_seen += 1
+            self._places_unread += not is_drawn
             yield Place(
-                self._tree,
-                collected,
-                self._locations.get(location),
-                location in self._locations or not self._locations,
-                list(rows),
-                reads_files=reads,
-                settled=self._settled,
+                tree=self._visit.tree,
+                collected=collected,
+                location=self._locations.get(id_),
+                is_known=id_ in self._locations or not self._locations,
+                rows=list(rows),
+                reads_files=is_drawn,
+                settled=self._visit.settled,
             )
 
     def _rows(self, collected: Collected) -> Iterator[dict[str, Any]]:
         """Rows of an index, their order and their ids checked."""
-        href = f"{collected.sensor}/{layout.INDEX}"
-        last = ("", "")
         if not collected.rows:
             return
+        href = f"{collected.sensor}/{layout.INDEX}"
+        last = ("", "")
         try:
-            with self._tree.open_parquet(href) as file:
+            with self._visit.tree.open_parquet(href) as file:
                 for row in index.iter_items(file):
                     key = (str(row["properties"].get(fields.LOCATION)), str(row["id"]))
                     if key == last:
-                        self._findings.add("duplicate-id", href, f"Has two rows of item {row['id']}; expected each id once.")
+                        self._visit.add("duplicate-id", href, f"Has two rows of item {key[1]}; expected each id once.")
                     elif key < last:
-                        self._findings.add(
-                            "index", href, f"Has item {row['id']} after {last[1]}; expected rows sorted by location and id."
-                        )
+                        words = f"Has item {key[1]} after {last[1]}; expected rows sorted by location and id."
+                        self._visit.add("index", href, words)
                     last = key
                     yield row
         except CatalogUnreachableError:
             raise
         except BROKEN_TABLE as error:
-            self._findings.add("index", href, f"Cannot be read to its end ({type(error).__name__}: {error}).")
+            self._visit.add("index", href, f"Cannot be read to its end ({type(error).__name__}: {error}).")
 
     def _compare_offsets(self, sensor: str, version: str, by_offset: Mapping[float, list[str]]) -> None:
         """Note items whose offset differs from what the others of their processing version have."""
         usual = max(by_offset, key=lambda offset: len(by_offset[offset]))
         for offset, ids in by_offset.items():
             if offset != usual:
-                words = f"{len(ids)} items of processing version {version} have offset {offset:g}; {len(by_offset[usual])} have {usual:g}."
-                self._findings.add("offset", f"{sensor}/{ids[0]}", words)
+                words = f"{len(ids)} items of processing version {version} have offset {offset:g}"
+                self._visit.add("offset", f"{sensor}/{ids[0]}", f"{words}; {len(by_offset[usual])} have {usual:g}.")
 
-    def _check_rest(self, recipe: Mapping[str, Any], collections: list[Collected]) -> None:
-        """Check what concerns the catalog as a whole, and say what is unfinished."""
-        check_loose_texts(self._tree, self._findings)
-        if not self._settled:
-            self._unfinished.append("The last run was stopped: what it finished is not all linked yet.")
+    def _tell_unfinished(self, recipe: Mapping[str, Any], collections: list[Collected]) -> list[str]:
+        """Say what the last run left to do, and check the rest for completeness."""
+        told: list[str] = []
+        count = len(self._locations)
+        if not self._visit.settled:
+            told.append("The last run was stopped: what it finished is not all linked yet.")
         else:
-            unbuilt = check_coverage(self._tree, self._findings, recipe, collections, list(self._locations))
-            if unbuilt or not collections:
-                self._unfinished.append(
-                    f"{unbuilt or len(self._locations)} of {len(self._locations)} locations are not built yet."
-                )
-        for what, hrefs in sorted(self._findings.loose.items()):
-            count = Counter(hrefs)
-            self._unfinished.append(f"{len(count)} x {what}, first: {min(count)}")
-        if self._unfinished:
-            self._unfinished.append("Run `curate build` on the catalog to finish it; it links or removes what is left.")
+            left = check_coverage(self._visit, recipe, collections, list(self._locations)) if collections else count
+            told += [f"{left} of {count} locations are not built yet."] if left else []
+        for what, hrefs in sorted(self._visit.findings.loose.items()):
+            told.append(f"{len(set(hrefs))} x {what}, first: {min(hrefs)}")
+        return [*told, "Run `curate build` on the catalog to finish it; it links or removes what is left."] if told else []
 
-    def _left_out(self) -> str | None:
-        if not self._unread:
+    def _tell_left_out(self) -> str | None:
+        if not self._places_unread:
             return None
         return (
-            f"Files of {self._unread} of the places were only looked for, not read: a sample, the same every time. "
-            "Pass --deep to read them all."
+            f"Of {self._places_unread} of {self._places_seen} locations the files were only looked for, not read: "
+            "a sample, the same every time. --deep reads them all."
         )

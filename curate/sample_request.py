@@ -70,8 +70,8 @@ class SampleRequest:
             raise CurateError(f"Strategy {self.strategy} draws without end. Pass --count, such as --count 1000.")
         if self.count is not None and not 1 <= self.count <= MAX_COUNT:
             raise CurateError(f"--count is {self.count}; expected 1 to {MAX_COUNT:,}, since ids have six digits.")
-        for flag, value in (("--cities", self.cities), ("--std-km", self.std_m)):
-            if value <= 0:
+        for flag, value in (("--cities", self.cities), ("--std-km", self.std_m / 1000)):
+            if not value > 0:
                 raise CurateError(f"{flag} is {value}; expected a number above 0.")
-        if self.min_distance_m < 0:
+        if not self.min_distance_m >= 0:
             raise CurateError(f"--min-distance-m is {self.min_distance_m}; expected 0 or more.")

@@ -125,13 +125,16 @@ def _project(geometry: Any, epsg: int) -> Any:
 
 
 def _lattice(code: int, extent: tuple[float, float, float, float], side_m: int, *, cover: bool) -> Iterator[Squares]:
-    """All squares of a zone's grid inside an extent (metres), or those that cover it, some rows at a time."""
+    """All squares of a zone's grid that may have their centre in an extent (metres), some rows at a time.
+
+    They start from its south-west corner snapped up to the lattice, or down where they are to cover it.
+    """
     west, south, east, north = np.round(extent, 6)
-    rounded, counted = (np.floor, np.ceil) if cover else (np.ceil, np.floor)
+    rounded = np.floor if cover else np.ceil
     offset = SOUTHERN_OFFSET_M if code > 32700 else 0
     left = int(rounded(west / LATTICE_M)) * LATTICE_M
     bottom = int(rounded((south - offset) / LATTICE_M)) * LATTICE_M + offset
-    columns, rows = (max(int(counted(length / side_m)), 0) for length in (east - left, north - bottom))
+    columns, rows = (max(int(np.ceil(length / side_m)), 0) for length in (east - left, north - bottom))
     step = max(AT_ONCE // max(columns, 1), 1)
     for first in range(0, rows, step):
         row, column = np.divmod(np.arange(columns * min(step, rows - first)), max(columns, 1))

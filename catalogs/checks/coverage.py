@@ -31,9 +31,7 @@ def seasons_of(recipe: Mapping[str, Any]) -> int | None:
     return NAMED_SEASONS.get(seasons) if isinstance(seasons, str) else seasons
 
 
-def check_coverage(
-    visit: Visit, recipe: Mapping[str, Any], collections: Sequence[Collected], locations: Sequence[str]
-) -> int:
+def check_coverage(visit: Visit, recipe: Mapping[str, Any], collections: Sequence[Collected], locations: Sequence[str]) -> int:
     """Check that what was begun is complete.
 
     Args:
@@ -49,20 +47,24 @@ def check_coverage(
     seasons = seasons_of(recipe)
     if not seasons or not locations:
         return 0
-    cells = _Cells(pa.array(locations, pa.string()), seasons)
+    cells = Cells(pa.array(locations, pa.string()), seasons)
     failed = cells.of(failures, "location", "season")
-    done = {collected.sensor: cells.of(_read_seasons(visit, collected), fields.LOCATION, fields.SEASON) for collected in collections}
+    done = {
+        collected.sensor: cells.of(_read_seasons(visit, collected), fields.LOCATION, fields.SEASON) for collected in collections
+    }
     begun = np.any([failed, *done.values()], axis=0).any(axis=1)
     for sensor, has in done.items():
         for row, season in np.argwhere(begun[:, None] & ~failed & ~has):
-            visit.add("incomplete", locations[row], f"Has neither an item of {sensor} for season {season} nor a recorded failure.")
+            visit.add(
+                "incomplete", locations[row], f"Has neither an item of {sensor} for season {season} nor a recorded failure."
+            )
         for row, season in np.argwhere(failed & has):
             visit.add("incomplete", locations[row], f"Has an item of {sensor} for season {season}, and a failure too.")
     return int(np.sum(~begun))
 
 
 @dataclass(frozen=True, slots=True)
-class _Cells:
+class Cells:
     """What is asked for: one cell per location and season."""
 
     locations: pa.Array

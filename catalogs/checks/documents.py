@@ -68,7 +68,9 @@ def check_documents(visit: Visit, recipe: Mapping[str, Any]) -> list[Collected]:
         elif root is not None:
             visit.add("missing-file", f"{sensor}/{layout.INDEX}", "Is not there, though the recipe names its sensor.")
     if root is None and any(collected.rows for collected in found):
-        visit.add("missing-file", layout.CATALOG, f"Is not there, though {found[0].sensor} has items; expected the root of all links.")
+        visit.add(
+            "missing-file", layout.CATALOG, f"Is not there, though {found[0].sensor} has items; expected the root of all links."
+        )
     return found
 
 
@@ -184,7 +186,9 @@ def _check_index(visit: Visit, collected: Collected, document: Mapping[str, Any]
             collected.is_indexed = True
             collected.assets_per_item = file.schema_arrow.field("assets").type.num_fields
             first = first_file(file)
-            collected.has_files = bool(collected.linked) or (first is not None and visit.tree.exists(f"{collected.sensor}/{first}"))
+            collected.has_files = bool(collected.linked) or (
+                first is not None and visit.tree.exists(f"{collected.sensor}/{first}")
+            )
             covered = index.extent(file)
     except MissingAssetError:
         visit.add("missing-file", href, "Is not there; expected the index of the collection's items.")
@@ -232,4 +236,6 @@ def _check_extent(findings: Findings, href: str, document: Mapping[str, Any], co
     if is_far:
         findings.add("collection", href, f"Has bbox {stated_bbox}; that of its items is {list(bbox)}.")
     if stated_times != interval:
-        findings.add("collection", href, f"Spans {' to '.join(map(str, stated_times))}; its items {' to '.join(map(str, interval))}.")
+        findings.add(
+            "collection", href, f"Spans {' to '.join(map(str, stated_times))}; its items {' to '.join(map(str, interval))}."
+        )

@@ -29,6 +29,10 @@ DEGREES = 1e-6
 PLACE = (*FOOTPRINT, "properties.proj:", "properties.grid:")
 """Where a difference is one of the grid."""
 TIMES = ("datetime", "start_datetime", "end_datetime")
+FREE = "stac_extensions"
+"""Of which minor versions of the contract may list others."""
+LONGEST = 80
+"""Characters of a value that are told."""
 SHOWN = 3
 """Differences of one kind that are told of one item."""
 
@@ -101,16 +105,26 @@ def _differences(item: Mapping[str, Any], expected: Mapping[str, Any], where: st
     """Where an item says other things than its own record entails: a footprint, an id, a derived field."""
     by_kind: dict[str, list[str]] = {"grid": [], "schema": []}
     for path, told, entailed in difference(item, expected):
-        name = path.partition(".")[2]
-        if name in TIMES:
-            same = read_time(told) == read_time(entailed)
-        else:
-            same = entailed is None or (path.startswith(FOOTPRINT) and _is_near(told, entailed))
-        if same:
-            continue
-        kind = "grid" if path.startswith(PLACE) else "schema"
-        by_kind[kind].append(f"{path} is {told!r}, expected {entailed!r}")
+        if not _is_same(path, told, entailed):
+            kind = "grid" if path.startswith(PLACE) else "schema"
+            by_kind[kind].append(f"{path} is {show(told)}, expected {show(entailed)}")
     return [Problem(kind, where, f"{'; '.join(words[:SHOWN])}.") for kind, words in by_kind.items() if words]
+
+
+def _is_same(path: str, told: Any, entailed: Any) -> bool:
+    """Whether a difference means nothing: another spelling of a time, rounding, a field that others added."""
+    name = path.partition(".")[2]
+    if name in TIMES:
+        return read_time(told) == read_time(entailed)
+    if path.startswith(FREE) or entailed is None:
+        return True
+    return path.startswith(FOOTPRINT) and _is_near(told, entailed)
+
+
+def show(value: Any) -> str:
+    """A value for a message, its beginning where it is long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _is_near(one: Any, other: Any) -> bool:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from catalogs import layout
 from catalogs.checks.places import kind_of_loose
-from catalogs.checks.report import Findings
-from catalogs.checks.tree import Tree, check_text
+from catalogs.checks.tree import Visit, check_text
 
 TEXTS = (".json", ".jsonl", ".geojson", ".md", ".txt", ".csv", ".html", ".xml", ".yaml", ".yml", ".cff", ".gz")
 LARGEST = 64 << 20
@@ -18,18 +17,17 @@ LARGEST = 64 << 20
 OWN_NAMES = (layout.CATALOG, layout.COLLECTION, layout.INDEX)
 
 
-def note_leftovers(tree: Tree, findings: Findings, sensor: str, known: Collection[str]) -> None:
+def note_leftovers(visit: Visit, sensor: str, known: Collection[str]) -> None:
     """Note files of a collection in folders that no item of its index names.
 
     Args:
-        tree: The catalog; nothing is done where it is remote.
-        findings: Where they go.
+        visit: The check that this is part of; nothing is done where the catalog is remote.
         sensor: The collection.
         known: Folders of its items, relative to its own, whose files were looked at already.
     """
-    if tree.is_remote:
+    if visit.tree.is_remote:
         return
-    root = Path(tree.address(sensor))
+    root = Path(visit.tree.address(sensor))
     for folder, folders, names in os.walk(root):
         relative = Path(folder).relative_to(root).as_posix()
         if relative in known:
@@ -38,20 +36,20 @@ def note_leftovers(tree: Tree, findings: Findings, sensor: str, known: Collectio
         folders.sort()
         for name in sorted(names):
             if name not in OWN_NAMES:
-                findings.leave(kind_of_loose(name), [Path(sensor, relative, name).as_posix()])
+                visit.findings.leave(kind_of_loose(name), [Path(sensor, relative, name).as_posix()])
 
 
-def check_loose_texts(tree: Tree, findings: Findings) -> None:
+def check_loose_texts(visit: Visit) -> None:
     """Look for secrets in texts beside the STAC files, saved searches and the journal among them."""
-    if tree.is_remote:
+    if visit.tree.is_remote:
         return
-    root = Path(tree.root)
+    root = Path(visit.tree.root)
     for path in _texts_below(root):
         where = path.relative_to(root).as_posix()
         if path.name.endswith(layout.TEMPORARY):
-            findings.leave("temporary file", [where])
+            visit.findings.leave("temporary file", [where])
         elif path.suffix in TEXTS and where not in (layout.CATALOG, layout.RECIPE):
-            check_text(_text(path), where, findings)
+            check_text(_text(path), where, visit.findings)
 
 
 def _texts_below(root: Path) -> Iterator[Path]:

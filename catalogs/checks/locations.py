@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from catalogs import layout
 from catalogs.checks.report import Findings
-from catalogs.checks.tree import BROKEN_TABLE, Tree
+from catalogs.checks.tree import BROKEN_TABLE, Visit
 from catalogs.errors import CatalogUnreachableError, ContractError, MissingAssetError
 from catalogs.locations import NEEDED, locations_table, read_locations_table
 from catalogs.records import Location
@@ -27,38 +27,42 @@ SHOWN = 20
 """Locations that are named for one column, or pairs for one fault."""
 
 
-def check_locations(tree: Tree, findings: Findings) -> dict[str, Location | None]:
+def check_locations(visit: Visit, *, disjoint: bool) -> dict[str, Location | None]:
     """Check what was sampled.
+
+    Args:
+        visit: The check that this is part of.
+        disjoint: Whether squares were asked to share no ground.
 
     Returns:
         All locations by id; none in place of one that breaks the contract.
     """
     try:
-        table = read_locations_table(io.BytesIO(tree.read(layout.LOCATIONS)))
+        table = read_locations_table(io.BytesIO(visit.tree.read(layout.LOCATIONS)))
         rows = list(zip(*(table[name].to_pylist() for name in NEEDED), strict=True))
     except MissingAssetError:
-        findings.add("missing-file", layout.LOCATIONS, "Is not there; expected what was sampled.")
+        visit.add("missing-file", layout.LOCATIONS, "Is not there; expected what was sampled.")
         return {}
     except CatalogUnreachableError:
         raise
     except (ContractError, *BROKEN_TABLE) as error:
-        findings.add("location", layout.LOCATIONS, f"Cannot be read: {error}")
+        visit.add("location", layout.LOCATIONS, f"Cannot be read: {error}")
         return {}
-    findings.checked["locations"] = len(rows)
+    visit.findings.checked["locations"] = len(rows)
     found: dict[str, Location | None] = {}
     for id_, split, epsg, *bounds in rows:
         if id_ in found:
-            findings.add("location", id_, f"Has two rows in {layout.LOCATIONS}; expected each id once.")
+            visit.add("location", id_, f"Has two rows in {layout.LOCATIONS}; expected each id once.")
         try:
             left, bottom, right, top = bounds
             found.setdefault(id_, Location(id_, epsg, (left, bottom, right, top), split))
         except ContractError as error:
             found[id_] = None
-            findings.add("location", id_, str(error))
+            visit.add("location", id_, str(error))
     whole = [location for location in found.values() if location is not None]
     if len(whole) == len(rows):
-        _check_columns(table, whole, findings)
-    _check_squares(whole, findings)
+        _check_columns(table, whole, visit.findings)
+    _check_squares(whole, visit.findings, disjoint=disjoint)
     return found
 
 
@@ -69,9 +73,8 @@ def _check_columns(table: pa.Table, locations: Sequence[Location], findings: Fin
         if name in NEEDED:
             continue
         if name not in table.column_names:
-            findings.add(
-                "location", layout.LOCATIONS, f"Lacks the column {name!r}; expected {', '.join(expected.column_names)}."
-            )
+            words = f"Lacks the column {name!r}; expected {', '.join(expected.column_names)}."
+            findings.add("location", layout.LOCATIONS, words)
             continue
         for row in np.flatnonzero(_differs(table[name], expected[name]))[:SHOWN]:
             told = "another footprint" if name == "geometry" else f"{name} {table[name][int(row)].as_py()}"
@@ -83,43 +86,47 @@ def _differs(told: pa.ChunkedArray, expected: pa.ChunkedArray) -> NDArray[np.boo
     """Which rows of a column differ by more than rounding."""
     import shapely
 
+    different: NDArray[np.bool_]
     if pa.types.is_binary(expected.type):
         shapes, wanted = (shapely.from_wkb(column.to_numpy(zero_copy_only=False)) for column in (told, expected))
-        same: NDArray[np.bool_] = shapely.equals_exact(shapes, wanted, tolerance=DEGREES)
-        return ~same
-    if pa.types.is_struct(expected.type):
+        different = ~np.asarray(shapely.equals_exact(shapes, wanted, tolerance=DEGREES))
+    elif pa.types.is_struct(expected.type):
         parts = [_differs(pc.struct_field(told, field.name), pc.struct_field(expected, field.name)) for field in expected.type]
-        return np.any(parts, axis=0)
-    if pa.types.is_floating(expected.type):
-        near: NDArray[np.bool_] = np.abs(told.to_numpy() - expected.to_numpy()) <= DEGREES
-        return ~near
-    different: NDArray[np.bool_] = pc.not_equal(told, expected).to_numpy()
+        different = np.any(parts, axis=0)
+    elif pa.types.is_floating(expected.type):
+        different = np.abs(told.to_numpy() - expected.to_numpy()) > DEGREES
+    else:
+        different = pc.not_equal(told, expected).to_numpy()
     return different
 
 
-def _check_squares(locations: Sequence[Location], findings: Findings) -> None:
-    """Find squares that were sampled twice, and neighbours that two splits share."""
+def _check_squares(locations: Sequence[Location], findings: Findings, *, disjoint: bool) -> None:
+    """Find squares that were sampled twice, neighbours that two splits share, and overlaps that nobody asked for."""
     counts = Counter((location.epsg, location.bounds) for location in locations)
     for location in locations:
         if counts[location.epsg, location.bounds] > 1:
-            findings.add(
-                "location", location.id, f"Shares its square {location.bounds} with another id; expected one id for one square."
-            )
-    for one, other in _parted_pairs([location for location in locations if location.split != "none"]):
-        words = f"Overlaps {other.id}, which is in split {other.split!r}, while it is in {one.split!r} itself; expected neighbours together."
-        findings.add("split", one.id, words)
+            words = f"Shares its square {location.bounds} with another id; expected one id for one square."
+            findings.add("location", location.id, words)
+    for one, other in _overlapping_pairs(locations):
+        if one.bounds == other.bounds:
+            continue
+        if one.split != other.split and "none" not in (one.split, other.split):
+            words = f"Is in split {one.split!r} and overlaps {other.id} in {other.split!r}; expected neighbours together."
+            findings.add("split", one.id, words)
+        elif disjoint:
+            findings.add("location", one.id, f"Overlaps {other.id}; expected disjoint squares, as the recipe asks for.")
 
 
-def _parted_pairs(locations: Sequence[Location]) -> Iterator[tuple[Location, Location]]:
-    """Pairs of squares of two splits that share ground; each zone by itself."""
+def _overlapping_pairs(locations: Sequence[Location]) -> Iterator[tuple[Location, Location]]:
+    """Pairs of squares that share ground; each zone by itself."""
     import shapely
 
     for epsg in sorted({location.epsg for location in locations}):
         mine = [location for location in locations if location.epsg == epsg]
-        splits = np.array([location.split for location in mine])
         squares = shapely.box(*np.array([location.bounds for location in mine], float).T)
         first, second = shapely.STRtree(squares).query(squares, predicate="intersects")
-        parted: Any = (first < second) & (splits[first] != splits[second])
-        for i, j in zip(first[parted], second[parted], strict=True):
-            if shapely.area(shapely.intersection(squares[i], squares[j])) > 0:
-                yield mine[i], mine[j]
+        once = first < second
+        first, second = first[once], second[once]
+        shares = shapely.area(shapely.intersection(squares[first], squares[second])) > 0
+        for i, j in zip(first[shares], second[shares], strict=True):
+            yield mine[i], mine[j]

@@ -10,7 +10,7 @@ from typing import Any
 from catalogs import layout
 from catalogs.bands import find_sensor
 from catalogs.checks.documents import Collected, check_links
-from catalogs.checks.items import BROKEN_RECORD, SHOWN, check_item, difference, item_place, unsafe_hrefs
+from catalogs.checks.items import BROKEN_RECORD, SHOWN, check_item, difference, item_place, show, unsafe_hrefs
 from catalogs.checks.rasters import Seen, check_file, check_size
 from catalogs.checks.report import Findings, Problem
 from catalogs.checks.scenes import check_pixels
@@ -140,7 +140,7 @@ class _PlaceCheck:
             words = f"Cannot be read: {type(error).__name__} {error}; expected an item as catalogs.to_stac makes it."
             self._findings.add("schema", where, words)
             return None
-        told = [f"{path} is {one!r} in the file, {other!r} in the index" for path, one, other in difference(item, row)]
+        told = [f"{path} is {show(one)} in the file, {show(other)} in the index" for path, one, other in difference(item, row)]
         if told:
             self._findings.add("index", where, f"Differs from its row in {layout.INDEX}: {'; '.join(told[:SHOWN])}.")
         return item

@@ -1,4 +1,7 @@
-"""Which scenes there are: every pass over every tile, and what their ids say. Nothing is stored; all follows from the orbits."""
+"""Which scenes there are: every pass over every tile, and what their ids say.
+
+Nothing is stored; all follows from the orbits.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,6 @@ class Acquisition:
         """Days since 2000-01-01T12:00 UTC of the ground that it shows; the same in all tiles of a pass."""
         return self.flight.node_day if self.flight else day_of(self.when)
 
-
     def seed(self, world_seed: int) -> int:
         """What its clouds, haze and calibration are drawn from: the same in all tiles and versions of a pass."""
         name = self.flight.constellation.satellites[self.flight.satellite] if self.flight else self.id
@@ -82,13 +84,13 @@ class Acquisition:
         return tiles.tile_footprint(self.tile, self.flight)
 
 
-def acquisitions_in(sensor: str, box: LonLatBox, start: datetime, end: datetime, seed: int) -> list[Acquisition]:
+def acquisitions_in(sensor: str, box: LonLatBox, start: datetime, end: datetime, *, seed: int) -> list[Acquisition]:
     """All scenes of a sensor that touch a box, from `start` (inclusive) to `end` (exclusive), in no order."""
     outlines = tiles.frames_in(box) if sensor == "landsat-c2-l2" else tiles.tiles_in(box)
-    return [each for tile in outlines for each in acquisitions_of(sensor, tile, start, end, seed)]
+    return [each for tile in outlines for each in acquisitions_of(sensor, tile, start, end, seed=seed)]
 
 
-def acquisitions_of(sensor: str, tile: Tile, start: datetime, end: datetime, seed: int) -> list[Acquisition]:
+def acquisitions_of(sensor: str, tile: Tile, start: datetime, end: datetime, *, seed: int) -> list[Acquisition]:
     """All scenes of one tile in a span of time; of mosaics, those whose season touches it."""
     if sensor == "spot-ortho":
         return [mosaic_of(tile, year, seed) for year in range(start.year, end.year + 1)
@@ -143,5 +145,5 @@ def acquisition_named(scene_id: str, seed: int) -> Acquisition | None:
         when = datetime.strptime(match[3], _FORM).replace(tzinfo=UTC)
     except ValueError:
         return None
-    found = acquisitions_of(sensor, tile, when, when + timedelta(seconds=1), seed)
+    found = acquisitions_of(sensor, tile, when, when + timedelta(seconds=1), seed=seed)
     return next((each for each in found if each.id == scene_id), None)

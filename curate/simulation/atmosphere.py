@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.simulation.acquisitions import Acquisition
-    from curate.simulation.ground import Cells, Nodes
+    from curate.simulation.ground import Nodes
 
 _WEATHER = {900_000.0: 1.0, 260_000.0: 0.7}
 _CLOUDS = {34_000.0: 0.7, 11_000.0: 0.75, 3_800.0: 0.6, 1_300.0: 0.36, 450.0: 0.2, 200.0: 0.1}
@@ -83,7 +83,7 @@ def sky_on_nodes(nodes: Nodes, acquisition: Acquisition, seed: int) -> NDArray[n
         away = float(draw(hash_of(take), "cloud base", 700, 2400)[0]) / np.tan(np.maximum(elevation, 0.05))
         east, north = east_north(lon, lat)
         both = np.concatenate([xyz, xyz + away * (np.sin(azimuth) * east + np.cos(azimuth) * north)], axis=1)
-        margins = cloud_margin(both, np.concatenate([lat, lat]), [acquisition.day], [take], seed)
+        margins = cloud_margin(both, np.concatenate([lat, lat]), days=[acquisition.day], takes=[take], seed=seed)
         veils = [*margins[0].reshape(2, -1), _cirrus(xyz, take), _haze(xyz, take)]
     edge = acquisition.inside(lon, lat)
     return np.stack([*veils, _light(nodes, elevation, azimuth, seed), edge]).astype(np.float32).reshape(6, *nodes.shape)
@@ -97,9 +97,9 @@ def _light(nodes: Nodes, elevation: NDArray[np.float64], azimuth: NDArray[np.flo
     return np.clip(0.25 + 0.75 * direct, 0.25, 1.8)
 
 
-
-
-def cloud_margin(xyz: NDArray[np.float64], lat: NDArray[np.float64], days: list[float], takes: list[int], seed: int) -> NDArray[np.float64]:
+def cloud_margin(
+    xyz: NDArray[np.float64], lat: NDArray[np.float64], *, days: list[float], takes: list[int], seed: int
+) -> NDArray[np.float64]:
     """Excess of cloud density over the weather's threshold, for several passes at once, (passes, points).
 
     Args:
@@ -130,8 +130,8 @@ def cloud_percents(acquisitions: Sequence[Acquisition], seed: int) -> list[float
     if not acquisitions:
         return []
     lon, lat = (part.ravel() for part in acquisitions[0].tile.spread(9))
-    takes = [each.seed(seed) for each in acquisitions]
-    margins = cloud_margin(earth_centred(lon, lat), lat, [each.day for each in acquisitions], takes, seed)
+    days, takes = [each.day for each in acquisitions], [each.seed(seed) for each in acquisitions]
+    margins = cloud_margin(earth_centred(lon, lat), lat, days=days, takes=takes, seed=seed)
     shares = []
     for each, margin in zip(acquisitions, margins, strict=True):
         seen = each.inside(lon, lat) >= 0

@@ -1,4 +1,4 @@
-"""The kinds of land cover: what they are called, how common they are, how their parcels are laid out, what else is among them."""
+"""The kinds of land cover: their names, how common they are, how their parcels are laid out, what else is among them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 ARABLE, PASTURE, VINEYARD, ORCHARD, BROADLEAF, CONIFER, RESIDENTIAL, INDUSTRIAL, HEATH, WATER = range(10)
 COVER_NAMES = (
-    "arable", "pasture", "vineyard", "orchard", "broadleaf_forest", "conifer_forest", "residential", "industrial", "heath", "water",
+    "arable", "pasture", "vineyard", "orchard", "broadleaf_forest", "conifer_forest", "residential", "industrial", "heath",
+    "water",
 )  # fmt: skip
 
 

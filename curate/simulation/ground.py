@@ -44,12 +44,12 @@ class Cells:
     @property
     def x(self) -> NDArray[np.float64]:
         """Eastings of the centres, (width,)."""
-        return self.left + (np.arange(self.width) + 0.5) * self.size
+        return self.left + (np.arange(self.width, dtype=np.float64) + 0.5) * self.size
 
     @property
     def y(self) -> NDArray[np.float64]:
         """Northings of the centres, (height,)."""
-        return self.top - (np.arange(self.height) + 0.5) * self.size
+        return self.top - (np.arange(self.height, dtype=np.float64) + 0.5) * self.size
 
     @property
     def shape(self) -> tuple[int, int]:

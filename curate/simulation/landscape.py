@@ -9,7 +9,7 @@ import numpy as np
 
 from curate.simulation.covers import WATER
 from curate.simulation.ground import METRES_PER_DEGREE, NODE_M, nodes_around
-from curate.simulation.noise import layered_noise, smooth_step, stream
+from curate.simulation.noise import hash_of, layered_noise, smooth_step, stream
 from curate.simulation.parcels import lay_parcels
 from curate.simulation.regions import regions_of
 from curate.simulation.textures import POND, TONE, paint
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _BEND = {2200.0: 1.0, 700.0: 0.5}
 _WIGGLE = {900.0: 1.0, 320.0: 0.6}
 _RELIEF = {6000.0: 1.0, 2300.0: 0.42, 900.0: 0.17, 420.0: 0.06}
+_ROUGH = {90_000.0: 1.0, 30_000.0: 0.5}
 _RIVER = {9000.0: 1.0, 2500.0: 0.16}
 REGION_BEND_M, PARCEL_BEND_M, RELIEF_M = 330.0, 26.0, 85.0
 
@@ -64,9 +65,10 @@ def cover_of(cells: Cells, seed: int) -> NDArray[np.uint8]:
 def _structure(cells: Cells, seed: int) -> tuple[Parcels, Places, NDArray[np.float32]]:
     nodes = nodes_around(cells)
     fields = _fields(nodes, seed)
-    bent_lon = nodes.lon + fields[0] * REGION_BEND_M / (METRES_PER_DEGREE * np.cos(np.radians(nodes.lat)))
-    regions, belongs = regions_of(cells, bent_lon, nodes.lat + fields[1] * (REGION_BEND_M / METRES_PER_DEGREE), nodes, seed)
-    lonlat = nodes.at(cells, np.stack([nodes.lon, nodes.lat])).reshape(2, -1)
+    lonlat = np.stack([nodes.lon, nodes.lat])
+    degree = METRES_PER_DEGREE * np.stack([np.cos(np.radians(nodes.lat)), np.ones(nodes.shape)])
+    regions, belongs = regions_of(cells, nodes, lonlat + fields[:2] * REGION_BEND_M / degree, seed)
+    lonlat = nodes.at(cells, lonlat).reshape(2, -1)
     bend = nodes.at(cells, (fields[2:4] * PARCEL_BEND_M).astype(np.float32)).reshape(2, -1)
     parcels, places = lay_parcels(regions, belongs.ravel(), lonlat, bend)
     return parcels, places, _river(nodes.at(cells, fields[4:5].astype(np.float32))[0])
@@ -75,7 +77,8 @@ def _structure(cells: Cells, seed: int) -> tuple[Parcels, Places, NDArray[np.flo
 def _fields(nodes: Nodes, seed: int) -> NDArray[Any]:
     names = ((_BEND, "bend east"), (_BEND, "bend north"), (_WIGGLE, "wiggle u"), (_WIGGLE, "wiggle v"), (_RIVER, "river"))
     xyz = nodes.xyz
-    return np.concatenate([layered_noise(xyz, layers, [seed + stream(name)]) for layers, name in names]).reshape(-1, *nodes.shape)
+    fields = [layered_noise(xyz, layers, hash_of(seed, stream(name))) for layers, name in names]
+    return np.concatenate(fields).reshape(-1, *nodes.shape)
 
 
 def _river(level: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -89,8 +92,8 @@ def slopes_of(nodes: Nodes, seed: int) -> NDArray[np.float64]:
 
     The outer ring repeats its neighbours; no cell that the nodes were made for lies there.
     """
-    height = layered_noise(nodes.xyz, _RELIEF, [seed + stream("relief")])[0]
-    rough = smooth_step(-1.2, 2.0, layered_noise(nodes.xyz, {90_000.0: 1.0, 30_000.0: 0.5}, [seed + stream("rough")])[0])
+    height = layered_noise(nodes.xyz, _RELIEF, hash_of(seed, stream("relief")))[0]
+    rough = smooth_step(-1.2, 2.0, layered_noise(nodes.xyz, _ROUGH, hash_of(seed, stream("rough")))[0])
     height = (height * RELIEF_M * rough).reshape(nodes.shape)
     right, up = np.zeros(nodes.shape), np.zeros(nodes.shape)
     right[:, 1:-1] = (height[:, 2:] - height[:, :-2]) / (2 * NODE_M)

@@ -37,19 +37,19 @@ def mixture_of(landscape: Landscape, attire: Attire, fold: int) -> NDArray[np.fl
 
 def _shares(landscape: Landscape, attire: Attire) -> Iterator[NDArray[np.float32]]:
     surface, parcel = landscape.surface, landscape.parcel
-    tone = 1 + (surface[TONE] - 1) * attire.contrast[parcel]
+    tone = 1 + (surface[TONE] - 1) * np.take(attire.contrast, parcel)
     ground = 1 - surface[TREE] - surface[PAVED] - surface[TILED] - surface[FLAT] - surface[POND]
     ground *= tone
     vigour = surface[VIGOUR] * ground
     trees, pond = surface[TREE] * tone, surface[POND] * tone
     stirred = pond * (1 + surface[VIGOUR])
-    parts = [ground * attire.ground[k][parcel] + vigour * attire.swing[k][parcel] for k in range(4)]
-    yield parts[0] + stirred * attire.algae[parcel]
-    yield parts[1] + trees * attire.trees[1][parcel]
-    yield parts[2] + stirred * attire.sediment[parcel]
+    parts = [ground * np.take(attire.ground[k], parcel) + vigour * np.take(attire.swing[k], parcel) for k in range(4)]
+    yield parts[0] + stirred * np.take(attire.algae, parcel)
+    yield parts[1] + trees * np.take(attire.trees[1], parcel)
+    yield parts[2] + stirred * np.take(attire.sediment, parcel)
     yield parts[3]
-    yield trees * attire.trees[0][parcel]
-    yield trees * attire.trees[2][parcel]
+    yield trees * np.take(attire.trees[0], parcel)
+    yield trees * np.take(attire.trees[2], parcel)
     yield pond
     for kind in (PAVED, TILED, FLAT):
         yield surface[kind] * tone
@@ -60,7 +60,8 @@ def _folded(values: NDArray[np.float32], fold: int) -> NDArray[np.float32]:
     for row in range(fold):
         for column in range(fold):
             total += values[row::fold, column::fold]
-    return total / np.float32(fold * fold)
+    total /= fold * fold
+    return total
 
 
 def blurred(values: NDArray[np.float32], factor: int, margin: int) -> NDArray[np.float32]:

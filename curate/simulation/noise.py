@@ -60,7 +60,7 @@ def stream(name: str) -> int:
 
 def uniform(bits: NDArray[np.uint32]) -> NDArray[np.float64]:
     """Words as numbers in [0, 1)."""
-    return bits * 2.0**-32
+    return bits.astype(np.float64) * 2.0**-32
 
 
 def draw(key: NDArray[np.uint32], name: str, low: float = 0.0, high: float = 1.0) -> NDArray[np.float64]:
@@ -157,9 +157,9 @@ def layered_noise(xyz: NDArray[np.float64], layers: dict[float, float], seeds: A
     noise = gradient_noise(xyz, sizes.ravel(), keys.ravel()).reshape(*keys.shape, -1)
     weights = np.array(list(layers.values()))
     weights = weights / np.sqrt((weights**2).sum())
-    total = weights[0] * noise[:, 0]
-    for index in range(1, len(weights)):
-        total = total + weights[index] * noise[:, index]
+    total = np.zeros((keys.shape[0], xyz.shape[1]))
+    for index, weight in enumerate(weights):
+        total += weight * noise[:, index]
     return total
 
 

@@ -119,13 +119,13 @@ def passes_of(fleet: Constellation, tracks: list[int], start: datetime, end: dat
 def _angle(fleet: Constellation, lat: Any) -> NDArray[np.float64]:
     """Angle flown since the descending node, radians; beyond the northernmost point that of the point itself."""
     sine = -np.sin(np.radians(lat)) / np.sin(np.radians(fleet.inclination))
-    return np.arcsin(np.clip(sine, -0.9998, 0.9998))
+    return np.asarray(np.arcsin(np.clip(sine, -0.9998, 0.9998)))
 
 
 def _longitude(fleet: Constellation, angle: Any) -> NDArray[np.float64]:
     """Longitude of the track after the node's, degrees, the Earth's turn included."""
     turned = np.arctan2(np.cos(np.radians(fleet.inclination)) * np.sin(angle), np.cos(angle))
-    return np.degrees(turned) - 360 * fleet.period * np.asarray(angle) / (2 * np.pi)
+    return np.asarray(np.degrees(turned) - 360 * fleet.period * np.asarray(angle) / (2 * np.pi))
 
 
 def _lean(fleet: Constellation, lat: Any) -> NDArray[np.float64]:
@@ -133,4 +133,4 @@ def _lean(fleet: Constellation, lat: Any) -> NDArray[np.float64]:
     step = 0.02
     north, south = _angle(fleet, np.asarray(lat) + step), _angle(fleet, np.asarray(lat) - step)
     west = np.radians(_longitude(fleet, north) - _longitude(fleet, south)) * np.cos(np.radians(lat))
-    return np.arctan2(west, np.radians(2 * step))
+    return np.asarray(np.arctan2(west, np.radians(2 * step)))

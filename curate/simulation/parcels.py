@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 SLACK = 0.62
 """How far a boundary may move, in parcels."""
-GUEST_WAVELENGTH_M = 750.0
+GUEST_WAVELENGTH_M = 950.0
 GUEST_LEVEL = 0.4
 """Parcels where noise exceeds this, or is below its negative, belong to a guest cover."""
-STRAY_SHARE = 0.05
+STRAY_SHARE = 0.04
 """Share of the other parcels that belong to any of the guest covers."""
 
 
@@ -61,8 +61,9 @@ class Places:
     """Whether a track or street runs along the parcel's first edge across `v`."""
 
 
-def lay_parcels(regions: Regions, belongs: NDArray[np.int64], lonlat: NDArray[np.float64], bend: NDArray[np.float32]) -> tuple[
-        Parcels, Places]:
+def lay_parcels(
+    regions: Regions, belongs: NDArray[np.int64], lonlat: NDArray[np.float64], bend: NDArray[np.float32]
+) -> tuple[Parcels, Places]:
     """Cut the regions of a window into parcels.
 
     Args:
@@ -75,7 +76,8 @@ def lay_parcels(regions: Regions, belongs: NDArray[np.int64], lonlat: NDArray[np
         The parcels, and each cell's place in them.
     """
     count = belongs.size
-    places = Places(np.empty(count, np.int64), *(np.empty(count, np.float32) for _ in range(4)), np.empty(count, bool))
+    u, v, a, b = np.empty((4, count), np.float32)
+    places = Places(np.empty(count, np.int64), u, v, a, b, np.empty(count, bool))
     tables: list[Parcels] = []
     first = 0
     for row in range(regions.key.size):
@@ -101,15 +103,13 @@ def _cut(region: Regions, lonlat: NDArray[np.float64], bend: NDArray[np.float32]
     wide = draw(keys, "stretch", layout.width_m * scale * 0.75, layout.width_m * scale * 1.4).astype(np.float32)
     begin = draw(keys, "begin").astype(np.float32)
     columns, starts, column = _columns(keys, row, u / wide[row] + begin[row])
-    across = (np.diff(starts, axis=1) * wide[:, None]).ravel()
-    deep = np.repeat(np.diff(row_starts) * depth, columns.size)
     parcel = row * columns.size + column
-    edges = (starts[:, :-1] - begin[:, None]) * wide[:, None]
-    places = Places(parcel, u, v, u - edges.ravel()[parcel], v - (row_starts[:-1] * depth)[row], _has_track(rows, layout.track_every)[row])
+    left, low = ((starts[:, :-1] - begin[:, None]) * wide[:, None]).ravel(), np.repeat(row_starts[:-1] * depth, columns.size)
+    across, deep = (np.diff(starts, axis=1) * wide[:, None]).ravel(), np.repeat(np.diff(row_starts) * depth, columns.size)
+    places = Places(parcel, u, v, u - left[parcel], v - low[parcel], _has_track(rows, layout.track_every)[row])
     key = hash_of(keys[:, None], columns).ravel()
-    middle = edges.ravel() + across / 2, np.repeat(row_starts[:-1] * depth, columns.size) + deep / 2
-    same = np.ones(key.size, np.int64)
-    return Parcels(key, same.astype(np.uint32) * region.key, _covers(region, key, *middle), same * region.lat, across, deep), places
+    cover = _covers(region, key, left + across / 2, low + deep / 2)
+    return Parcels(key, np.repeat(region.key, key.size), cover, np.repeat(region.lat, key.size), across, deep), places
 
 
 def _turn(region: Regions, lonlat: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -122,8 +122,9 @@ def _turn(region: Regions, lonlat: NDArray[np.float64]) -> tuple[NDArray[np.floa
     return first.astype(np.float32), second.astype(np.float32)
 
 
-def _rows(key: NDArray[np.uint32], position: NDArray[np.float32]) -> tuple[
-        NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+def _rows(
+    key: NDArray[np.uint32], position: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
     """Numbers of the rows, their starts and the end of the last, and each cell's row counted from the first."""
     whole = np.floor(position).astype(np.int64)
     rows = np.arange(int(whole.min()) - 1, int(whole.max()) + 1)
@@ -133,8 +134,9 @@ def _rows(key: NDArray[np.uint32], position: NDArray[np.float32]) -> tuple[
     return rows, starts, index - (position < starts[index])
 
 
-def _columns(keys: NDArray[np.uint32], row: NDArray[np.int64], position: NDArray[np.float32]) -> tuple[
-        NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+def _columns(
+    keys: NDArray[np.uint32], row: NDArray[np.int64], position: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
     """As `_rows`, with starts of their own in each row."""
     whole = np.floor(position).astype(np.int64)
     columns = np.arange(int(whole.min()) - 1, int(whole.max()) + 1)
@@ -148,7 +150,7 @@ def _has_track(rows: NDArray[np.int64], every: int) -> NDArray[np.bool_]:
     return rows % every == 0 if every else np.zeros(rows.size, bool)
 
 
-def _covers(region: Regions, key: NDArray[np.uint32], u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.int64]:
+def _covers(region: Regions, key: NDArray[np.uint32], u: NDArray[Any], v: NDArray[Any]) -> NDArray[np.int64]:
     """Land cover of parcels from their middles: the region's own, but for groups of guests and a few strays."""
     own = int(region.cover[0])
     guests = np.array(LAYOUTS[own].guests)

@@ -97,8 +97,8 @@ def _season(parcels: Parcels, day: float) -> _Season:
 
 def _with_soil(parcels: Parcels, green: Curve, dry: Curve, day: float) -> NDArray[np.float64]:
     light = np.clip(draw(parcels.region_key, "soil") + draw(parcels.key, "soil", -0.22, 0.22), 0, 1)
-    moist = draw(hash_of(parcels.region_key, int(day // 6)), "moist", 0.5, 1) * draw(hash_of(parcels.key, int(day // 20)), "till", 0.85, 1)
-    soil = (1 - green - dry) * moist
+    moist = draw(hash_of(parcels.region_key, int(day // 6)), "moist", 0.5, 1)
+    soil = (1 - green - dry) * moist * draw(hash_of(parcels.key, int(day // 20)), "till", 0.85, 1)
     return np.stack([green, dry, soil * light, soil * (1 - light)])
 
 
@@ -110,10 +110,12 @@ def _contrast(parcels: Parcels, day: float) -> Curve:
 def _trees(parcels: Parcels, season: _Season) -> NDArray[np.float64]:
     evergreen = (parcels.cover == covers.ORCHARD) & (draw(parcels.region_key, "evergreen") < 0.35)
     leaf = season.rise(166, 6) * (1 - season.rise(352 - 0.6 * season.late, 7))
-    leaf = np.where(evergreen, 0.62, leaf * draw(parcels.region_key, "canopy", 0.55, 1.1) * draw(parcels.key, "canopy", 0.85, 1.1))
-    needle = (parcels.cover == covers.CONIFER) * draw(parcels.region_key, "needle", 0.85, 1.5) * draw(parcels.key, "needle", 0.85, 1.1)
-    mixed = np.where(parcels.cover == covers.CONIFER, 0, leaf)
-    return np.stack([mixed, np.where(parcels.cover == covers.CONIFER, 0.05, 0.58 * (1 - np.minimum(leaf, 1))), needle])
+    dense = draw(parcels.key, "canopy", 0.85, 1.1)
+    leaf = np.where(evergreen, 0.62, leaf * dense * draw(parcels.region_key, "canopy", 0.55, 1.1))
+    twigs = 0.58 * (1 - np.minimum(leaf, 1))
+    conifer = parcels.cover == covers.CONIFER
+    needle = dense * draw(parcels.region_key, "needle", 0.85, 1.5)
+    return np.stack([np.where(conifer, 0, leaf), np.where(conifer, 0.05, twigs), np.where(conifer, needle, 0)])
 
 
 def _grass(season: _Season) -> Curve:
@@ -122,7 +124,8 @@ def _grass(season: _Season) -> Curve:
     mown = np.zeros_like(lush)
     for name, middle in (("hay", 212.0), ("second cut", 268.0), ("third cut", 320.0)):
         since = season.day - middle - draw(season.key, name, -16, 16)
-        mown = mown + np.where((since > 0) & (draw(season.key, name + "?") < 0.45), 0.34 * np.exp(-np.maximum(since, 0) / 17), 0)
+        happens = (since > 0) & (draw(season.key, name + "?") < 0.45)
+        mown = mown + np.where(happens, 0.34 * np.exp(-np.maximum(since, 0) / 17), 0)
     return np.clip(lush - thirst - mown, 0.08, 0.95)
 
 

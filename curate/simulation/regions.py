@@ -50,30 +50,28 @@ class Regions:
         return Regions(self.lon[rows], self.lat[rows], self.key[rows], self.cover[rows])
 
 
-def regions_of(cells: Cells, lon: NDArray[np.float64], lat: NDArray[np.float64], nodes: Nodes, seed: int) -> tuple[
-        Regions, NDArray[np.int64]]:
+def regions_of(cells: Cells, nodes: Nodes, bent: NDArray[np.float64], seed: int) -> tuple[Regions, NDArray[np.int64]]:
     """The regions under some cells, and which of them each cell belongs to.
 
     Args:
         cells: Where to look.
-        lon: Bent longitudes on the nodes, degrees, (rows, columns).
-        lat: Bent latitudes on the nodes, degrees, (rows, columns).
         nodes: Of the cells.
+        bent: Longitudes and latitudes of the nodes, bent so that borders wind, degrees, (2, rows, columns).
         seed: The world's.
 
     Returns:
         The table, and a row of it per cell, (height, width).
     """
-    near = _regions_near(lon, lat, seed)
-    candidates = _candidates(near, lon, lat)
+    near = _regions_near(bent[0], bent[1], seed)
+    candidates = _candidates(near, bent[0], bent[1])
     column = np.floor(cells.x / NODE_M).astype(np.int64) - nodes.column
     row = np.floor(cells.y / NODE_M).astype(np.int64) - nodes.row
     belongs = candidates[0][row[:, None], column]
     torn = np.flatnonzero(candidates[1][row[:, None], column] >= 0)
     if torn.size:
         rows, columns = np.divmod(torn, cells.width)
-        places = [nodes.at(cells, bent).ravel()[torn] for bent in (lon, lat)]
-        belongs.ravel()[torn] = _nearest(near, candidates[:, row[rows], column[columns]], *places)
+        lon, lat = nodes.at(cells, bent).reshape(2, -1)[:, torn]
+        belongs.ravel()[torn] = _nearest(near, candidates[:, row[rows], column[columns]], lon, lat)
     used, compact = np.unique(belongs, return_inverse=True)
     return near.take(used), compact.reshape(belongs.shape)
 
@@ -81,15 +79,16 @@ def regions_of(cells: Cells, lon: NDArray[np.float64], lat: NDArray[np.float64],
 def _regions_near(lon: NDArray[np.float64], lat: NDArray[np.float64], seed: int) -> Regions:
     height = REGION_M / METRES_PER_DEGREE
     first, last = (int(np.floor(edge / height)) for edge in (lat.min(), lat.max()))
-    places = []
+    lons, lats, keys = [], [], []
     for band in range(first - _REACH, last + _REACH + 1):
         count = _cells_in_band(band, height)
         west, east = (int(np.floor((edge + 180) / 360 * count)) for edge in (lon.min(), lon.max()))
         columns = np.arange(west - _REACH, east + _REACH + 1)
         key = hash_of(seed, stream("region"), band, columns % count)
-        places.append((
-            (columns + draw(key, "lon", 0.12, 0.88)) / count * 360 - 180, (band + draw(key, "lat", 0.12, 0.88)) * height, key))  # fmt: skip
-    centre_lon, centre_lat, key = (np.concatenate(parts) for parts in zip(*places, strict=True))
+        lons.append((columns + draw(key, "lon", 0.12, 0.88)) / count * 360 - 180)
+        lats.append((band + draw(key, "lat", 0.12, 0.88)) * height)
+        keys.append(key)
+    centre_lon, centre_lat, key = np.concatenate(lons), np.concatenate(lats), np.concatenate(keys)
     return Regions(centre_lon, centre_lat, key, _dominant(centre_lon, centre_lat, key, seed))
 
 
@@ -110,10 +109,10 @@ def _dominant(lon: NDArray[np.float64], lat: NDArray[np.float64], key: NDArray[n
 def _candidates(near: Regions, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int64]:
     """Regions that may own a point between four nodes, nearest first, -1 where there are no more: (rank, rows, columns)."""
     corners = [(slice(a, a - 1 or None), slice(b, b - 1 or None)) for a in (0, 1) for b in (0, 1)]
-    mean_lon, mean_lat = (sum(bent[corner] for corner in corners) / 4 for bent in (lon, lat))
+    mean_lon, mean_lat = (np.mean([part[corner] for corner in corners], axis=0) for part in (lon, lat))
     east = METRES_PER_DEGREE * np.cos(np.radians(mean_lat))
-    reach = np.sqrt(np.max([((lon[corner] - mean_lon) * east) ** 2 + ((lat[corner] - mean_lat) * METRES_PER_DEGREE) ** 2
-                            for corner in corners], axis=0))  # fmt: skip
+    away = [np.hypot((lon[corner] - mean_lon) * east, (lat[corner] - mean_lat) * METRES_PER_DEGREE) for corner in corners]
+    reach = np.max(away, axis=0)
     distance = np.sqrt(_squares(near, mean_lon[..., None], mean_lat[..., None]))
     rival = distance <= distance.min(axis=-1, keepdims=True) + 2.02 * reach[..., None] + 1
     order = np.argsort(np.where(rival, distance, np.inf), axis=-1, kind="stable")[..., : int(rival.sum(axis=-1).max())]
@@ -124,14 +123,15 @@ def _candidates(near: Regions, lon: NDArray[np.float64], lat: NDArray[np.float64
 
 
 def _squares(near: Regions, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
-    return ((lon - near.lon) * near.east_m) ** 2 + ((lat - near.lat) * METRES_PER_DEGREE) ** 2
+    return np.asarray(((lon - near.lon) * near.east_m) ** 2 + ((lat - near.lat) * METRES_PER_DEGREE) ** 2)
 
 
 def _nearest(near: Regions, ranks: NDArray[np.int64], lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int64]:
-    best, shortest = ranks[0].copy(), _squares(near.take(ranks[0]), lon, lat)
+    best: NDArray[np.int64] = ranks[0].copy()
+    shortest = _squares(near.take(best), lon, lat)
     for rank in ranks[1:]:
         there = np.flatnonzero(rank >= 0)
         distance = _squares(near.take(rank[there]), lon[there], lat[there])
-        closer = (distance < shortest[there]) | ((distance == shortest[there]) & (near.key[rank[there]] < near.key[best[there]]))
+        closer = distance < shortest[there]
         best[there[closer]], shortest[there[closer]] = rank[there[closer]], distance[closer]
     return best

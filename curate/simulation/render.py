@@ -1,4 +1,4 @@
-"""From materials and sky to the numbers in a file: reflectance, calibration, noise, quantisation, masks."""
+"""From materials and sky to the numbers in a file: reflectance, calibration, noise, quantisation."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalogs.bands import find_sensor
-from catalogs.masks import QA_BITS
-from curate.simulation import spectra
-from curate.simulation.atmosphere import CIRRUS_LEVEL, CLOUD_MARGIN, THICK_MARGIN
+from curate.simulation.classify import CLASSIFIERS
 from curate.simulation.noise import draw, hash_of, scramble, smooth_step, stream, uniform
+from curate.simulation.spectra import band_weights, mixed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from catalogs.bands import Sensor
     from catalogs.records import Band
     from curate.simulation.acquisitions import Acquisition
     from curate.simulation.atmosphere import Sky
@@ -48,13 +46,13 @@ def render(world: World, acquisition: Acquisition, band_name: str, cells: Cells)
     """
     sensor = find_sensor(acquisition.sensor)
     band = sensor.band(band_name)
-    if sensor.mask == band:
-        paint = _MASKS[band_name]
-        return _in_blocks(cells, lambda block: paint(world, acquisition, block))
+    if band == sensor.mask:
+        classify = CLASSIFIERS[band_name]
+        return _in_blocks(cells, lambda block: classify(world.glance(acquisition, block), world.sky(acquisition, block)))
     bands = tuple(each for each in sensor.bands if each.gsd == band.gsd)
 
     def measured(block: Cells) -> NDArray[Any]:
-        stack = world.keep((acquisition, band.gsd, block), lambda: _measured(world, acquisition, sensor, bands, block))
+        stack = world.keep((acquisition, band.gsd, block), lambda: _measured(world, acquisition, bands, block))
         part: NDArray[Any] = stack[bands.index(band)]
         return part
 
@@ -74,21 +72,22 @@ def _in_blocks(cells: Cells, paint: Callable[[Cells], NDArray[Any]]) -> NDArray[
     return np.block(rows)
 
 
-def _measured(world: World, acquisition: Acquisition, sensor: Sensor, bands: tuple[Band, ...], cells: Cells) -> NDArray[Any]:
+def _measured(world: World, acquisition: Acquisition, bands: tuple[Band, ...], cells: Cells) -> NDArray[Any]:
     """Numbers of all bands of one pixel size, (bands, height, width)."""
+    sensor = find_sensor(acquisition.sensor)
     mixture, sky = world.mixture(acquisition, cells), world.sky(acquisition, cells)
+    scene = hash_of(acquisition.seed(world.seed))
     out = np.empty((len(bands), *cells.shape), sensor.data_type)
-    for index, (band, weights) in enumerate(zip(bands, spectra.band_weights(sensor, bands), strict=True)):
-        key = hash_of(acquisition.seed(world.seed), stream(band.name), acquisition.version)
-        surface = _dot(weights, mixture)
+    for index, (band, weights) in enumerate(zip(bands, band_weights(sensor, bands), strict=True)):
+        key = hash_of(scene, stream(band.name), acquisition.version)
+        surface = mixed(weights, mixture)
         if sensor.id == "sentinel-1-rtc":
-            out[index] = np.where(sky.edge < 0, np.float32(band.nodata or 0), surface * _speckle(cells, key))
-            continue
-        seen = _through_air(surface, sky, band.wavelength_um or 0.56)
-        seen *= _gain(hash_of(acquisition.seed(world.seed)), key, band.wavelength_um or 0.56)
-        seen += (0.0008 + 0.005 * seen) * _noise(cells, key)
-        numbers = _display(seen, band, acquisition, world.seed) if band.offset == 0 else _quantised(seen, band)
-        out[index] = np.where(sky.edge < 0, 0, numbers)
+            numbers: NDArray[Any] = surface * _speckle(cells, key)
+        else:
+            seen = _through_air(surface, sky, band.wavelength_um or 0.56) * _gain(scene, key, band.wavelength_um or 0.56)
+            seen += (0.0008 + 0.005 * seen) * _noise(cells, key)
+            numbers = _displayed(seen, band, scene) if sensor.id == "spot-ortho" else _quantised(seen, band)
+        out[index] = np.where(sky.edge < 0, np.float32(band.nodata or 0), numbers)
     return out
 
 
@@ -98,34 +97,27 @@ def _gain(scene: NDArray[np.uint32], scene_band: NDArray[np.uint32], wavelength_
     return np.float32(1 + bend + draw(scene_band, "gain", -0.03, 0.03)[0])
 
 
-def _dot(weights: NDArray[np.float32], mixture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A sum in a fixed order, which a matrix product does not promise."""
-    total = weights[0] * mixture[0]
-    for weight, share in zip(weights[1:], mixture[1:], strict=True):
-        total += weight * share
-    return total
-
-
 def _through_air(surface: NDArray[np.float32], sky: Sky, wavelength_um: float) -> NDArray[np.float32]:
     """Reflectance as an imperfect atmospheric correction leaves it."""
     diffuse = 0.5 * (0.45 / wavelength_um) ** 1.2
-    lit = surface * (sky.light * (1 - (0.9 - np.float32(diffuse)) * sky.darkness()))
-    veil = sky.haze * np.float32((0.56 / wavelength_um) ** 1.8) + sky.cirrus
-    opacity = sky.opacity()
-    billow = np.float32(np.interp(wavelength_um, CLOUD_UM, CLOUD_REFLECTANCE)) * (0.55 + 0.45 * smooth_step(0.0, 2.2, sky.cloud))
-    seen: NDArray[np.float32] = (lit + veil * (1 - lit)) * (1 - opacity) + billow * opacity
-    return seen
+    lit = surface * (sky.light * (1 - np.float32(0.9 - diffuse) * sky.darkness()))
+    lit += (sky.haze * np.float32((0.56 / wavelength_um) ** 1.8) + sky.cirrus) * (1 - lit)
+    billow = np.float32(np.interp(wavelength_um, CLOUD_UM, CLOUD_REFLECTANCE)) * (
+        0.55 + 0.45 * smooth_step(0.0, 2.2, sky.cloud)
+    )
+    lit += (billow - lit) * sky.opacity()
+    return lit
 
 
-def _quantised(seen: NDArray[np.float32], band: Band) -> NDArray[np.float64]:
+def _quantised(seen: NDArray[np.float32], band: Band) -> NDArray[np.float32]:
     """Numbers by the band's scale and offset, never the one that means no data."""
-    return np.clip(np.rint((seen - (band.offset or 0.0)) / (band.scale or 1.0)), 1, 65535)
+    return np.asarray(np.clip(np.rint((seen - (band.offset or 0.0)) / (band.scale or 1.0)), 1, 65535))
 
 
-def _display(seen: NDArray[np.float32], band: Band, acquisition: Acquisition, seed: int) -> NDArray[np.float64]:
+def _displayed(seen: NDArray[np.float32], band: Band, scene: NDArray[np.uint32]) -> NDArray[np.float32]:
     """8-bit numbers by a stretch that differs a little between mosaics, as for the eye."""
-    gamma = float(draw(hash_of(acquisition.seed(seed)), "gamma", 0.72, 0.9)[0])
-    return np.clip(np.rint(255 * np.clip(seen / WHITE[band.name], 0, 1) ** gamma), 1, 255)
+    gamma = float(draw(scene, "gamma", 0.72, 0.9)[0])
+    return np.asarray(np.clip(np.rint(255 * np.clip(seen / WHITE[band.name], 0, 1) ** gamma), 1, 255))
 
 
 def _pixel_bits(cells: Cells, key: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -147,38 +139,3 @@ def _speckle(cells: Cells, key: NDArray[np.uint32]) -> NDArray[np.float32]:
     for look in range(LOOKS):
         total -= np.log(uniform(_pixel_bits(cells, hash_of(key, look))) + 2.0**-33)
     return (total / LOOKS).astype(np.float32)
-
-
-def _scl(world: World, acquisition: Acquisition, cells: Cells) -> NDArray[Any]:
-    """Sentinel-2's scene classification, exactly that of the clouds rendered; thin edges of clouds stay unclassified."""
-    mixture, sky = world.mixture(acquisition, cells), world.sky(acquisition, cells)
-    red, nir = (_dot(weights, mixture) for weights in spectra.at_wavelengths(spectra.REFLECTANCE, [0.665, 0.865]).T.astype(np.float32))
-    classes = np.where(nir - red > 0.3 * (nir + red), 4, 5)
-    classes[mixture[spectra.CLEAR_WATER] > 0.5] = 6
-    classes[(sky.cirrus > CIRRUS_LEVEL)] = 10
-    classes[sky.is_shadow()] = 3
-    classes[(sky.cloud > CLOUD_MARGIN / 2)] = 7
-    classes[sky.is_cloud()] = 8
-    classes[sky.cloud > THICK_MARGIN] = 9
-    classes[sky.edge < 0] = 0
-    return classes.astype(np.uint8)
-
-
-def _qa_pixel(world: World, acquisition: Acquisition, cells: Cells) -> NDArray[Any]:
-    """Landsat's quality bits, with the confidences as USGS sets them (21824 is clear land, 22280 cloud, 23888 shadow)."""
-    mixture, sky = world.mixture(acquisition, cells), world.sky(acquisition, cells)
-    flags = {
-        "cloud": sky.is_cloud(), "dilated_cloud": (sky.cloud > -CLOUD_MARGIN) & ~sky.is_cloud(), "cloud_shadow": sky.is_shadow(),
-        "cirrus": sky.cirrus > CIRRUS_LEVEL, "water": mixture[spectra.CLEAR_WATER] > 0.5,
-    }  # fmt: skip
-    flags["clear"] = ~(flags["cloud"] | flags["dilated_cloud"])
-    bits = np.full(cells.shape, 0b01010101 << 8, np.uint16)
-    for name, where in flags.items():
-        bits |= where.astype(np.uint16) << QA_BITS[name]
-    for name, place in (("cloud", 8), ("cloud_shadow", 10), ("cirrus", 14)):
-        bits |= flags[name].astype(np.uint16) * np.uint16(3 << place)
-    bits[sky.edge < 0] = 1 << QA_BITS["fill"]
-    return bits
-
-
-_MASKS: dict[str, Callable[[World, Acquisition, Cells], NDArray[Any]]] = {"scl": _scl, "qa_pixel": _qa_pixel}

@@ -47,6 +47,19 @@ def band_weights(sensor: Sensor, bands: tuple[Band, ...]) -> NDArray[np.float32]
     return at_wavelengths(REFLECTANCE, [band.wavelength_um or 0.0 for band in bands]).T.astype(np.float32)
 
 
+def mixed(weights: NDArray[np.float32], mixture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a mixture reflects in one band: a sum in a fixed order, which a matrix product does not promise.
+
+    Args:
+        weights: What each material contributes, (materials,).
+        mixture: Shares of the materials, (materials, height, width).
+    """
+    total = np.zeros(mixture.shape[1:], np.float32)
+    for weight, share in zip(weights, mixture, strict=True):
+        total += weight * share
+    return total
+
+
 def at_wavelengths(spectra: NDArray[Any], wavelengths_um: list[float]) -> NDArray[np.float64]:
     """Spectra given at `WAVELENGTHS_UM`, interpolated, (..., wavelengths)."""
     return np.stack([np.interp(wavelengths_um, WAVELENGTHS_UM, spectrum) for spectrum in spectra])

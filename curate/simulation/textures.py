@@ -49,20 +49,20 @@ class Plot:
 
     def draw(self, name: str, low: float, high: float) -> NDArray[np.float32]:
         """A number of each cell's parcel."""
-        return draw(self.parcels.key, name, low, high).astype(np.float32)[self.parcel]
+        return np.take(draw(self.parcels.key, name, low, high).astype(np.float32), self.parcel)
 
     def draw_region(self, name: str, low: float, high: float) -> NDArray[np.float32]:
         """A number of each cell's region."""
-        return draw(self.parcels.region_key, name, low, high).astype(np.float32)[self.parcel]
+        return np.take(draw(self.parcels.region_key, name, low, high).astype(np.float32), self.parcel)
 
     def contrast(self) -> NDArray[np.float32]:
         """How strongly the texture shows, from faint to harsh; so its strength says little of the cover."""
-        return np.exp(self.draw_region("contrast", -1.0, 0.65) + self.draw("contrast", -0.15, 0.15))
+        return np.asarray(np.exp(self.draw_region("contrast", -1.0, 0.65) + self.draw("contrast", -0.15, 0.15)))
 
     def edge(self) -> NDArray[np.float32]:
         """Distance to the parcel's nearest edge, metres."""
         a, b = self.parcels.width[self.parcel] - self.a, self.parcels.depth[self.parcel] - self.b
-        return np.minimum(np.minimum(self.a, a), np.minimum(self.b, b))
+        return np.asarray(np.minimum(np.minimum(self.a, a), np.minimum(self.b, b)))
 
     def axes(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Coordinates along and across the parcel's rows, metres: its region's axes, in half of the parcels swapped."""
@@ -91,7 +91,8 @@ def arable(plot: Plot, out: Surface) -> None:
     out[VIGOUR] = contrast * (0.75 * plot.noise(48, "drill", 5) + 0.5 * plot.noise(160, "soil"))
     _, across = plot.axes()
     tramline = plot.covered(np.abs(across % 32 - 16), np.float32(1.6))
-    out[TONE] += contrast * (0.1 * plot.noise(30, "till", 7) + 0.06 * plot.noise(110, "crumb") + 0.05 * plot.noise(8, "clod", 5))
+    clods = 0.05 * plot.noise(8, "clod", 5)
+    out[TONE] += contrast * (0.1 * plot.noise(30, "till", 7) + 0.06 * plot.noise(110, "crumb") + clods)
     out[TONE] *= 1 - 0.3 * tramline
     out[PAVED] = plot.covered(plot.b, np.float32(4)) * plot.track
 
@@ -100,8 +101,8 @@ def pasture(plot: Plot, out: Surface) -> None:
     """Small fields within hedges, with single trees and trodden patches."""
     contrast = plot.contrast()
     out[VIGOUR] = contrast * (0.5 * plot.noise(38, "tuft") + 0.5 * plot.noise(130, "wet"))
-    hedge = plot.covered(plot.edge(), plot.draw("hedge", 1, 9)) * smooth_step(-0.5, 0.0, plot.noise(40, "gap") + np.float32(0.15))
-    out[TREE] = np.maximum(hedge, _dots(plot, 52, 0.3, 7))
+    closed = smooth_step(-0.65, -0.15, plot.noise(40, "gap"))
+    out[TREE] = np.maximum(closed * plot.covered(plot.edge(), plot.draw("hedge", 1, 9)), _dots(plot, 52, 0.3, 7))
     out[TONE] += contrast * (0.05 * plot.noise(24, "mottle") + 0.06 * plot.noise(7, "tussock"))
     out[PAVED] = plot.covered(plot.b, np.float32(3)) * plot.track
 
@@ -170,11 +171,12 @@ def residential(plot: Plot, out: Surface) -> None:
     size = plot.draw_region("house", 4.0, 7.5)
     half_u, half_v = (size + 3.5 * uniform(hash_of(key, k)).astype(np.float32) for k in (1, 2))
     du, dv = np.abs(plot.a - (lot + np.float32(0.5)) * lot_m), np.abs(inner - 13)
-    roof = np.minimum(plot.covered(du, half_u), plot.covered(dv, half_v)) * (uniform(hash_of(key, 3)) < plot.draw_region("built", 0.55, 0.95)) * (1 - out[PAVED])
-    tiled = uniform(hash_of(plot.parcels.region_key[plot.parcel], stream("tile"))) * 0.7 + 0.15 > uniform(hash_of(key, 4))
+    built = uniform(hash_of(key, 3)) < plot.draw_region("built", 0.55, 0.95)
+    roof = np.minimum(plot.covered(du, half_u), plot.covered(dv, half_v)) * built * (1 - out[PAVED])
+    tiled = plot.draw_region("tiled", 0.15, 0.85) > uniform(hash_of(key, 4))
     out[TILED], out[FLAT] = roof * tiled, roof * ~tiled
-    garden = smooth_step(0.1, 0.5, plot.noise(17, "garden") + 0.5 * plot.noise(60, "park") + plot.draw_region("leafy", -0.3, 0.55))
-    out[TREE] = garden * (1 - roof - out[PAVED])
+    leafy = plot.noise(17, "garden") + 0.5 * plot.noise(60, "park") + plot.draw_region("leafy", -0.3, 0.55)
+    out[TREE] = smooth_step(0.1, 0.5, leafy) * (1 - roof - out[PAVED])
     out[VIGOUR] = 0.8 * plot.noise(22, "lawn")
     worn = plot.draw_region("roofs", 0.4, 1.0)
     out[TONE] *= np.where(roof > 0.5, worn * (0.75 + 0.5 * uniform(hash_of(key, 5))), 1)
@@ -242,7 +244,16 @@ def paint(parcels: Parcels, places: Places, size: float) -> Surface:
         mine = np.flatnonzero(cover == number)
         if not mine.size:
             continue
-        plot = Plot(*(getattr(places, name)[mine] for name in ("u", "v", "a", "b", "track", "parcel")), parcels, size)
+        plot = Plot(
+            places.u[mine],
+            places.v[mine],
+            places.a[mine],
+            places.b[mine],
+            places.track[mine],
+            places.parcel[mine],
+            parcels,
+            size,
+        )
         part = np.zeros((7, mine.size), np.float32)
         part[TONE] = plot.draw("tone", 0.86, 1.14)
         painter(plot, part)

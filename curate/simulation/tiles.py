@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalogs.lattice import (
-    COLUMN_LETTERS, LATITUDE_BANDS, ROW_LETTERS, SOUTHERN_OFFSET_M, mgrs_square, to_utm, transformer, utm_epsg)
+    COLUMN_LETTERS,
+    LATITUDE_BANDS,
+    ROW_LETTERS,
+    SOUTHERN_OFFSET_M,
+    mgrs_square,
+    to_utm,
+    transformer,
+    utm_epsg,
+)
 from catalogs.records import LATTICE_M, Grid
 from curate.simulation.ground import lonlat_of, unwrap
 from curate.simulation.orbits import LANDSAT, beside_track, point_beside

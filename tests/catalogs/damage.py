@@ -1,6 +1,7 @@
 """Faults planted into a sound catalog, each alone: everything else is made to agree with it."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,26 @@ from catalogs.index import read_items, write_items
 from catalogs.locations import read_locations, write_locations
 from catalogs.pixels import multihash, read_raster, write_raster
 from catalogs.to_stac import item_folder, link_item
+from catalogs.validate import Report, check_catalog
 from catalogs.writer import CatalogWriter
 
 SENSOR = "sentinel-2-l2a"
+SIGNED = "https://host.example/B04.tif?sig=abcdef&se=2030"
 Item = dict[str, Any]
+
+
+def messages(report: Report) -> str:
+    """All problems in words, one in a line."""
+    return "\n".join(f"{problem.kind} . {problem.where} . {problem.message}" for problem in report.problems)
+
+
+def expect_fault(folder: Path, fault: Callable[[Path], Any], kinds: str, words: str) -> None:
+    """Plant a fault, and find problems of those kinds alone, in those words (a pattern)."""
+    fault(folder)
+    report = check_catalog(folder)
+    assert set(report.counts) == set(kinds.split()), messages(report)
+    assert re.search(words, messages(report)), messages(report)
+    assert all(problem.remedy for problem in report.problems)
 
 
 def index_of(folder: Path) -> Path:
@@ -110,3 +127,43 @@ def relink(folder: Path) -> None:
     recipe = json.loads((folder / layout.RECIPE).read_text())
     bands = {sensor: find_sensor(sensor).bands for sensor in recipe["build"]["sensors"]}
     CatalogWriter(folder, read_locations(folder / layout.LOCATIONS), bands, description="A catalog for tests.").close()
+
+
+def set_property(name: str, value: Any) -> Callable[[Path], None]:
+    """A fault: another value of a property of the first item."""
+    return lambda folder: edit_item(folder, lambda item: item["properties"].update({name: value}))
+
+
+def set_asset(name: str, value: Any, key: str = "10m") -> Callable[[Path], None]:
+    """A fault: another value of a field of an asset of the first item."""
+    return lambda folder: edit_item(folder, lambda item: item["assets"][key].update({name: value}))
+
+
+def remove_asset(folder: Path) -> None:
+    asset_path(folder).unlink()
+
+
+def truncate_asset(folder: Path) -> None:
+    path = asset_path(folder)
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def alter_asset(folder: Path) -> None:
+    """Change one byte."""
+    path = asset_path(folder)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def set_offset(folder: Path, offset: float = 0.0, check: str = "consistent") -> None:
+    """Another offset of the first item, in its file and in the index."""
+
+    def change(item: Item) -> None:
+        item["properties"]["seastars:radiometry"]["check"] = check
+        for asset in item["assets"].values():
+            for band in asset["bands"]:
+                if "raster:offset" in band:
+                    band["raster:offset"] = offset
+
+    edit_item(folder, change)

@@ -84,7 +84,9 @@ def test_metadata_is_geoparquet_1_1_with_the_bbox_as_covering():
     assert (geo["version"], geo["primary_column"], column["encoding"]) == ("1.1.0", "geometry", "WKB")
     assert column["covering"]["bbox"]["xmin"] == ["bbox", "xmin"]
     assert column["bbox"][0::2] == [-180, 180]
-    west, south, east, north = json.loads(locations_table(some_locations()[1:9]).schema.metadata[b"geo"])["columns"]["geometry"]["bbox"]
+    west, south, east, north = json.loads(locations_table(some_locations()[1:9]).schema.metadata[b"geo"])["columns"][
+        "geometry"
+    ]["bbox"]
     assert -180 < west < east < 180
     assert south < north
 

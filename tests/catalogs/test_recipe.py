@@ -76,7 +76,9 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     (tmp_path / "zebra.png").write_text("")
     for check in (check_ours, lambda folder: write_section(folder, "sample", SAMPLE)):
-        with pytest.raises(ContractError, match=r"is not a catalog of seastars: it holds 'thesis\.tex' and more.*Choose an empty folder"):
+        with pytest.raises(
+            ContractError, match=r"is not a catalog of seastars: it holds 'thesis\.tex' and more.*Choose an empty folder"
+        ):
             check(tmp_path)
     assert not (tmp_path / "recipe.json").exists()
 

@@ -156,4 +156,5 @@ def test_a_catalog_is_valid_whenever_its_build_is_killed_and_ends_the_same(tmp_p
     assert count > 15
     assert tree(folder) == expected
     report = check_catalog(folder)
-    assert report.is_valid and not report.unfinished
+    assert report.is_valid
+    assert not report.unfinished

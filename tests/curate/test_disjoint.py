@@ -26,7 +26,9 @@ def crowd(where, count=250, side_m=2640, spread_m=15_000, seed=0):
     """Squares around a point, all in each other's way."""
     lon, lat = PLACES[where]
     rng = np.random.default_rng(seed)
-    points = Geod(ellps="WGS84").fwd(np.full(count, lon), np.full(count, lat), rng.uniform(0, 360, count), rng.uniform(0, spread_m, count))
+    points = Geod(ellps="WGS84").fwd(
+        np.full(count, lon), np.full(count, lat), rng.uniform(0, 360, count), rng.uniform(0, spread_m, count)
+    )
     return Squares.around(*map(np.asarray, points[:2]), side_m)
 
 
@@ -102,7 +104,9 @@ def test_squares_may_overlap_where_nothing_forbids_it():
 
 
 def test_squares_that_share_an_edge_overlap_unless_they_may_touch():
-    edges = np.array([[0, 0, 600, 600], [600, 0, 1200, 600], [600, 600, 1200, 1200], [1140, 540, 1740, 1140]]) + np.array([500_040, 0] * 2)
+    edges = np.array([[0, 0, 600, 600], [600, 0, 1200, 600], [600, 600, 1200, 1200], [1140, 540, 1740, 1140]]) + np.array(
+        [500_040, 0] * 2
+    )
     squares = Squares(np.full(4, 32631), edges)
     assert keep(squares, no_overlap=True).tolist() == [0, Refusal.OVERLAP, Refusal.OVERLAP, 0]
     assert keep(squares, no_overlap=True, may_touch=True).tolist() == [0, 0, 0, Refusal.OVERLAP]
@@ -137,4 +141,6 @@ def test_centres_in_space_are_those_of_proj():
     squares = crowd("Norway's exception")
     space = Transformer.from_crs(4979, 4978, always_xy=True)
     lon, lat = squares.centres()
-    assert centres_in_space(squares) == pytest.approx(np.stack(space.transform(lon, lat, np.zeros(len(lon))), axis=-1), abs=1e-6)
+    assert centres_in_space(squares) == pytest.approx(
+        np.stack(space.transform(lon, lat, np.zeros(len(lon))), axis=-1), abs=1e-6
+    )

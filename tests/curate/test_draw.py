@@ -28,7 +28,9 @@ def test_a_candidate_does_not_hang_on_the_stretch_it_is_drawn_in(strategy):
 
 def test_candidates_differ_by_seed_region_and_strategy():
     france, spain = find_region("france"), find_region("spain")
-    keys = {tuple(draw_key(seed, region.identity, name)) for seed in (0, 1) for region in (france, spain) for name in ("a", "b")}
+    keys = {
+        tuple(draw_key(seed, region.identity, name)) for seed in (0, 1) for region in (france, spain) for name in ("a", "b")
+    }
     assert len(keys) == 8
     a, b = (make_strategy("uniform", france, seed=seed, cities=1, std_m=1).points(0, 50)[0] for seed in (0, 1))
     assert (a != b).all()
@@ -123,7 +125,9 @@ def test_a_stretch_without_weight_is_never_picked():
 
 
 def test_a_region_without_places_is_empty_for_cities():
-    with pytest.raises(RegionError, match='"antarctica" is empty for --strategy cities: it holds no place.*--strategy uniform'):
+    with pytest.raises(
+        RegionError, match=r'"antarctica" is empty for --strategy cities: it holds no place.*--strategy uniform'
+    ):
         make_strategy("cities", find_region("antarctica"), seed=0, cities=10, std_m=1)
 
 

@@ -17,11 +17,13 @@ def some_squares(lon, lat, spread, count=400, side_m=2640):
 
 def test_touched_squares_are_those_of_a_plain_loop():
     squares = some_squares(6.0, 45.0, 0.2)
-    shapes = np.array([shapely.box(5.9, 44.9, 5.95, 45.0), shapely.Point(6.1, 45.1), shapely.LineString([(6, 45), (6.2, 45)])], object)
+    shapes = np.array(
+        [shapely.box(5.9, 44.9, 5.95, 45.0), shapely.Point(6.1, 45.1), shapely.LineString([(6, 45), (6.2, 45)])], object
+    )
     touched = Excluded(shapes).touched_by(squares)
     for square, found in zip(squares.polygons(), touched, strict=True):
         assert found == any(square.intersects(shape) for shape in shapes)
-    assert 20 < touched.sum() < 300
+    assert 10 < touched.sum() < 300
 
 
 def test_squares_that_just_touch_are_touched():
@@ -33,7 +35,9 @@ def test_squares_that_just_touch_are_touched():
 
 def test_ground_across_180_degrees_is_excluded():
     squares = some_squares(180.0, -17.0, 0.2)
-    shapes = np.array([shapely.MultiPolygon([shapely.box(179.95, -17.1, 180, -17), shapely.box(-180, -17.1, -179.95, -17)])], object)
+    shapes = np.array(
+        [shapely.MultiPolygon([shapely.box(179.95, -17.1, 180, -17), shapely.box(-180, -17.1, -179.95, -17)])], object
+    )
     touched = Excluded(shapes).touched_by(squares)
     lon, lat = squares.centres()
     inside = ((lon > 179.95) | (lon < -179.95)) & (lat > -17.1) & (lat < -17)

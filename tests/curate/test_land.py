@@ -12,9 +12,10 @@ from curate.land import has_land, is_land
 
 @pytest.mark.parametrize(
     ("lon", "lat", "land"),
-    [(2.35, 48.86, True), (-30, 40, False), (33, -1, True), (-87, 44, True), (6.5, 46.4, True), (180, 0, False), (-180, 66, True),
-     (0, -90, True), (0, 90, False)],
-    ids=["Paris", "Atlantic", "Lake Victoria", "Lake Michigan", "Lake Geneva", "180 east", "Chukotka", "South Pole", "North Pole"],
+    [(2.35, 48.86, True), (-30, 40, False), (33, -1, True), (-87, 44, True), (6.5, 46.4, True), (180, 0, False),
+     (-180, 66, True), (0, -90, True), (0, 90, False)],
+    ids=["Paris", "Atlantic", "Lake Victoria", "Lake Michigan", "Lake Geneva", "180 east", "Chukotka", "South Pole",
+         "North Pole"],
 )  # fmt: skip
 def test_land_is_land_and_lakes_count_as_land(lon, lat, land):
     assert is_land([lon], [lat]) == [land]

@@ -59,5 +59,5 @@ def test_a_line_is_refused():
 
 @pytest.mark.parametrize("shape", [shapely.Point(0, 84.5), shapely.Point(0, -81), shapely.box(0, 83, 1, 85)])
 def test_a_place_beyond_utm_is_refused(shape):
-    with pytest.raises(RegionError, match="Feature 1 of the file spans latitudes .* UTM ends at 80 S and 84 N"):
+    with pytest.raises(RegionError, match=r"Feature 1 of the file spans latitudes .* UTM ends at 80 S and 84 N"):
         named(shape)

@@ -83,7 +83,9 @@ def test_a_typo_gets_a_guess(text, guess):
 
 
 def test_what_resembles_nothing_gets_what_is_expected():
-    with pytest.raises(RegionError, match=r'^Unknown region "qqqqqq"\. Expected a country.s English name or ISO code, a continent'):
+    with pytest.raises(
+        RegionError, match=r'^Unknown region "qqqqqq"\. Expected a country.s English name or ISO code, a continent'
+    ):
         find_region("qqqqqq")
 
 
@@ -112,7 +114,8 @@ def test_a_box_may_cross_180_degrees():
     ("text", "words"),
     [("1,2,3", "is not four numbers"), ("1,2,3,4,5", "is not four numbers"), ("1,2,3,4e", "is not four numbers"),
      ("5,50,6,40", "out of order or range"), ("5,50,190,60", "out of order or range"), ("5,50,6,91", "out of order or range"),
-     ("5,50,5,60", "is empty: it has no area"), ("5,50,6,50", "is empty: it has no area"), ("5,85,6,89", "between 80 S and 84 N")],
+     ("5,50,5,60", "is empty: it has no area"), ("5,50,6,50", "is empty: it has no area"),
+     ("5,85,6,89", "between 80 S and 84 N")],
 )  # fmt: skip
 def test_a_wrong_box_is_refused(text, words):
     with pytest.raises(RegionError, match=words):

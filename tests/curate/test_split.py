@@ -16,7 +16,10 @@ SHARES = (0.6, 0.25, 0.15)
 
 def some_squares(count=400, side_m=2640, seed=1):
     rng = np.random.default_rng(seed)
-    lon, lat = rng.uniform(-180, 180, count), np.degrees(np.arcsin(rng.uniform(np.sin(np.radians(-79)), np.sin(np.radians(83)), count)))
+    lon, lat = (
+        rng.uniform(-180, 180, count),
+        np.degrees(np.arcsin(rng.uniform(np.sin(np.radians(-79)), np.sin(np.radians(83)), count))),
+    )
     lon[:20] = np.linspace(179.95, 180.05, 20)
     lat[20:40] = rng.uniform(80, 83.5, 20)
     return Squares.around((lon + 180) % 360 - 180, lat, side_m)
@@ -33,7 +36,9 @@ def twin(squares, row, seed):
     grown = Squares(square.epsg, square.bounds + np.array([-side, -side, side, side]))
     rim = np.linspace(0, 1, 33)
     ends = (np.zeros(33), np.ones(33))
-    lon, lat = grown.lonlats(np.concatenate([rim, ends[1], rim[::-1], ends[0]]), np.concatenate([ends[0], rim, ends[1], rim[::-1]]))
+    lon, lat = grown.lonlats(
+        np.concatenate([rim, ends[1], rim[::-1], ends[0]]), np.concatenate([ends[0], rim, ends[1], rim[::-1]])
+    )
     lon, lat = lon[0], lat[0]
     if np.ptp(lon) > 180:
         lon = np.where(lon < 0, lon + 360, lon)

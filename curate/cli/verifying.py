@@ -1,0 +1,62 @@
+"""What `curate verify` does beside the check itself: show progress, tell the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import groupby
+
+from catalogs.checks.report import REMEDIES
+from catalogs.validate import Report, check_catalog
+from curate.cli.console import emit, emit_json, progress, say
+
+NOT_VALID = 3
+SHOWN = 5
+"""Problems of one kind that are told in words."""
+
+
+def run_verify(catalog: str, *, deep: bool, as_json: bool, quiet: bool) -> int:
+    """Check a catalog and tell what was found; see `curate.cli.verify.verify` for the arguments.
+
+    Returns:
+        The exit code: 0 valid, 3 not.
+    """
+    say(f"Checking {catalog}.", quiet=quiet)
+    report = check_catalog(catalog, deep=deep, watch=partial(progress, quiet=quiet))
+    if as_json:
+        emit_json(report.to_json())
+    elif not (quiet and report.is_valid):
+        emit("\n".join(report_lines(report)))
+    if report.is_valid:
+        say(f"Next: curate info {catalog}", quiet=quiet or as_json)
+    return 0 if report.is_valid else NOT_VALID
+
+
+def report_lines(report: Report) -> Iterator[str]:
+    """A report for people: what was checked, problems by kind, notes."""
+    count = sum(report.counts.values())
+    verdict = "is valid" if report.is_valid else f"is not valid: {count} problem{'s' if count > 1 else ''}"
+    yield f"{report.catalog} {verdict}. Checked {checked_words(report)}."
+    for kind, problems in groupby(report.problems, key=lambda problem: problem.kind):
+        yield ""
+        yield f"{report.counts[kind]} x {kind}. {REMEDIES[kind]}."
+        told = list(problems)
+        width = max(len(problem.where) for problem in told[:SHOWN])
+        yield from (f"  {problem.where:<{width}}  {problem.message}" for problem in told[:SHOWN])
+        if report.counts[kind] > SHOWN:
+            yield f"  and {report.counts[kind] - SHOWN} more; --json tells up to a thousand of a kind."
+    if report.left_out:
+        yield ""
+        yield report.left_out
+    if report.unfinished:
+        yield ""
+        yield "Unfinished, which is no error:"
+        yield from (f"  {line}" for line in report.unfinished)
+
+
+def checked_words(report: Report) -> str:
+    """What was checked: `60 locations, 240 items, 960 of 960 files read, 310 documents`."""
+    checked = report.checked
+    files = f"{checked.get('assets read', 0):,} of {checked.get('assets', 0):,} files read"
+    counts = [f"{checked.get(name, 0):,} {name}" for name in ("locations", "items")]
+    return ", ".join([*counts, files, f"{checked.get('pixels', 0):,} pixels", f"{checked.get('documents', 0):,} documents"])
