@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from catalogs import fields, layout
-from catalogs.bands import find_sensor
+from catalogs.bands import Sensor, find_sensor
 from catalogs.failures import read_failures, write_failures
 from catalogs.index import extent, folders, items_schema, merge_items, read_items
 from catalogs.journal import Entry, Failure, Journal
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GEONAMES_NOTICE = "Places: GeoNames (geonames.org), CC BY 4.0."
+RENDERED_NOTICE = "Simulated scenes, rendered from a made-up landscape: no satellite data"
+RENDERED_BY = {"name": "seastars", "roles": ["producer", "licensor"]}
 INDEX_ONLY_ABOVE = 50_000
 """Above this many items, the index is the items: no JSON file each."""
 
@@ -183,9 +185,10 @@ class CatalogWriter:
         index = self._folder / sensor / layout.INDEX
         bbox, interval, _ = extent(index)
         squares = self._write_squares(sensor, index) if self._json_items else []
-        record = find_sensor(sensor)
+        record = _as_rendered(find_sensor(sensor)) if _is_simulated(index) else find_sensor(sensor)
         years = sorted({when.year for when in interval}) if interval else []
-        notices = [f"{record.attribution} {'-'.join(map(str, years))}".strip() + ".", *self._notices]
+        span = "" if record.attribution == RENDERED_NOTICE else f" {'-'.join(map(str, years))}"
+        notices = [f"{record.attribution}{span}".strip() + ".", *self._notices]
         self._write_json(
             f"{sensor}/{layout.COLLECTION}",
             collection_to_stac(record, self._bands[sensor], bbox=bbox, interval=interval, children=squares, notices=notices,
@@ -234,3 +237,13 @@ class CatalogWriter:
             if index.exists():
                 known.update(folder.rpartition("/")[2] for folder in folders(index)["folder"].to_pylist())
         return known
+
+
+def _is_simulated(index: Path) -> bool:
+    """Whether any item of an index is rendered rather than measured."""
+    return bool(pc.any(pq.read_table(index, columns=[fields.SIMULATED])[fields.SIMULATED]).as_py())
+
+
+def _as_rendered(sensor: Sensor) -> Sensor:
+    """A sensor's record where its scenes are simulated: nobody's data, and nobody's licence."""
+    return replace(sensor, title=f"Simulated {sensor.title}", license="CC0-1.0", attribution=RENDERED_NOTICE, provider=RENDERED_BY, citation=None)

@@ -59,11 +59,22 @@ def check_locations(visit: Visit, *, disjoint: bool) -> dict[str, Location | Non
         except ContractError as error:
             found[id_] = None
             visit.add("location", id_, str(error))
+    for location in found.values():
+        if location is not None and not _is_on_earth(location):
+            found[location.id] = None
+            words = f"Lies at {location.bounds} of EPSG:{location.epsg}"
+            visit.add("location", location.id, f"{words}; expected eastings of 100 to 900 km, northings under 10,000 km.")
     whole = [location for location in found.values() if location is not None]
     if len(whole) == len(rows):
         _check_columns(table, whole, visit.findings)
     _check_squares(whole, visit.findings, disjoint=disjoint)
     return found
+
+
+def _is_on_earth(location: Location) -> bool:
+    """Whether a square's centre is where its zone has grid squares."""
+    x, y = location.centre_xy
+    return 100_000 <= x < 900_000 and 0 <= y < 10_000_000
 
 
 def _check_columns(table: pa.Table, locations: Sequence[Location], findings: Findings) -> None:

@@ -40,6 +40,8 @@ class Attire:
     """Light soil in open water, (parcels,)."""
     algae: NDArray[np.float32]
     """Green in open water, (parcels,)."""
+    albedo: NDArray[np.float32]
+    """How bright everything on the parcel is on that day, about 1, (parcels,)."""
     contrast: NDArray[np.float32]
     """How strongly light and shade of the texture differ, about 1, (parcels,): more under a low sun."""
 
@@ -83,7 +85,7 @@ def attire_of(parcels: Parcels, day: float) -> Attire:
         _trees(parcels, season).astype(np.float32),
         (draw(season.region, "silt", 0, 0.3) * draw(hash_of(parcels.region_key, int(day // 12)), "flood")).astype(np.float32),
         (draw(parcels.region_key, "algae", 0, 0.09) * season.rise(200, 20) * (1 - season.rise(335, 20))).astype(np.float32),
-        _contrast(parcels, day).astype(np.float32),
+        _albedo(parcels, day).astype(np.float32), _contrast(parcels, day).astype(np.float32),
     )  # fmt: skip
 
 
@@ -102,6 +104,12 @@ def _with_soil(parcels: Parcels, green: Curve, dry: Curve, day: float) -> NDArra
     return np.stack([green, dry, soil * light, soil * (1 - light)])
 
 
+def _albedo(parcels: Parcels, day: float) -> Curve:
+    """Dew, dust and the direction of the view: a region brightens and darkens from day to day, a parcel a little by itself."""
+    weather = draw(hash_of(parcels.region_key, stream("albedo"), int(day)), "", 0.8, 1.2)
+    return weather * draw(hash_of(parcels.key, stream("albedo"), int(day)), "", 0.9, 1.1)
+
+
 def _contrast(parcels: Parcels, day: float) -> Curve:
     noon = np.sin(np.radians(sun_angles(0.0, parcels.lat, np.floor(day))[0]))
     return (1.5 - 0.8 * np.clip(noon, 0, 1)) * draw(hash_of(parcels.region_key, stream("light"), int(day)), "", 0.85, 1.15)
@@ -111,7 +119,7 @@ def _trees(parcels: Parcels, season: _Season) -> NDArray[np.float64]:
     evergreen = (parcels.cover == covers.ORCHARD) & (draw(parcels.region_key, "evergreen") < 0.35)
     leaf = season.rise(166, 6) * (1 - season.rise(352 - 0.6 * season.late, 7))
     dense = draw(parcels.key, "canopy", 0.85, 1.1)
-    leaf = np.where(evergreen, 0.62, leaf * dense * draw(parcels.region_key, "canopy", 0.55, 1.1))
+    leaf = np.where(evergreen, 0.62, leaf * dense * draw(parcels.region_key, "canopy", 0.5, 1.1))
     twigs = 0.58 * (1 - np.minimum(leaf, 1))
     conifer = parcels.cover == covers.CONIFER
     needle = dense * draw(parcels.region_key, "needle", 0.85, 1.5)
@@ -119,8 +127,8 @@ def _trees(parcels: Parcels, season: _Season) -> NDArray[np.float64]:
 
 
 def _grass(season: _Season) -> Curve:
-    lush = draw(season.lasting, "lush", 0.75, 1.15) * (0.46 + 0.4 * season.rise(148, 13) * (1 - 0.55 * season.rise(345, 18)))
-    thirst = draw(season.region, "drought", 0, 0.5) * np.exp(-(((season.day - 275) / 30) ** 2))
+    lush = draw(season.lasting, "lush", 0.6, 1.15) * (0.46 + 0.4 * season.rise(148, 13) * (1 - 0.55 * season.rise(345, 18)))
+    thirst = draw(season.region, "drought", 0, 0.6) * np.exp(-(((season.day - 275) / 30) ** 2))
     mown = np.zeros_like(lush)
     for name, middle in (("hay", 212.0), ("second cut", 268.0), ("third cut", 320.0)):
         since = season.day - middle - draw(season.key, name, -16, 16)
@@ -130,7 +138,7 @@ def _grass(season: _Season) -> Curve:
 
 
 def _arable(season: _Season) -> tuple[Curve, Curve]:
-    kind = np.searchsorted([0.36, 0.68, 0.8, 0.9], draw(season.key, "crop"), side="right")
+    kind = np.searchsorted([0.34, 0.62, 0.72, 0.9], draw(season.key, "crop"), side="right")
     grass = _grass(season)
     curves = [_cereal(season), _summer_crop(season), _rape(season), (grass, 0.9 - grass), (0.5 * grass, 0.35 + 0 * grass)]
     return np.choose(kind, [green for green, _ in curves]), np.choose(kind, [dry for _, dry in curves])
@@ -183,14 +191,14 @@ def _garden(season: _Season) -> tuple[Curve, Curve]:
 
 
 def _wasteland(season: _Season) -> tuple[Curve, Curve]:
-    grass = draw(season.lasting, "weeds", 0.15, 1) * _grass(season)
+    grass = draw(season.region, "weeds", 0.2, 1.2) * _grass(season)
     return grass, 0.25 + 0 * grass
 
 
 def _heath(season: _Season) -> tuple[Curve, Curve]:
     bloom = season.rise(192, 15) * (1 - season.rise(328, 14))
-    green = (0.26 + 0.36 * bloom) * draw(season.region, "moor", 0.75, 1.25)
-    return green, 0.72 - green
+    green = (0.26 + 0.36 * bloom) * draw(season.region, "moor", 0.7, 1.6)
+    return green, 0.88 - green
 
 
 _CURVES = {

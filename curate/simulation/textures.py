@@ -192,10 +192,10 @@ def industrial(plot: Plot, out: Surface) -> None:
     dv = np.abs(plot.b - (row + np.float32(0.5)) * hall_m * np.float32(0.8))
     fill = (0.3 + 0.14 * uniform(hash_of(key, 1))).astype(np.float32)
     hall = np.minimum(plot.covered(du, hall_m * fill), plot.covered(dv, hall_m * fill * np.float32(0.8)))
-    hall = hall * (uniform(hash_of(key, 2)) < plot.draw_region("built", 0.4, 0.85)) * (1 - road)
+    hall = hall * (uniform(hash_of(key, 2)) < plot.draw_region("built", 0.3, 0.8)) * (1 - road)
     tiled = uniform(hash_of(key, 3)) < 0.2
     out[TILED], out[FLAT] = hall * tiled, hall * ~tiled
-    yard = smooth_step(-0.4, 0.1, plot.noise(55, "yard") + plot.draw("idle", -0.7, 0.4) + plot.draw_region("idle", -0.5, 0.3))
+    yard = smooth_step(-0.4, 0.1, plot.noise(55, "yard") + plot.draw("idle", -0.7, 0.4) + plot.draw_region("idle", -0.8, 0.3))
     out[PAVED] = np.maximum(road, yard * (1 - hall))
     roofs = plot.draw_region("roofs", 0.45, 1.0) * (0.55 + 0.7 * uniform(hash_of(key, 4)))
     out[TONE] *= np.where(hall > 0.5, roofs, 1 + 0.12 * plot.noise(14, "cars"))

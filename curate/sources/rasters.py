@@ -44,6 +44,8 @@ RETRY_DELAYS_S = (1.0, 5.0)
 PERMANENT = ("401", "403", "404", "410")
 """Answers that another try does not change."""
 SQUARE_TOLERANCE = 1e-6
+_FAILED: set[str] = set()
+"""Files that could not be read in this process: GDAL remembers that they are not there, so the next try goes around its memory."""
 
 
 @dataclass(slots=True)
@@ -158,16 +160,18 @@ def _retry(action: Callable[[], Any], href: str) -> Any:
     import rasterio
     from rasterio.errors import RasterioError
 
-    options: dict[str, str] = {}
+    around_cache = {"CPL_VSIL_CURL_NON_CACHED": _path(href)}
+    options = around_cache if href in _FAILED else {}
     for delay in (*(RETRY_DELAYS_S if is_remote(href) else ()), None):
         try:
             with rasterio.Env(**options):
                 return action()
         except RasterioError as error:
             if delay is None or any(f"response code: {code}" in str(error) for code in PERMANENT):
+                _FAILED.add(href)
                 raise SourceUnavailableError(_failure(href, str(error))) from None
         time.sleep(delay)
-        options = {"CPL_VSIL_CURL_NON_CACHED": _path(href)}
+        options = around_cache
     raise AssertionError("the last round returns or raises")
 
 

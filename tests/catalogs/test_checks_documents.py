@@ -218,7 +218,19 @@ def fail(season):
     )
 
 
+def move_off_its_zone(table):
+    for name in ("left", "right"):
+        values = [value + 600_000 if row == 0 else value for row, value in enumerate(table[name].to_pylist())]
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(values, pa.int64()))
+    return table
+
+
 LOCATIONS = [
+    (
+        lambda f: edit_table(f / layout.LOCATIONS, move_off_its_zone),
+        "location",
+        r"test-000000 . Lies at \(974\d+, .* of EPSG:32631; expected eastings of 100 to 900 km",
+    ),
     (set_column("left", 1234567), "location", "test-000000 . A patch of -860167 m does not divide"),
     (set_column("split", "both"), "location", "has split 'both'"),
     (set_column("grid_square", "31UDQ"), "location", r"test-000000 . Has grid_square 31UDQ than its square entails \(31TCJ\)"),

@@ -55,7 +55,7 @@ def disturb(out, kills, seed):
         process.communicate()
         cut += process.returncode == -signal.SIGKILL
         report = check_catalog(str(out))
-        assert report.problems == []
+        assert not report.problems
         leftovers = max(leftovers, len(report.unfinished))
         assert len(open_catalog(str(out)).items()) <= 2 * LOCATIONS
     return cut, leftovers
@@ -76,7 +76,7 @@ def test_a_killed_build_ends_as_an_undisturbed_one(tmp_path, undisturbed, kills)
     assert leftovers > 0
     finish(out)
     assert tree(out) == undisturbed
-    assert check_catalog(str(out)).unfinished == []
+    assert not check_catalog(str(out)).unfinished
 
 
 def test_ctrl_c_stops_within_seconds_and_leaves_a_valid_catalog(tmp_path, undisturbed):
@@ -90,7 +90,7 @@ def test_ctrl_c_stops_within_seconds_and_leaves_a_valid_catalog(tmp_path, undist
     assert process.returncode == 130, words.decode()
     assert time.monotonic() - began < 20
     report = check_catalog(str(out))
-    assert report.problems == []
+    assert not report.problems
     finish(out)
     assert tree(out) == undisturbed
 
