@@ -94,7 +94,9 @@ def _unknown(kind: str, name: str, known: list[str], lead: str) -> str:
     return f"Unknown {kind} {name!r}. {lead} {', '.join(known)}.{f' Did you mean {guess[0]!r}?' if guess else ''}"
 
 
-def _reflectance(rows: Sequence[tuple[str, str, float, float]], scale: float, offset: float, nodata: float | None) -> tuple[Band, ...]:
+def _reflectance(
+    rows: Sequence[tuple[str, str, float, float]], scale: float, offset: float, nodata: float | None
+) -> tuple[Band, ...]:
     return tuple(Band(name, gsd, common, wavelength, scale, offset, nodata) for name, common, gsd, wavelength in rows)
 
 

@@ -22,8 +22,10 @@ def scene_from_item(item: Mapping[str, Any]) -> Scene:
     """
     properties = {key: value for key, value in item["properties"].items() if value is not None}
     if fields.CONTRACT not in properties:
-        raise ContractError(f"Item {item.get('id')!r} has no {fields.CONTRACT}: it is not an item of ours. "
-                            "Open its catalog with open_catalog, which reads foreign items too.")
+        raise ContractError(
+            f"Item {item.get('id')!r} has no {fields.CONTRACT}: it is not an item of ours. "
+            "Open its catalog with open_catalog, which reads foreign items too."
+        )
     fields.check_contract(properties[fields.CONTRACT], f"Item {item['id']}")
     source_href = next((link["href"] for link in item["links"] if link["rel"] == "derived_from"), None)
     location = location_from_properties(properties)

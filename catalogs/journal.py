@@ -51,8 +51,13 @@ class Journal:
 
     def append(self, entry: Entry) -> None:
         """Add one finished location."""
-        line = json.dumps({"location": entry.location, "items": entry.items,
-                           "failures": [_failure_row(failure) for failure in entry.failures]})
+        line = json.dumps(
+            {
+                "location": entry.location,
+                "items": entry.items,
+                "failures": [_failure_row(failure) for failure in entry.failures],
+            }
+        )
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")

@@ -45,7 +45,9 @@ def utm_epsg(lon: ArrayLike, lat: ArrayLike) -> NDArray[np.int64]:
     lon, lat = np.asarray(lon, float), np.asarray(lat, float)
     outside = ~((lat >= -80) & (lat <= 84))
     if outside.any():
-        raise ContractError(f"Latitude {lat[outside].flat[0]:.3f} is outside UTM, which spans 80 S to 84 N. Restrict the region.")
+        raise ContractError(
+            f"Latitude {lat[outside].flat[0]:.3f} is outside UTM, which spans 80 S to 84 N. Restrict the region."
+        )
     lon = (lon + 180) % 360 - 180
     zone = np.minimum((lon + 180) // 6 + 1, 60).astype(np.int64)
     zone = np.where((lat >= 56) & (lat < 64) & (lon >= 3) & (lon < 12), 32, zone)
@@ -72,8 +74,9 @@ def to_lonlat(x: ArrayLike, y: ArrayLike, epsg: ArrayLike) -> tuple[NDArray[np.f
     return _by_zone(np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float)), epsg, forward=False)
 
 
-def _by_zone(first: NDArray[np.float64], second: NDArray[np.float64], epsg: ArrayLike, *, forward: bool) -> tuple[
-        NDArray[np.float64], NDArray[np.float64]]:
+def _by_zone(
+    first: NDArray[np.float64], second: NDArray[np.float64], epsg: ArrayLike, *, forward: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     codes = np.broadcast_to(np.asarray(epsg), first.shape)
     out = np.empty((2, *first.shape))
     for code in np.unique(codes):
@@ -141,8 +144,7 @@ def footprint_of_corners(corners: NDArray[np.float64]) -> tuple[dict[str, Any], 
     if np.ptp(lon) <= 180:
         ring = [[float(a), float(b)] for a, b in (*corners, corners[0])]
         return {"type": "Polygon", "coordinates": [ring]}, [float(lon.min()), south, float(lon.max()), north]
-    return _split_at_antimeridian(corners), [
-        float(lon[lon > 0].min()), south, float(lon[lon < 0].max()), north]
+    return _split_at_antimeridian(corners), [float(lon[lon > 0].min()), south, float(lon[lon < 0].max()), north]
 
 
 def _split_at_antimeridian(corners: NDArray[np.float64]) -> dict[str, Any]:

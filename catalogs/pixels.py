@@ -133,9 +133,15 @@ def read_raster(href: str, indexes: Sequence[int] | None = None, window: Window 
 
     try:
         with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(href) as raster:
-            pixels: NDArray[np.generic] = raster.read(list(indexes) if indexes else None, window=window and RasterioWindow(*window))
+            pixels: NDArray[np.generic] = raster.read(
+                list(indexes) if indexes else None, window=window and RasterioWindow(*window)
+            )
     except RasterioIOError as error:
         if "://" not in href and not os.path.exists(href):
-            raise MissingAssetError(f"{href} is not there, though the catalog names it. Fetch it again, or run curate verify.") from error
-        raise CatalogUnreachableError(f"{href} cannot be read ({error}). Run curate verify to see what else is broken.") from error
+            raise MissingAssetError(
+                f"{href} is not there, though the catalog names it. Fetch it again, or run curate verify."
+            ) from error
+        raise CatalogUnreachableError(
+            f"{href} cannot be read ({error}). Run curate verify to see what else is broken."
+        ) from error
     return pixels

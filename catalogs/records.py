@@ -243,8 +243,10 @@ class Scene:
         """
         interval = (self.start_datetime, self.end_datetime)
         if (self.datetime is None) == (None in interval) or (self.datetime and any(interval)):
-            raise ContractError(f"A scene of {self.location.id} needs either one datetime or a start and an end; it has "
-                                f"{self.datetime}, {self.start_datetime}, {self.end_datetime}.")
+            raise ContractError(
+                f"A scene of {self.location.id} needs either one datetime or a start and an end; it has "
+                f"{self.datetime}, {self.start_datetime}, {self.end_datetime}."
+            )
         for when in (self.datetime, *interval):
             if when is not None and when.utcoffset() != dt.timedelta(0):
                 raise ContractError(f"A scene of {self.location.id} has time {when.isoformat()}; expected UTC with its zone.")

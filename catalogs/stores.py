@@ -82,6 +82,8 @@ class IndexStore:
         self.file = file
         self._starts = index.group_starts(file)
         self._groups: OrderedDict[int, pa.StructArray] = OrderedDict()
+        leaves = file.metadata.schema
+        self._leaves = {leaves.column(number).path: number for number in range(len(leaves))}
         self._needed = [field.name for field in file.schema_arrow if field.name not in UNREAD]
 
     def select(self, wanted: Filter) -> Rows:
@@ -143,12 +145,8 @@ class IndexStore:
     def _statistics(self, group: int, wanted: Filter) -> dict[str, tuple[Any, Any]]:
         """Least and greatest values of the columns that a filter limits."""
         chunks = self.file.metadata.row_group(group)
-        found = {}
-        for number in range(chunks.num_columns):
-            chunk = chunks.column(number)
-            if chunk.path_in_schema in wanted.ranges and chunk.statistics is not None and chunk.statistics.has_min_max:
-                found[chunk.path_in_schema] = (chunk.statistics.min, chunk.statistics.max)
-        return found
+        statistics = {path: chunks.column(self._leaves[path]).statistics for path in wanted.ranges}
+        return {path: (known.min, known.max) for path, known in statistics.items() if known is not None and known.has_min_max}
 
 
 class WalkedStore:

@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 FIRST_DAY = datetime(2023, 1, 15, 10, 50, 31, tzinfo=UTC)
 
 
-def make_locations(count: int = 3, *, lon: float = 1.44, lat: float = 43.6, side_m: int = 600, slug: str = "test") -> list[Location]:
+def make_locations(
+    count: int = 3, *, lon: float = 1.44, lat: float = 43.6, side_m: int = 600, slug: str = "test"
+) -> list[Location]:
     """Squares in a row, 6 km apart, with splits in turn."""
     epsg, bounds = squares_around(lon + 0.075 * np.arange(count), np.full(count, lat), side_m)
     splits = ("train", "train", "val", "test")
-    return [Location(f"{slug}-{i:06d}", int(epsg[i]), tuple(int(edge) for edge in bounds[i]), splits[i % 4]) for i in range(count)]  # type: ignore[arg-type]
+    return [
+        Location(f"{slug}-{i:06d}", int(epsg[i]), tuple(int(edge) for edge in bounds[i]), splits[i % 4]) for i in range(count)
+    ]  # type: ignore[arg-type]
 
 
 def make_catalog(
@@ -61,8 +65,11 @@ def make_catalog(
     bands = {sensor: find_sensor(sensor).bands for sensor in sensors}
     writer = CatalogWriter(folder, squares, bands, description="A catalog for tests.", json_items=json_items)
     for number, location in enumerate(squares):
-        items = [writer.write_scene(*make_scene(find_sensor(sensor), location, season, seed=seed + 1000 * number + season))
-                 for sensor in sensors for season in range(seasons)]
+        items = [
+            writer.write_scene(*make_scene(find_sensor(sensor), location, season, seed=seed + 1000 * number + season))
+            for sensor in sensors
+            for season in range(seasons)
+        ]
         writer.finish(location, items, [])
     writer.close()
     return folder

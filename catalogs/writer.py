@@ -84,8 +84,10 @@ class CatalogWriter:
         """
         self._folder = folder
         self._layout = layout.Layout.of(locations)
-        self._schemas = {sensor: items_schema(find_sensor(sensor), bands, has_mask=find_sensor(sensor).mask is not None)
-                         for sensor, bands in sensors.items()}
+        self._schemas = {
+            sensor: items_schema(find_sensor(sensor), bands, has_mask=find_sensor(sensor).mask is not None)
+            for sensor, bands in sensors.items()
+        }
         self._bands = sensors
         self._description = description
         self._notices = notices
@@ -119,7 +121,9 @@ class CatalogWriter:
         """
         folder = self._layout.folder(scene.location)
         stem = layout.stem(scene.datetime, scene.start_datetime, scene.end_datetime)
-        rasters = [self._write_patch(scene.sensor, f"{folder}/{layout.asset_name(stem, patch.key)}", patch) for patch in patches]
+        rasters = [
+            self._write_patch(scene.sensor, f"{folder}/{layout.asset_name(stem, patch.key)}", patch) for patch in patches
+        ]
         item = scene_to_item(replace(scene, rasters=tuple(sorted(rasters, key=lambda raster: raster.key))))
         if self._json_items:
             self._write_json(f"{scene.sensor}/{folder}/{layout.item_name(item['id'])}", link_item(item))
@@ -172,8 +176,18 @@ class CatalogWriter:
 
     def _write_patch(self, sensor: str, href: str, patch: Patch) -> Raster:
         checksum, size = write_raster(self._folder / sensor / href, patch.pixels, patch.grid, patch.bands)
-        return Raster(patch.key, href, patch.bands, patch.grid, patch.pixels.dtype.name, checksum, size, patch.resampling,
-                      patch.sources, patch.is_mask)
+        return Raster(
+            patch.key,
+            href,
+            patch.bands,
+            patch.grid,
+            patch.pixels.dtype.name,
+            checksum,
+            size,
+            patch.resampling,
+            patch.sources,
+            patch.is_mask,
+        )
 
     def _write_json(self, href: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file, unless it holds just that already."""
@@ -191,8 +205,15 @@ class CatalogWriter:
         notices = [f"{record.attribution}{span}".strip() + ".", *self._notices]
         self._write_json(
             f"{sensor}/{layout.COLLECTION}",
-            collection_to_stac(record, self._bands[sensor], bbox=bbox, interval=interval, children=squares, notices=notices,
-                               index_checksum=multihash(index.read_bytes())),
+            collection_to_stac(
+                record,
+                self._bands[sensor],
+                bbox=bbox,
+                interval=interval,
+                children=squares,
+                notices=notices,
+                index_checksum=multihash(index.read_bytes()),
+            ),
         )
 
     def _write_squares(self, sensor: str, index: Path) -> list[str]:
@@ -207,8 +228,10 @@ class CatalogWriter:
             top, _, part = square.partition("/")
             parts[top] += [f"{part}/{layout.CATALOG}"] if part else []
         for square in sorted(items.keys() | parts.keys()):
-            self._write_json(f"{sensor}/{square}/{layout.CATALOG}",
-                             square_to_stac(sensor, square, sorted(items.get(square, [])), parts.get(square, [])))
+            self._write_json(
+                f"{sensor}/{square}/{layout.CATALOG}",
+                square_to_stac(sensor, square, sorted(items.get(square, [])), parts.get(square, [])),
+            )
         return [f"{top}/{layout.CATALOG}" for top in sorted(parts)]
 
     def _sweep(self, sensor: str, location: Location, items: Sequence[Mapping[str, Any]]) -> None:
@@ -246,4 +269,11 @@ def _is_simulated(index: Path) -> bool:
 
 def _as_rendered(sensor: Sensor) -> Sensor:
     """A sensor's record where its scenes are simulated: nobody's data, and nobody's licence."""
-    return replace(sensor, title=f"Simulated {sensor.title}", license="CC0-1.0", attribution=RENDERED_NOTICE, provider=RENDERED_BY, citation=None)
+    return replace(
+        sensor,
+        title=f"Simulated {sensor.title}",
+        license="CC0-1.0",
+        attribution=RENDERED_NOTICE,
+        provider=RENDERED_BY,
+        citation=None,
+    )

@@ -75,7 +75,10 @@ class Assembler:
         failures: list[Failure] = []
         windows = [window for window in self.wanted.plan.windows(location.id) if seasons is None or window.season in seasons]
         try:
-            candidates = {sensor: merge_copies(self.searches.candidates(sensor, location), location.epsg) for sensor in self.wanted.sensors}
+            candidates = {
+                sensor: merge_copies(self.searches.candidates(sensor, location), location.epsg)
+                for sensor in self.wanted.sensors
+            }
         except SourceUnavailableError as error:
             return [], [self._unavailable(location, window, error) for window in windows]
         for window in windows:
@@ -98,7 +101,9 @@ class Assembler:
 class _Season:
     """One date window of one location."""
 
-    def __init__(self, assembler: Assembler, location: Location, window: DateWindow, candidates: Mapping[str, list[Candidate]]) -> None:
+    def __init__(
+        self, assembler: Assembler, location: Location, window: DateWindow, candidates: Mapping[str, list[Candidate]]
+    ) -> None:
         self._source = assembler.source
         self._writer = assembler.writer
         self._wanted = assembler.wanted
@@ -172,23 +177,38 @@ class _Season:
         place, window = _place(self._location), self._window.text
         for sensor, candidates in self._candidates.items():
             if not candidates:
-                return self._failed(sensor, "no-scene", f"No scene of {sensor} over {place} in {window}. "
-                                    f"Widen --start, --end or --window-days, or choose another --source.")
-        best = {sensor: min(candidates, key=lambda c: self._look(c.scene).not_clear) for sensor, candidates in self._candidates.items()}
+                return self._failed(
+                    sensor,
+                    "no-scene",
+                    f"No scene of {sensor} over {place} in {window}. "
+                    f"Widen --start, --end or --window-days, or choose another --source.",
+                )
+        best = {
+            sensor: min(candidates, key=lambda c: self._look(c.scene).not_clear)
+            for sensor, candidates in self._candidates.items()
+        }
         for sensor, candidate in best.items():
             share = self._look(candidate.scene).not_clear
             if share > self._wanted.max_cloud:
-                return self._failed(sensor, "not-clear", f"No scene of {sensor} over {place} has at most {self._wanted.max_cloud:g} % "
-                                    f"cloud in {window}: the clearest of {len(self._candidates[sensor])} candidates has {share:.1f} %. "
-                                    f"Widen --window-days or the dates, or raise --max-cloud.")
+                return self._failed(
+                    sensor,
+                    "not-clear",
+                    f"No scene of {sensor} over {place} has at most {self._wanted.max_cloud:g} % "
+                    f"cloud in {window}: the clearest of {len(self._candidates[sensor])} candidates has {share:.1f} %. "
+                    f"Widen --window-days or the dates, or raise --max-cloud.",
+                )
         return self._too_far_apart()
 
     def _too_far_apart(self) -> Failure:
         clear = {sensor: [c for c in found if self._is_clear(c)] for sensor, found in self._candidates.items()}
         nearest = next(order_combinations(clear, None, self._is_clear))
         days = spread(nearest).total_seconds() / 86400
-        return self._failed("+".join(clear), "too-far-apart", f"The clear scenes over {_place(self._location)} nearest to each other in "
-                            f"{self._window.text} are {days:.1f} days apart; --max-delta-days allows {self._wanted.max_delta_days:g}. Raise it.")
+        return self._failed(
+            "+".join(clear),
+            "too-far-apart",
+            f"The clear scenes over {_place(self._location)} nearest to each other in "
+            f"{self._window.text} are {days:.1f} days apart; --max-delta-days allows {self._wanted.max_delta_days:g}. Raise it.",
+        )
 
     def _failed(self, sensor: str, reason: str, message: str) -> Failure:
         return Failure(self._location.id, self._window.season, sensor, reason, message)

@@ -59,7 +59,9 @@ def merge_copies(candidates: Sequence[Candidate], epsg: int) -> list[Candidate]:
 
 def in_window(candidates: Sequence[Candidate], window: DateWindow) -> list[Candidate]:
     """Candidates of a date window; a vintage interval that overlaps it counts."""
-    return [candidate for candidate in candidates if _first(candidate.scene) < window.end and _last(candidate.scene) >= window.start]
+    return [
+        candidate for candidate in candidates if _first(candidate.scene) < window.end and _last(candidate.scene) >= window.start
+    ]
 
 
 def order_combinations(

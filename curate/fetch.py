@@ -46,7 +46,9 @@ class Plane:
 
 def read_mask(source: Source, scene: SourceScene, mask: Band, location: Location) -> Patch:
     """The scene's own classification or quality of the square, at its source's pixel size where that divides the square."""
-    plane = read_plane(source, scene.bands[mask.name], location, gsd=None, fallback_gsd=mask.gsd, kernel="nearest", nodata=mask.nodata)
+    plane = read_plane(
+        source, scene.bands[mask.name], location, gsd=None, fallback_gsd=mask.gsd, kernel="nearest", nodata=mask.nodata
+    )
     band = replace(mask, gsd=plane.grid.gsd)
     return Patch(mask.name, plane.pixels[None], (band,), plane.grid, (plane.source,), plane.resampling, is_mask=True)
 
@@ -91,7 +93,14 @@ def _as_stated(band: Band, stated: SourceBand) -> Band:
 
 
 def read_plane(
-    source: Source, band: SourceBand, location: Location, *, gsd: float | None, fallback_gsd: float, kernel: str, nodata: float | None
+    source: Source,
+    band: SourceBand,
+    location: Location,
+    *,
+    gsd: float | None,
+    fallback_gsd: float,
+    kernel: str,
+    nodata: float | None,
 ) -> Plane:
     """One band on the square.
 
@@ -105,7 +114,9 @@ def read_plane(
         nodata: What pixels outside the source's raster become.
     """
     with source.open(band) as raster:
-        own_gsd = raster.grid.gsd if raster.grid.epsg == location.epsg and location.side_m % raster.grid.gsd == 0 else fallback_gsd
+        own_gsd = (
+            raster.grid.gsd if raster.grid.epsg == location.epsg and location.side_m % raster.grid.gsd == 0 else fallback_gsd
+        )
         grid = location.grid(gsd or own_gsd)
         fill = raster.nodata if nodata is None else nodata
         window = aligned_window(raster.grid, grid)
@@ -143,10 +154,14 @@ def covering_window(source: Grid, target: Grid) -> Window:
     left, bottom, right, top = transform_bounds(f"EPSG:{target.epsg}", f"EPSG:{source.epsg}", *target.bounds, densify_pts=21)
     reach = KERNEL_REACH_PX * max(1, math.ceil(target.gsd / source.gsd))
     x0, y0, size = source.transform[2], source.transform[5], source.gsd
-    column, end_column = (min(max(value, 0), source.width) for value in (
-        math.floor((left - x0) / size) - reach, math.ceil((right - x0) / size) + reach))
-    row, end_row = (min(max(value, 0), source.height) for value in (
-        math.floor((y0 - top) / size) - reach, math.ceil((y0 - bottom) / size) + reach))
+    column, end_column = (
+        min(max(value, 0), source.width)
+        for value in (math.floor((left - x0) / size) - reach, math.ceil((right - x0) / size) + reach)
+    )
+    row, end_row = (
+        min(max(value, 0), source.height)
+        for value in (math.floor((y0 - top) / size) - reach, math.ceil((y0 - bottom) / size) + reach)
+    )
     return column, row, end_column - column, end_row - row
 
 

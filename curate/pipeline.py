@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,49 +23,18 @@ from catalogs.journal import Failure
 from catalogs.locations import read_locations
 from catalogs.pixels import is_disk_full
 from catalogs.recipe import read_recipe, write_section
-from catalogs.records import Band, Location
-from catalogs.writer import GEONAMES_NOTICE, INDEX_ONLY_ABOVE, CatalogWriter
+from catalogs.records import Location
+from catalogs.writer import GEONAMES_NOTICE, CatalogWriter
 from curate.assemble import Assembler, Wanted
+from curate.build_request import BuildRequest, read_wanted, resolve_request
 from curate.errors import CurateError, RecipeError, SourceSensorError, StorageError
 from curate.search import Searches
-from curate.seasons import SECO, SeasonPlan
 from curate.sources.protocol import Source
 
 CHECKPOINT_S = 60.0
 """Least time between two checkpoints, seconds; more where a checkpoint itself takes long."""
 AHEAD = 4
 """Locations handed out per worker, so that memory stays bounded."""
-SETTLED = timedelta(weeks=4)
-"""How long before today a search ends by default: by then providers have what they will have (SeCo's own choice)."""
-YEAR = timedelta(days=365)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BuildRequest:
-    """What a user asks of a build; what is absent is taken from the catalog's recipe, then from the defaults."""
-
-    source: str | None = None
-    """Name, path or address of the source."""
-    sensors: Sequence[str] = ()
-    """Ids of the sensors."""
-    bands: Sequence[str] = ()
-    """Names of the bands; all of each sensor where absent."""
-    seasons: str | None = None
-    """A count of equal windows, or `seco`."""
-    start: date | None = None
-    """First day."""
-    end: date | None = None
-    """First day after the last one."""
-    window_days: int | None = None
-    """Width of a window."""
-    max_cloud: float | None = None
-    """Greatest share of a square that is not clear, percent."""
-    max_scene_cloud: float | None = None
-    """Greatest cloud cover of a whole scene, percent, asked of the source."""
-    max_delta_days: float | None = None
-    """Greatest time between the sensors of one season, days."""
-    items: str | None = None
-    """`json` or `parquet`."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +80,9 @@ class Build:
     _seen: int = field(default=0, init=False)
 
     @classmethod
-    def prepare(cls, folder: Path, request: BuildRequest, open_source: Callable[..., Source], *, dry_run: bool = False) -> Build:
+    def prepare(
+        cls, folder: Path, request: BuildRequest, open_source: Callable[..., Source], *, dry_run: bool = False
+    ) -> Build:
         """Resolve a request against the catalog's recipe, and record it.
 
         Args:
@@ -126,16 +97,18 @@ class Build:
         """
         recipe = read_recipe(folder)
         if "sample" not in recipe or not (folder / layout.LOCATIONS).exists():
-            raise RecipeError(f"{folder} has no {layout.LOCATIONS}: it is no catalog that `curate sample` made. "
-                              f"Run: curate sample --region REGION --out {folder}")
-        section = resolve_request(request, recipe.get("build"))
+            raise RecipeError(
+                f"{folder} has no {layout.LOCATIONS}: it is no catalog that `curate sample` made. "
+                f"Run: curate sample --region REGION --out {folder}"
+            )
         locations = read_locations(folder / layout.LOCATIONS)
-        section.setdefault("items", "parquet" if len(locations) * _seasons_count(section) > INDEX_ONLY_ABOVE else "json")
+        today = datetime.now(tz=UTC).date()
+        section = resolve_request(request, recipe.get("build"), today=today, locations=len(locations))
         wanted = read_wanted(section, recipe["sample"].get("seed", 0))
         source = open_source(section["source"], max_scene_cloud=section["max_scene_cloud"])
         section["source"] = source.name
         for sensor in section["sensors"]:
-            check_sensor(source, sensor)
+            _check_sensor(source, sensor)
         if not dry_run:
             try:
                 write_section(folder, "build", section)
@@ -157,10 +130,16 @@ class Build:
             SourceUnavailableError: The source does not answer a search.
         """
         with _only_build(self.folder), _disk_errors(self.folder):
-            writer = CatalogWriter(self.folder, self.locations, self.wanted.sensors, description=self._describe(),
-                                   notices=self.notices, json_items=self.recipe["items"] == "json")
+            writer = CatalogWriter(
+                self.folder,
+                self.locations,
+                self.wanted.sensors,
+                description=self._describe(),
+                notices=self.notices,
+                json_items=self.recipe["items"] == "json",
+            )
             searches = Searches(self.source, self.folder, self.locations, self.wanted.plan.span)
-            todo = self._todo(writer, retry_failed)
+            todo = self._todo(writer, retry_failed=retry_failed)
             if todo and not self.source.simulated:
                 self._search(searches, watch, workers)
             stopped = False
@@ -170,9 +149,9 @@ class Build:
                 stopped = True
             finally:
                 writer.close()
-        return self._summary(writer.failures, stopped)
+        return self._summary(writer.failures, stopped=stopped)
 
-    def _todo(self, writer: CatalogWriter, retry_failed: bool) -> dict[Location, frozenset[int] | None]:
+    def _todo(self, writer: CatalogWriter, *, retry_failed: bool) -> dict[Location, frozenset[int] | None]:
         """Locations to do, with the seasons to do of those that were done in part."""
         again: dict[str, set[int]] = {}
         for failure in writer.failures:
@@ -193,7 +172,9 @@ class Build:
             for _ in pool.map(lambda job: searches.ensure(*job), jobs):
                 bar.advance(ok=1)
 
-    def _complete(self, todo: Mapping[Location, frozenset[int] | None], assembler: Assembler, workers: int, watch: Watch) -> None:
+    def _complete(
+        self, todo: Mapping[Location, frozenset[int] | None], assembler: Assembler, workers: int, watch: Watch
+    ) -> None:
         writer = assembler.writer
         kept = writer.items_of([place.id for place, seasons in todo.items() if seasons])
         due = time.monotonic() + CHECKPOINT_S
@@ -202,8 +183,14 @@ class Build:
             with watch(len(todo), "Building") as bar:
                 for location, (items, failures) in _completed(pool, todo, assembler, workers * AHEAD):
                     seasons = todo[location]
-                    old = [item for item in kept.get(location.id, []) if seasons and item["properties"]["seastars:season"] not in seasons]
-                    old_failures = [f for f in writer.failures if seasons and f.location == location.id and f.season not in seasons]
+                    old = [
+                        item
+                        for item in kept.get(location.id, [])
+                        if seasons and item["properties"]["seastars:season"] not in seasons
+                    ]
+                    old_failures = [
+                        f for f in writer.failures if seasons and f.location == location.id and f.season not in seasons
+                    ]
                     writer.finish(location, [*old, *items], [*old_failures, *failures])
                     self._written += len(items)
                     self._seen += 1
@@ -219,91 +206,19 @@ class Build:
         words = "Simulated scenes, rendered from a made-up landscape" if self.source.simulated else "Scenes"
         return f"{words} of {len(self.locations)} locations: {', '.join(self.wanted.sensors)}. Made by seastars."
 
-    def _summary(self, failures: Sequence[Failure], stopped: bool) -> BuildSummary:
+    def _summary(self, failures: Sequence[Failure], *, stopped: bool) -> BuildSummary:
         broken = {failure.location for failure in failures}
-        return BuildSummary(len(self.locations), 0 if stopped else len(self.locations) - len(broken), failures, self._written, self._seen, stopped)
+        return BuildSummary(
+            len(self.locations),
+            0 if stopped else len(self.locations) - len(broken),
+            failures,
+            self._written,
+            self._seen,
+            stopped,
+        )
 
 
-def resolve_request(request: BuildRequest, old: Mapping[str, Any] | None, today: date | None = None) -> dict[str, Any]:
-    """The recipe's build section that a request asks for.
-
-    Args:
-        request: What the user gave.
-        old: The section of an earlier run; its values hold where the request is silent.
-        today: For the default dates; the clock is asked once, where absent.
-
-    Returns:
-        JSON's types, every default resolved.
-    """
-    old = dict(old or {})
-    given = {
-        "source": request.source,
-        "sensors": list(request.sensors) or None,
-        "bands": list(request.bands) or None,
-        "seasons": request.seasons and _read_seasons(request.seasons),
-        "start": request.start and request.start.isoformat(),
-        "end": request.end and request.end.isoformat(),
-        "window_days": request.window_days,
-        "max_cloud": request.max_cloud,
-        "max_scene_cloud": request.max_scene_cloud,
-        "max_delta_days": request.max_delta_days,
-        "items": request.items,
-    }
-    section = {**_defaults(request, today or date.today()), **old, **{key: value for key, value in given.items() if value is not None}}
-    return section
-
-
-def _defaults(request: BuildRequest, today: date) -> dict[str, Any]:
-    end = request.end or (request.start + YEAR if request.start else today - SETTLED)
-    return {
-        "source": "earth-search", "sensors": ["sentinel-2-l2a"], "bands": [], "seasons": 4, "start": (request.start or end - YEAR).isoformat(),
-        "end": end.isoformat(), "window_days": None, "max_cloud": 10.0, "max_scene_cloud": 100.0, "max_delta_days": None,
-    }  # fmt: skip
-
-
-def _read_seasons(text: str) -> int | str:
-    if text == SECO:
-        return SECO
-    if not text.isdigit() or int(text) < 1:
-        raise CurateError(f"--seasons is {text!r}; expected a count such as 4, or {SECO!r}.")
-    return int(text)
-
-
-def _seasons_count(section: Mapping[str, Any]) -> int:
-    return (5 if section["seasons"] == SECO else int(section["seasons"])) * len(section["sensors"])
-
-
-def read_wanted(section: Mapping[str, Any], seed: int) -> Wanted:
-    """What a recipe's build section wants of every location.
-
-    Raises:
-        CurateError: A band that no sensor has, or dates that do not fit together.
-    """
-    sensors = {}
-    for sensor_id in section["sensors"]:
-        sensor = find_sensor(sensor_id)
-        names = [name for name in section["bands"] if name in {band.name for band in sensor.bands}]
-        sensors[sensor_id] = sensor.select(names) if names or not section["bands"] else ()
-    known = {band.name for bands in sensors.values() for band in bands}
-    for name in section["bands"]:
-        if name not in known:
-            raise CurateError(f"Unknown band {name!r}. {' and '.join(sensors)} have: "
-                              f"{', '.join(dict.fromkeys(b.name for s in sensors for b in find_sensor(s).bands))}.")
-    for sensor_id, bands in sensors.items():
-        if not bands:
-            raise CurateError(f"--bands {','.join(section['bands'])} leaves no band of {sensor_id}. Name at least one of "
-                              f"{', '.join(band.name for band in find_sensor(sensor_id).bands)}.")
-    plan = SeasonPlan(
-        start=date.fromisoformat(section["start"]),
-        end=date.fromisoformat(section["end"]),
-        seasons=None if section["seasons"] == SECO else section["seasons"],
-        window_days=section["window_days"],
-        seed=seed,
-    )
-    return Wanted(sensors, plan, section["max_cloud"], section["max_delta_days"])
-
-
-def check_sensor(source: Source, sensor: str) -> None:
+def _check_sensor(source: Source, sensor: str) -> None:
     """Refuse a sensor that the source lacks.
 
     Raises:
@@ -312,8 +227,10 @@ def check_sensor(source: Source, sensor: str) -> None:
     find_sensor(sensor)
     has = source.sensors()
     if sensor not in has:
-        raise SourceSensorError(f"Source {source.name} has no {sensor}. It has: {', '.join(has) or 'no sensor we know'}. "
-                                "Choose one of them with --sensor, or another --source.")
+        raise SourceSensorError(
+            f"Source {source.name} has no {sensor}. It has: {', '.join(has) or 'no sensor we know'}. "
+            "Choose one of them with --sensor, or another --source."
+        )
 
 
 def _completed(
@@ -354,6 +271,7 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         if not is_disk_full(error):
             raise
-        raise StorageError(f"The disk that holds {folder} is full ({error.strerror}). What is written is whole: "
-                           "make room and run the same command again, and it continues.") from error
-
+        raise StorageError(
+            f"The disk that holds {folder} is full ({error.strerror}). What is written is whole: "
+            "make room and run the same command again, and it continues."
+        ) from error

@@ -34,6 +34,7 @@ MAX_REFUSED = 100_000
 """So many candidates in a row are refused before the region counts as full."""
 LONGEST_STRETCH = 65_536
 WARN_BEYOND = 0.05
+WARN_FROM = 100
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,9 @@ class Sample:
         return {split: self.splits[split] / max(parted, 1) for split in SPLITS[:3]}
 
     def warnings(self) -> list[str]:
-        """Splits whose share is more than five points from what was asked for."""
+        """Splits whose share is more than five points from what was asked for; of fewer than 100 locations any share is chance."""
+        if sum(self.splits.values()) < WARN_FROM:
+            return []
         return [
             f"{split} has {self.shares[split]:.1%} of the locations, not {wanted:.1%}: whole blocks of 20 km share a split. "
             "Another --seed, or more locations, gives other shares."

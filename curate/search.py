@@ -99,7 +99,9 @@ class Searches:
         return replace(scene, bands=bands, href=scene.href and without_secrets(scene.href))
 
     def _sign(self, scene: SourceScene) -> SourceScene:
-        bands = {name: replace(band, href=self._signed.get(band.href) or expanduser(band.href)) for name, band in scene.bands.items()}
+        bands = {
+            name: replace(band, href=self._signed.get(band.href) or expanduser(band.href)) for name, band in scene.bands.items()
+        }
         return replace(scene, bands=bands)
 
 

@@ -55,7 +55,9 @@ class SeasonPlan:
             CurateError: It has no day, no season, or a window wider than its season.
         """
         if self.start >= self.end:
-            raise CurateError(f"--start {self.start} is not before --end {self.end}. The end is the first day that no longer counts.")
+            raise CurateError(
+                f"--start {self.start} is not before --end {self.end}. The end is the first day that no longer counts."
+            )
         if self.seasons is not None and self.seasons < 1:
             raise CurateError(f"--seasons is {self.seasons}; expected 1 or more, or {SECO!r}.")
         if self.window_days is not None and self.window_days < 1:
@@ -89,7 +91,9 @@ class SeasonPlan:
             return windows
         half = timedelta(days=self.window_days) / 2
         middles = [_whole_second(window.start + (window.end - window.start) / 2) for window in windows]
-        return [DateWindow(window.season, middle - half, middle + half) for window, middle in zip(windows, middles, strict=True)]
+        return [
+            DateWindow(window.season, middle - half, middle + half) for window, middle in zip(windows, middles, strict=True)
+        ]
 
     def _seco_windows(self, location_id: str) -> list[DateWindow]:
         digest = hashlib.sha256(f"{self.seed}:{location_id}".encode()).digest()

@@ -75,7 +75,7 @@ def build(
         Say nothing but errors.
     """
     from curate.cli.building import run_build
-    from curate.pipeline import BuildRequest
+    from curate.build_request import BuildRequest
 
     request = BuildRequest(
         source=source, sensors=sensor or (), bands=[name.strip() for name in bands.split(",")] if bands else (), seasons=seasons,

@@ -10,7 +10,8 @@ from typing import Any
 from curate.assemble import count_reasons
 from curate.cli.console import emit_json, progress, say
 from curate.errors import SourceUnavailableError
-from curate.pipeline import Build, BuildRequest, BuildSummary
+from curate.build_request import BuildRequest
+from curate.pipeline import Build, BuildSummary
 from curate.sources.protocol import Source
 
 REMOTE_WORKERS = 16
@@ -32,7 +33,10 @@ def run_build(
     if dry_run:
         _tell_plan(build, as_json=as_json, quiet=quiet)
         return 0
-    say(f"Building {len(build.locations)} locations of {catalog} from {build.source.name}: {', '.join(build.wanted.sensors)}.", quiet=quiet)
+    say(
+        f"Building {len(build.locations)} locations of {catalog} from {build.source.name}: {', '.join(build.wanted.sensors)}.",
+        quiet=quiet,
+    )
     count = workers or ((os.cpu_count() or 1) if build.source.simulated else REMOTE_WORKERS)
     summary = build.run(workers=count, watch=partial(progress, quiet=quiet), retry_failed=retry_failed)
     if as_json:
@@ -68,8 +72,11 @@ def _tell_outcome(catalog: Path, summary: BuildSummary, *, quiet: bool) -> None:
     if summary.stopped:
         say(f"Stopped. {catalog} is a valid catalog of what was done; the same command continues.", quiet=quiet)
         return
-    say(f"Wrote {summary.items_written} items of {summary.locations_done} locations. "
-        f"{summary.complete} of {summary.locations} locations are complete.", quiet=quiet)
+    say(
+        f"Wrote {summary.items_written} items of {summary.locations_done} locations. "
+        f"{summary.complete} of {summary.locations} locations are complete.",
+        quiet=quiet,
+    )
     for reason, count in count_reasons(summary.failures).items():
         example = next(failure.message for failure in summary.failures if failure.reason == reason)
         say(f"  {count} x {reason}, for example: {example}", quiet=quiet)

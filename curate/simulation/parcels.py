@@ -94,9 +94,8 @@ def lay_parcels(
 def _cut(region: Regions, lonlat: NDArray[np.float64], bend: NDArray[np.float32]) -> tuple[Parcels, Places]:
     layout = LAYOUTS[int(region.cover[0])]
     scale = float(draw(region.key, "scale", 0.75, 1.35)[0])
-    u, v = _turn(region, lonlat)
-    u += bend[0] * np.float32(layout.bend)
-    v += bend[1] * np.float32(layout.bend)
+    straight = _turn(region, lonlat)
+    u, v = (part + shift * np.float32(layout.bend) for part, shift in zip(straight, bend, strict=True))
     depth = np.float32(layout.depth_m * scale)
     rows, row_starts, row = _rows(region.key, v / depth)
     keys = hash_of(region.key, stream("row"), rows)
@@ -106,7 +105,9 @@ def _cut(region: Regions, lonlat: NDArray[np.float64], bend: NDArray[np.float32]
     parcel = row * columns.size + column
     left, low = ((starts[:, :-1] - begin[:, None]) * wide[:, None]).ravel(), np.repeat(row_starts[:-1] * depth, columns.size)
     across, deep = (np.diff(starts, axis=1) * wide[:, None]).ravel(), np.repeat(np.diff(row_starts) * depth, columns.size)
-    places = Places(parcel, u, v, u - left[parcel], v - low[parcel], _has_track(rows, layout.track_every)[row])
+    # Rows follow the shape of their field; crowns and shrubs are not stretched by that of their wood.
+    pattern = (u, v) if layout.bend < 1 else straight
+    places = Places(parcel, *pattern, u - left[parcel], v - low[parcel], _has_track(rows, layout.track_every)[row])
     key = hash_of(keys[:, None], columns).ravel()
     cover = _covers(region, key, left + across / 2, low + deep / 2)
     return Parcels(key, np.repeat(region.key, key.size), cover, np.repeat(region.lat, key.size), across, deep), places

@@ -45,8 +45,11 @@ def layouts() -> dict[str, dict[str, Any]]:
         "lzw predictor 2": {"compress": "lzw", "predictor": 2},
         "lerc zstd": {"compress": "lerc_zstd", "max_z_error": 0},
     }
-    blocks: dict[str, dict[str, Any]] = {"strips": {}, "one strip": {"blockysize": PATCH_PX},
-                                         "one tile": {"tiled": True, "blockxsize": 272, "blockysize": 272}}
+    blocks: dict[str, dict[str, Any]] = {
+        "strips": {},
+        "one strip": {"blockysize": PATCH_PX},
+        "one tile": {"tiled": True, "blockxsize": 272, "blockysize": 272},
+    }
     for (compression, options), interleave, (block, more) in product(compressions.items(), ("band", "pixel"), blocks.items()):
         found[f"{compression}, {interleave}-interleaved, {block}"] = {**options, "interleave": interleave, **more}
     return found
@@ -65,8 +68,19 @@ def measure(options: dict[str, Any], patches: list[np.ndarray], folder: Path) ->
 
     def write() -> None:
         for path, patch in zip(paths, patches, strict=True):
-            with rasterio.open(path, "w", driver="GTiff", count=4, height=PATCH_PX, width=PATCH_PX, dtype="uint16", nodata=0,
-                               crs="EPSG:32632", transform=Affine(10, 0, 674990, 0, -10, 5154960), **options) as raster:
+            with rasterio.open(
+                path,
+                "w",
+                driver="GTiff",
+                count=4,
+                height=PATCH_PX,
+                width=PATCH_PX,
+                dtype="uint16",
+                nodata=0,
+                crs="EPSG:32632",
+                transform=Affine(10, 0, 674990, 0, -10, 5154960),
+                **options,
+            ) as raster:
                 raster.write(patch)
 
     def read(indexes: int | None) -> None:

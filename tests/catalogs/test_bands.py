@@ -39,5 +39,7 @@ def test_select_keeps_the_sensors_order():
 def test_an_unknown_band_or_sensor_lists_and_guesses():
     with pytest.raises(MissingBandError, match=r"Unknown band 'B2'. sentinel-2-l2a has B01, B02.*Did you mean 'B12'|'B02'"):
         SENSORS["sentinel-2-l2a"].band("B2")
-    with pytest.raises(ContractError, match=r"Unknown sensor 'sentinel-2'. Choose from: sentinel-2-l2a, .*Did you mean 'sentinel-2-l"):
+    with pytest.raises(
+        ContractError, match=r"Unknown sensor 'sentinel-2'. Choose from: sentinel-2-l2a, .*Did you mean 'sentinel-2-l"
+    ):
         find_sensor("sentinel-2")

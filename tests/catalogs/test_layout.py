@@ -14,7 +14,10 @@ PLACE = Location("france-000412", 32631, (447000, 5408040, 449640, 5410680))
 def test_paths_are_those_of_the_contract():
     folder = layout.Layout.of([PLACE]).folder(PLACE)
     stem = layout.stem(datetime(2023, 7, 14, 10, 50, 31, 24000, tzinfo=UTC), None, None)
-    assert f"{folder}/{layout.item_name(layout.item_id(PLACE.id, stem))}" == "31UDQ/france-000412/france-000412_20230714T105031.json"
+    assert (
+        f"{folder}/{layout.item_name(layout.item_id(PLACE.id, stem))}"
+        == "31UDQ/france-000412/france-000412_20230714T105031.json"
+    )
     assert layout.asset_name(stem, "10m") == "20230714T105031_10m.tif"
 
 
@@ -23,13 +26,17 @@ def test_a_vintage_is_named_by_its_days():
 
 
 def test_a_crowded_square_is_split_by_its_ten_kilometre_digits():
-    many = [Location(f"a-{i:06d}", 32631, (447000 + 60 * (i % 800), 5408040, 449640 + 60 * (i % 800), 5410680)) for i in range(2001)]
+    many = [
+        Location(f"a-{i:06d}", 32631, (447000 + 60 * (i % 800), 5408040, 449640 + 60 * (i % 800), 5410680)) for i in range(2001)
+    ]
     assert layout.Layout.of(many[:2000]).folder(many[0]) == "31UDQ/a-000000"
     assert layout.Layout.of(many).folder(many[0]) == "31UDQ/40/a-000000"
     assert layout.Layout.of(many).folder(many[300]) == "31UDQ/60/a-000300"
 
 
-@pytest.mark.parametrize("href", ["../../../secret.tif", "/etc/passwd", "https://example.com/a.tif", "C:\\data\\a.tif", "..", "a/../../b"])
+@pytest.mark.parametrize(
+    "href", ["../../../secret.tif", "/etc/passwd", "https://example.com/a.tif", "C:\\data\\a.tif", "..", "a/../../b"]
+)
 def test_an_href_that_leaves_the_root_is_refused(href):
     with pytest.raises(UnsafeHrefError, match="leaves the catalog's folder"):
         layout.join("", href)

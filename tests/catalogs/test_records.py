@@ -26,7 +26,9 @@ def test_southern_lattice_is_forty_metres_off():
     bounds = (500040, 8000020, 502680, 8002660)
     assert (8000020 - 40) % 60 == 0
     assert location(epsg=32731, bounds=bounds).bounds == bounds
-    with pytest.raises(ContractError, match=r"lower-left corner at 500040, 8000040; expected multiples of 60 \(northing: 40 more\)"):
+    with pytest.raises(
+        ContractError, match=r"lower-left corner at 500040, 8000040; expected multiples of 60 \(northing: 40 more\)"
+    ):
         location(epsg=32731, bounds=(500040, 8000040, 502680, 8002680))
 
 
@@ -44,7 +46,9 @@ def test_a_square_off_the_contract_is_refused(changes, words):
         location(**changes)
 
 
-@pytest.mark.parametrize(("side", "words"), [(1000, "nearest: 960 or 1020"), (12000, "60 to 9780; nearest: 9780"), (30, "nearest: 60")])
+@pytest.mark.parametrize(
+    ("side", "words"), [(1000, "nearest: 960 or 1020"), (12000, "60 to 9780; nearest: 9780"), (30, "nearest: 60")]
+)
 def test_a_patch_size_that_does_not_divide_names_the_nearest(side, words):
     with pytest.raises(ContractError, match=words):
         check_side(side)

@@ -134,7 +134,10 @@ def test_index_only_catalogs_have_no_json_items(tmp_path):
     make_catalog(tmp_path / "cat", json_items=False)
     assert not list((tmp_path / "cat" / SENSOR.id).rglob("test-*.json"))
     assert len(read_items(tmp_path / "cat" / SENSOR.id / layout.INDEX)) == 6
-    assert json.loads((tmp_path / "cat" / SENSOR.id / "collection.json").read_text())["assets"]["items"]["href"] == "./items.parquet"
+    assert (
+        json.loads((tmp_path / "cat" / SENSOR.id / "collection.json").read_text())["assets"]["items"]["href"]
+        == "./items.parquet"
+    )
 
 
 def test_a_catalog_opens_before_its_first_item(tmp_path):

@@ -13,7 +13,14 @@ NOON = datetime(2023, 7, 1, 10, 50, tzinfo=UTC)
 
 
 def candidate(id_, when=NOON, *, covers=True, **fields):
-    values = {"sensor": "sentinel-2-l2a", "footprint": {}, "bands": {}, "platform": "sentinel-2a", "epsg": 32631, "radiometry": "metadata"}
+    values = {
+        "sensor": "sentinel-2-l2a",
+        "footprint": {},
+        "bands": {},
+        "platform": "sentinel-2a",
+        "epsg": 32631,
+        "radiometry": "metadata",
+    }
     return Candidate(SourceScene(id=id_, datetime=when, **{**values, **fields}), covers)
 
 
@@ -22,7 +29,11 @@ def ids(candidates):
 
 
 def test_overlapping_tiles_of_one_pass_are_one_scene_of_the_own_zone_first():
-    copies = [candidate("32ULU", NOON, epsg=32632), candidate("31UGP", NOON + timedelta(seconds=4)), candidate("31UGQ", NOON - timedelta(seconds=9), covers=False)]
+    copies = [
+        candidate("32ULU", NOON, epsg=32632),
+        candidate("31UGP", NOON + timedelta(seconds=4)),
+        candidate("31UGQ", NOON - timedelta(seconds=9), covers=False),
+    ]
     assert ids(merge_copies(copies, 32631)) == ["31UGP"]
     assert ids(merge_copies(copies, 32632)) == ["32ULU"]
     assert ids(merge_copies(copies[::-1], 32631)) == ["31UGP"]
@@ -40,7 +51,11 @@ def test_two_platforms_or_two_passes_stay_two_scenes():
 
 
 def test_interleaved_platforms_do_not_hide_a_copy():
-    scenes = [candidate("a1"), candidate("b1", NOON + timedelta(minutes=2), platform="sentinel-2b"), candidate("a2", NOON + timedelta(minutes=4))]
+    scenes = [
+        candidate("a1"),
+        candidate("b1", NOON + timedelta(minutes=2), platform="sentinel-2b"),
+        candidate("a2", NOON + timedelta(minutes=4)),
+    ]
     assert len(merge_copies(scenes, 32631)) == 2
 
 
@@ -59,14 +74,22 @@ def test_a_vintage_counts_where_it_overlaps():
 
 
 def test_one_sensor_is_ordered_by_stated_cloud_then_time():
-    scenes = [candidate("c", cloud_percent=30), candidate("a", cloud_percent=5), candidate("u"), candidate("b", NOON + timedelta(days=1), cloud_percent=5)]
+    scenes = [
+        candidate("c", cloud_percent=30),
+        candidate("a", cloud_percent=5),
+        candidate("u"),
+        candidate("b", NOON + timedelta(days=1), cloud_percent=5),
+    ]
     order = [c[0].scene.id for c in order_combinations({"s": scenes}, None, lambda c: True)]
     assert order == ["a", "b", "c", "u"]
 
 
 def test_pairs_come_nearest_first_as_a_plain_search_finds_them():
     rng = np.random.default_rng(5)
-    first = [candidate(f"s{i}", NOON + timedelta(hours=float(rng.uniform(0, 900))), cloud_percent=float(rng.uniform(0, 100))) for i in range(20)]
+    first = [
+        candidate(f"s{i}", NOON + timedelta(hours=float(rng.uniform(0, 900))), cloud_percent=float(rng.uniform(0, 100)))
+        for i in range(20)
+    ]
     second = [candidate(f"l{i}", NOON + timedelta(hours=float(rng.uniform(0, 900))), cloud_percent=None) for i in range(12)]
     found = [ids(pair) for pair in order_combinations({"s": first, "l": second}, 4, lambda c: True)]
     gaps = [(abs(a.scene.datetime - b.scene.datetime), a.scene.id, b.scene.id) for a, b in product(first, second)]

@@ -156,7 +156,8 @@ def test_json_is_one_object_on_standard_output(tmp_path, capsys):
     assert again["splits"] == told["splits"]
 
 
-def test_shares_far_off_are_warned_about_even_when_quiet(tmp_path, capsys):
+def test_shares_far_off_are_warned_about_even_when_quiet(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("curate.sample.WARN_FROM", 2)
     assert luxembourg(tmp_path, "--splits", "0.4,0.3,0.3", "--quiet", count=2) == 0
     assert "Warning: " in capsys.readouterr().err
 

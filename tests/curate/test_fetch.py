@@ -40,8 +40,18 @@ class Open:
 
 
 def write(path, array, *, left, top, gsd, epsg=32631, nodata=0):
-    with rasterio.open(path, "w", driver="GTiff", count=1, height=array.shape[0], width=array.shape[1], dtype=array.dtype,
-                       crs=f"EPSG:{epsg}", transform=Affine(gsd, 0, left, 0, -gsd, top), nodata=nodata) as raster:
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        count=1,
+        height=array.shape[0],
+        width=array.shape[1],
+        dtype=array.dtype,
+        crs=f"EPSG:{epsg}",
+        transform=Affine(gsd, 0, left, 0, -gsd, top),
+        nodata=nodata,
+    ) as raster:
         raster.write(array, 1)
     return SourceBand(str(path), 1, 1e-4, -0.1, nodata)
 

@@ -13,7 +13,8 @@ from catalogs.recipe import read_recipe, write_section
 from catalogs.testing import make_catalog, make_locations
 from curate.cli.console import progress
 from curate.errors import CurateError, RecipeError, SourceSensorError, SourceUnavailableError
-from curate.pipeline import Build, BuildRequest, read_wanted, resolve_request
+from curate.build_request import BuildRequest, read_wanted, resolve_request
+from curate.pipeline import Build
 from curate.sources import open_source
 from tests.trees import tree
 
@@ -65,22 +66,26 @@ def build(folder, source, asked, **options):
     return Build.prepare(folder, asked, lambda _name, **_: source).run(workers=3, watch=quiet, **options)
 
 
+def resolve(asked, old=None, *, today=TODAY):
+    return resolve_request(asked, old, today=today, locations=3)
+
+
 def test_defaults_are_resolved_once_and_kept():
-    section = resolve_request(BuildRequest(), None, TODAY)
+    section = resolve(BuildRequest())
     assert (section["source"], section["sensors"], section["seasons"]) == ("earth-search", [S2], 4)
     assert (section["start"], section["end"]) == ("2022-10-23", "2023-10-23")
-    later = resolve_request(BuildRequest(), section, date(2024, 6, 1))
+    later = resolve(BuildRequest(), section, today=date(2024, 6, 1))
     assert later == section
-    assert resolve_request(BuildRequest(max_cloud=5.0), section, TODAY)["max_cloud"] == 5.0
+    assert resolve(BuildRequest(max_cloud=5.0), section)["max_cloud"] == 5.0
 
 
 def test_a_start_alone_gives_a_year():
-    section = resolve_request(BuildRequest(start=date(2021, 3, 1)), None, TODAY)
+    section = resolve(BuildRequest(start=date(2021, 3, 1)))
     assert (section["start"], section["end"]) == ("2021-03-01", "2022-03-01")
 
 
 def test_bands_are_those_of_the_sensors_that_have_them():
-    section = resolve_request(BuildRequest(sensors=[S2, "landsat-c2-l2"], bands=["B04", "B8A"]), None, TODAY)
+    section = resolve(BuildRequest(sensors=[S2, "landsat-c2-l2"], bands=["B04", "B8A"]))
     wanted = read_wanted(section, 0)
     assert {sensor: [band.name for band in bands] for sensor, bands in wanted.sensors.items()} == {
         S2: ["B04", "B8A"], "landsat-c2-l2": ["B04"]}  # fmt: skip
@@ -156,7 +161,7 @@ def test_a_sensor_that_the_source_lacks_is_refused(folder, source_folder):
 
 
 def test_more_than_fifty_thousand_items_become_an_index_alone(folder, source_folder, monkeypatch):
-    monkeypatch.setattr("curate.pipeline.INDEX_ONLY_ABOVE", 5)
+    monkeypatch.setattr("curate.build_request.INDEX_ONLY_ABOVE", 5)
     build(folder, open_source(str(source_folder)), request(source_folder))
     assert read_recipe(folder)["build"]["items"] == "parquet"
     assert len(read_items(folder / S2 / layout.INDEX)) == 6

@@ -34,7 +34,10 @@ class Signing:
     def search(self, sensor, box, start, end):
         self.searches.append(box)
         scenes = self._inner.search(sensor, box, start, end)
-        return [replace(s, bands={n: replace(b, href=f"https://example.com/{n}.tif?sig=hush&v=1") for n, b in s.bands.items()}) for s in scenes]
+        return [
+            replace(s, bands={n: replace(b, href=f"https://example.com/{n}.tif?sig=hush&v=1") for n, b in s.bands.items()})
+            for s in scenes
+        ]
 
 
 def searches(source, folder, locations, span=SPAN):
@@ -96,7 +99,9 @@ def test_boxes_hold_all_squares_and_split_at_the_antimeridian():
     assert west < 1.44 < 1.59 < east
     assert south < 43.6 < north
     epsg, bounds = squares_around([179.95, -179.95, 179.9999], [-17.0, -17.0, -17.05], 2640)
-    across = [Location(f"w-{i:06d}", int(e), tuple(int(v) for v in b)) for i, (e, b) in enumerate(zip(epsg, bounds, strict=True))]
+    across = [
+        Location(f"w-{i:06d}", int(e), tuple(int(v) for v in b)) for i, (e, b) in enumerate(zip(epsg, bounds, strict=True))
+    ]
     east_side, west_side = location_boxes(across)
     assert east_side[0] == pytest.approx(179.937, abs=0.002)
     assert (east_side[2], west_side[0]) == (180.0, -180.0)

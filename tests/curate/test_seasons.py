@@ -22,7 +22,9 @@ def test_window_days_are_centred_in_each_season():
     narrow = SeasonPlan(date(2023, 1, 1), date(2024, 1, 1), 4, window_days=15)
     for season, window in zip(plan.windows("a"), narrow.windows("a"), strict=True):
         assert window.end - window.start == timedelta(days=15)
-        assert abs((season.start + season.end.__sub__(season.start) / 2) - (window.start + timedelta(days=7.5))) <= timedelta(seconds=1)
+        assert abs((season.start + season.end.__sub__(season.start) / 2) - (window.start + timedelta(days=7.5))) <= timedelta(
+            seconds=1
+        )
 
 
 def test_seco_dates_are_five_twelve_weeks_apart_with_one_shift_per_location():

@@ -152,7 +152,9 @@ def test_tyrol_has_all_its_squares_in_four_bands(tyrol, archive):
     failures = pq.read_table(tyrol / "failures.parquet").to_pylist()
     assert len(items) + len(failures) == 165
     assert len(items) >= 150
-    assert {tuple(band["name"] for band in item["assets"]["10m"]["bands"]) for _, item in items} == {("B02", "B03", "B04", "B08")}
+    assert {tuple(band["name"] for band in item["assets"]["10m"]["bands"]) for _, item in items} == {
+        ("B02", "B03", "B04", "B08")
+    }
     assert {tuple(sorted(item["assets"])) for _, item in items} == {("10m", "scl")}
     assert assert_pixels_are_the_sources(tyrol, archive) == len(items) * 5
 
@@ -160,7 +162,9 @@ def test_tyrol_has_all_its_squares_in_four_bands(tyrol, archive):
 def test_the_real_catalogs_verify_and_open(flanders, pairs, tyrol):
     for folder in (flanders, pairs, tyrol):
         assert curate("verify", folder, "--quiet") == 0
-        assert len(open_catalog(str(folder)).items()) == len(list(pystac.Catalog.from_file(str(folder / "catalog.json")).get_items(recursive=True)))
+        assert len(open_catalog(str(folder)).items()) == len(
+            list(pystac.Catalog.from_file(str(folder / "catalog.json")).get_items(recursive=True))
+        )
 
 
 def test_info_names_the_bands_that_the_source_lacks(tyrol, capsys):

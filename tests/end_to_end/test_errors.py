@@ -105,8 +105,22 @@ def test_a_source_without_the_sensor_lists_what_it_has(told, sampled, tmp_path):
 def test_no_clear_scene_says_how_clear_the_best_was(told, tmp_path):
     out = tmp_path / "cat"
     assert curate("sample", "--region", "france", "--count", 3, "--seed", 7, "--patch-m", 600, "--out", out, "--quiet") == 0
-    code, words = told("build", out, "--source", "simulated", "--seasons", 4, "--start", "2023-01-01", "--end", "2024-01-01",
-                       "--window-days", 6, "--max-cloud", 0)
+    code, words = told(
+        "build",
+        out,
+        "--source",
+        "simulated",
+        "--seasons",
+        4,
+        "--start",
+        "2023-01-01",
+        "--end",
+        "2024-01-01",
+        "--window-days",
+        6,
+        "--max-cloud",
+        0,
+    )
     assert code == 0
     assert "has at most 0 % cloud" in words
     assert "raise --max-cloud" in words
@@ -145,7 +159,7 @@ def test_a_recipe_that_disagrees_with_the_folders_names_both_sides(told, tmp_pat
     ("flags", "words"),
     [
         (("--seasons", "four"), "--seasons is 'four'; expected a count such as 4, or 'seco'"),
-        (("--bands", "B02,B99"), "Unknown band 'B99'. sentinel-2-l2a have: B01"),
+        (("--bands", "B02,B99"), "Unknown band 'B99' in --bands. Choose from: sentinel-2-l2a has B01"),
         (("--sensor", "sentinel-2"), "Unknown sensor 'sentinel-2'"),
         (("--start", "2024-01-01", "--end", "2023-01-01"), "--start 2024-01-01 is not before --end 2023-01-01"),
         (("--window-days", 400), "--window-days 400 exceeds a season of 91 days"),
@@ -192,12 +206,14 @@ def test_a_source_that_fails_part_of_the_time_is_recorded_and_tried_again(told, 
 
     make_catalog(tmp_path / "source", seasons=2)
     out = tmp_path / "cat"
-    shutil.copytree(tmp_path / "source", out, ignore=shutil.ignore_patterns("sentinel-2-l2a", "catalog.json", "failures.parquet"))
+    shutil.copytree(
+        tmp_path / "source", out, ignore=shutil.ignore_patterns("sentinel-2-l2a", "catalog.json", "failures.parquet")
+    )
     recipe = json.loads((out / "recipe.json").read_text())
     del recipe["build"]
     (out / "recipe.json").write_text(json.dumps(recipe))
     dates = ("--seasons", 2, "--start", "2023-01-01", "--end", "2023-07-01")
-    lost = sorted((tmp_path / "source" / "sentinel-2-l2a").rglob("*_20m.tif"))[0]
+    lost = min((tmp_path / "source" / "sentinel-2-l2a").rglob("*_20m.tif"))
     lost.rename(tmp_path / "kept.tif")
     with serve_files(tmp_path / "source") as address:
         code, words = told("build", out, "--source", f"{address}/catalog.json", *dates)

@@ -19,7 +19,10 @@ BUILD = ("--source", "simulated", "--seasons", "2", "--start", "2023-03-01", "--
 
 
 def sample(out):
-    assert curate("sample", "--region", "france", "--count", LOCATIONS, "--seed", 7, "--patch-m", 600, "--out", out, "--quiet") == 0
+    assert (
+        curate("sample", "--region", "france", "--count", LOCATIONS, "--seed", 7, "--patch-m", 600, "--out", out, "--quiet")
+        == 0
+    )
 
 
 def start_build(out, *more):

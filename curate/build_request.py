@@ -1,0 +1,145 @@
+"""What a user asks of a build, resolved into the recipe's build section and into what is wanted of every location. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from catalogs.bands import find_sensor
+from catalogs.records import Band
+from catalogs.writer import INDEX_ONLY_ABOVE
+from curate.assemble import Wanted
+from curate.errors import CurateError
+from curate.seasons import SECO, SECO_DATES, SeasonPlan
+
+SETTLED = timedelta(weeks=4)
+"""How long before today a search ends by default: by then providers have what they will have (SeCo's own choice)."""
+YEAR = timedelta(days=365)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildRequest:
+    """What a user asks of a build; what is absent is taken from the catalog's recipe, then from the defaults."""
+
+    source: str | None = None
+    """Name, path or address of the source."""
+    sensors: Sequence[str] = ()
+    """Ids of the sensors."""
+    bands: Sequence[str] = ()
+    """Names of the bands; all of each sensor where absent."""
+    seasons: str | None = None
+    """A count of equal windows, or `seco`."""
+    start: date | None = None
+    """First day."""
+    end: date | None = None
+    """First day after the last one."""
+    window_days: int | None = None
+    """Width of a window."""
+    max_cloud: float | None = None
+    """Greatest share of a square that is not clear, percent."""
+    max_scene_cloud: float | None = None
+    """Greatest cloud cover of a whole scene, percent, asked of the source."""
+    max_delta_days: float | None = None
+    """Greatest time between the sensors of one season, days."""
+    items: str | None = None
+    """`json` or `parquet`."""
+
+
+def resolve_request(request: BuildRequest, old: Mapping[str, Any] | None, *, today: date, locations: int) -> dict[str, Any]:
+    """The recipe's build section that a request asks for.
+
+    Args:
+        request: What the user gave.
+        old: The section of an earlier run; its values hold where the request is silent.
+        today: For the default dates.
+        locations: How many there are: above 50,000 items the index is the items, unless told otherwise.
+
+    Returns:
+        JSON's types, every default resolved.
+
+    Raises:
+        CurateError: A count of seasons that is none.
+    """
+    given = {
+        "source": request.source,
+        "sensors": list(request.sensors) or None,
+        "bands": list(request.bands) or None,
+        "seasons": request.seasons and _read_seasons(request.seasons),
+        "start": request.start and request.start.isoformat(),
+        "end": request.end and request.end.isoformat(),
+        "window_days": request.window_days,
+        "max_cloud": request.max_cloud,
+        "max_scene_cloud": request.max_scene_cloud,
+        "max_delta_days": request.max_delta_days,
+        "items": request.items,
+    }
+    section = {**_defaults(request, today), **(old or {}), **{key: value for key, value in given.items() if value is not None}}
+    seasons = SECO_DATES if section["seasons"] == SECO else section["seasons"]
+    many = locations * seasons * len(section["sensors"]) > INDEX_ONLY_ABOVE
+    return {**section, "items": section["items"] or ("parquet" if many else "json")}
+
+
+def _defaults(request: BuildRequest, today: date) -> dict[str, Any]:
+    end = request.end or (request.start + YEAR if request.start else today - SETTLED)
+    return {
+        "source": "earth-search",
+        "sensors": ["sentinel-2-l2a"],
+        "bands": [],
+        "seasons": 4,
+        "start": (request.start or end - YEAR).isoformat(),
+        "end": end.isoformat(),
+        "window_days": None,
+        "max_cloud": 10.0,
+        "max_scene_cloud": 100.0,
+        "max_delta_days": None,
+        "items": None,
+    }
+
+
+def _read_seasons(text: str) -> int | str:
+    if text == SECO:
+        return SECO
+    if not text.isdigit() or int(text) < 1:
+        raise CurateError(f"--seasons is {text!r}; expected a count such as 4, or {SECO!r}.")
+    return int(text)
+
+
+def read_wanted(section: Mapping[str, Any], seed: int) -> Wanted:
+    """What a recipe's build section wants of every location.
+
+    Args:
+        section: As `resolve_request` gives it.
+        seed: Of SeCo's shifts.
+
+    Raises:
+        CurateError: A band that no sensor has, or dates that do not fit together.
+        ContractError: An unknown sensor.
+    """
+    plan = SeasonPlan(
+        start=date.fromisoformat(section["start"]),
+        end=date.fromisoformat(section["end"]),
+        seasons=None if section["seasons"] == SECO else section["seasons"],
+        window_days=section["window_days"],
+        seed=seed,
+    )
+    return Wanted(_wanted_bands(section["sensors"], section["bands"]), plan, section["max_cloud"], section["max_delta_days"])
+
+
+def _wanted_bands(sensor_ids: Sequence[str], names: Sequence[str]) -> dict[str, tuple[Band, ...]]:
+    """Of each sensor the bands of those names; all where there are no names."""
+    sensors = [find_sensor(sensor_id) for sensor_id in sensor_ids]
+    known = {band.name for sensor in sensors for band in sensor.bands}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        having = "; ".join(f"{sensor.id} has {', '.join(band.name for band in sensor.bands)}" for sensor in sensors)
+        raise CurateError(f"Unknown band {unknown[0]!r} in --bands. Choose from: {having}.")
+    wanted = {sensor.id: tuple(band for band in sensor.bands if not names or band.name in names) for sensor in sensors}
+    for sensor in sensors:
+        if not wanted[sensor.id]:
+            raise CurateError(
+                f"--bands {','.join(names)} leaves no band of {sensor.id}. "
+                f"Name at least one of {', '.join(band.name for band in sensor.bands)}."
+            )
+    return wanted
