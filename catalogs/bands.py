@@ -137,13 +137,13 @@ SENSORS: dict[str, Sensor] = {
         Sensor(
             "sentinel-2-l2a", "Sentinel-2 Level-2A surface reflectance", _SENTINEL_2_L2A, "uint16",
             Band("scl", 20, nodata=0), "uint8", "L2A", "sentinel-2", ("msi",), "other", SENTINEL_NOTICE, COPERNICUS,
-            "Copernicus Sentinel-2 (processed by ESA), MSI Level-2A BOA Reflectance Product, Collection 1, 10.5270/S2_-znk9xsj",
+            "Copernicus Sentinel-2 (processed by ESA), MSI Level-2A BOA Reflectance, Collection 1, 10.5270/S2_-znk9xsj",
         ),
         Sensor(
             "sentinel-2-l1c", "Sentinel-2 Level-1C top-of-atmosphere reflectance",
             (*_SENTINEL_2_L2A[:10], _CIRRUS, *_SENTINEL_2_L2A[10:]), "uint16",
             None, "uint8", "L1C", "sentinel-2", ("msi",), "other", SENTINEL_NOTICE, COPERNICUS,
-            "Copernicus Sentinel-2 (processed by ESA), MSI Level-1C TOA Reflectance Product, Collection 1, 10.5270/S2_-742ikth",
+            "Copernicus Sentinel-2 (processed by ESA), MSI Level-1C TOA Reflectance, Collection 1, 10.5270/S2_-742ikth",
         ),
         Sensor(
             "landsat-c2-l2", "Landsat 8 and 9 Collection 2 Level-2 surface reflectance", _LANDSAT, "uint16",
@@ -153,8 +153,8 @@ SENSORS: dict[str, Sensor] = {
         ),
         Sensor(
             "sentinel-1-rtc", "Sentinel-1 radiometrically terrain corrected backscatter, linear power",
-            (Band("vv", 10, scale=1.0, offset=0.0, nodata=-32768), Band("vh", 10, scale=1.0, offset=0.0, nodata=-32768)), "float32",
-            None, "uint8", "RTC", "sentinel-1", ("c-sar",), "CC-BY-4.0", SENTINEL_NOTICE, COPERNICUS,
+            (Band("vv", 10, scale=1.0, offset=0.0, nodata=-32768), Band("vh", 10, scale=1.0, offset=0.0, nodata=-32768)),
+            "float32", None, "uint8", "RTC", "sentinel-1", ("c-sar",), "CC-BY-4.0", SENTINEL_NOTICE, COPERNICUS,
         ),
         Sensor(
             "spot-ortho", "SPOT 6 and 7 orthophoto, 1.5 m", _ortho(1.5, 0), "uint8",
@@ -165,8 +165,8 @@ SENSORS: dict[str, Sensor] = {
             None, "uint8", "L3", "naip", ("aerial",), "CC0-1.0", "USDA National Agriculture Imagery Program", USDA,
         ),
         Sensor(
-            "aerial-ortho", "Aerial orthophoto, red, green, blue and, where flown, near infrared, 0.2 m", _ortho(0.2, None), "uint8",
-            None, "uint8", "L3", "aerial", ("aerial",), "etalab-2.0", "BD ORTHO, IGN", IGN,
+            "aerial-ortho", "Aerial orthophoto, red, green, blue and, where flown, near infrared, 0.2 m", _ortho(0.2, None),
+            "uint8", None, "uint8", "L3", "aerial", ("aerial",), "etalab-2.0", "BD ORTHO, IGN", IGN,
         ),
     )
 }  # fmt: skip

@@ -58,7 +58,8 @@ def stem(when: datetime | None, start: datetime | None, end: datetime | None) ->
     """What tells the acquisitions of a location apart: `20230714T105031`, or `20210401_20210930` of a vintage."""
     if when is not None:
         return f"{when:%Y%m%dT%H%M%S}"
-    assert start is not None and end is not None, "a scene has a datetime or an interval"
+    assert start is not None, "a scene has a datetime or an interval"
+    assert end is not None, "an interval has an end"
     return f"{start:%Y%m%d}_{end:%Y%m%d}"
 
 

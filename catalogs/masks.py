@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SCL_CLASSES = {
-    0: "no_data", 1: "saturated_or_defective", 2: "dark_area", 3: "cloud_shadow", 4: "vegetation", 5: "not_vegetated", 6: "water",
-    7: "unclassified", 8: "cloud_medium_probability", 9: "cloud_high_probability", 10: "thin_cirrus", 11: "snow_or_ice",
+    0: "no_data", 1: "saturated_or_defective", 2: "dark_area", 3: "cloud_shadow", 4: "vegetation", 5: "not_vegetated",
+    6: "water", 7: "unclassified",
+    8: "cloud_medium_probability", 9: "cloud_high_probability", 10: "thin_cirrus", 11: "snow_or_ice",
 }  # fmt: skip
 SCL_NOT_CLEAR = (0, 1, 3, 8, 9, 10)
 SCL_UNCLASSIFIED = 7

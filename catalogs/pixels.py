@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +98,7 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
-    os.replace(part, path)
+    part.replace(path)
 
 
 def multihash(content: bytes) -> str:
@@ -137,7 +136,7 @@ def read_raster(href: str, indexes: Sequence[int] | None = None, window: Window 
                 list(indexes) if indexes else None, window=window and RasterioWindow(*window)
             )
     except RasterioIOError as error:
-        if "://" not in href and not os.path.exists(href):
+        if "://" not in href and not Path(href).exists():
             raise MissingAssetError(
                 f"{href} is not there, though the catalog names it. Fetch it again, or run curate verify."
             ) from error

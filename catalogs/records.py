@@ -266,7 +266,8 @@ def check_side(side_m: float) -> None:
     if side_m % LATTICE_M or not LATTICE_M <= side_m <= MAX_SIDE_M:
         below = min(max(int(side_m // LATTICE_M) * LATTICE_M, LATTICE_M), MAX_SIDE_M)
         above = min(below + LATTICE_M, MAX_SIDE_M)
+        nearest = f"{below} or {above}" if above != below else str(below)
         raise ContractError(
-            f"A patch of {side_m:g} m does not divide into 10, 20, 30 and 60 m pixels, or exceeds the {MAX_SIDE_M} m overlap of tiles. "
-            f"Expected a multiple of {LATTICE_M} m from {LATTICE_M} to {MAX_SIDE_M}; nearest: {below}{f' or {above}' if above != below else ''}."
+            f"A patch of {side_m:g} m does not divide into 10, 20, 30 and 60 m pixels, or exceeds the {MAX_SIDE_M} m "
+            f"overlap of tiles. Expected a multiple of {LATTICE_M} m from {LATTICE_M} to {MAX_SIDE_M}; nearest: {nearest}."
         )

@@ -30,9 +30,11 @@ def make_locations(
     """Squares in a row, 6 km apart, with splits in turn."""
     epsg, bounds = squares_around(lon + 0.075 * np.arange(count), np.full(count, lat), side_m)
     splits = ("train", "train", "val", "test")
-    return [
-        Location(f"{slug}-{i:06d}", int(epsg[i]), tuple(int(edge) for edge in bounds[i]), splits[i % 4]) for i in range(count)
-    ]  # type: ignore[arg-type]
+    found = []
+    for number in range(count):
+        left, bottom, right, top = (int(edge) for edge in bounds[number])
+        found.append(Location(f"{slug}-{number:06d}", int(epsg[number]), (left, bottom, right, top), splits[number % 4]))
+    return found
 
 
 def make_catalog(

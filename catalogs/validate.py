@@ -19,10 +19,11 @@ from typing import Any, Protocol
 from catalogs import fields, index, layout
 from catalogs.checks.coverage import check_coverage
 from catalogs.checks.documents import Collected, check_documents
-from catalogs.checks.leftovers import check_loose_texts, note_leftovers
+from catalogs.checks.leftovers import note_leftovers
 from catalogs.checks.locations import check_locations
 from catalogs.checks.places import Place, PlaceFindings, check_place
 from catalogs.checks.report import Findings, Problem, Report
+from catalogs.checks.texts import check_index_texts, check_loose_texts
 from catalogs.checks.tree import BROKEN_TABLE, Tree, Visit
 from catalogs.errors import CatalogUnreachableError, ContractError
 from catalogs.records import Location
@@ -158,6 +159,7 @@ class _Check:
         for version, by_offset in offsets.items():
             self._compare_offsets(collected.sensor, version, by_offset)
         note_leftovers(self._visit, collected.sensor, folders)
+        check_index_texts(self._visit, collected)
 
     def _checked_places(self, collected: Collected) -> Iterator[PlaceFindings]:
         """What is found at each location, in order."""

@@ -106,8 +106,8 @@ class CatalogWriter:
 
     @property
     def failures(self) -> list[Failure]:
-        """What could not be completed so far."""
-        return list(self._failures.values())
+        """What could not be completed so far, by location and season."""
+        return [self._failures[key] for key in sorted(self._failures)]
 
     def write_scene(self, scene: Scene, patches: Iterable[Patch]) -> dict[str, Any]:
         """Write the assets of a scene, then its JSON.

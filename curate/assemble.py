@@ -206,8 +206,8 @@ class _Season:
         return self._failed(
             "+".join(clear),
             "too-far-apart",
-            f"The clear scenes over {_place(self._location)} nearest to each other in "
-            f"{self._window.text} are {days:.1f} days apart; --max-delta-days allows {self._wanted.max_delta_days:g}. Raise it.",
+            f"The clear scenes over {_place(self._location)} nearest to each other in {self._window.text} "
+            f"are {days:.1f} days apart; --max-delta-days allows {self._wanted.max_delta_days:g}. Raise it.",
         )
 
     def _failed(self, sensor: str, reason: str, message: str) -> Failure:
@@ -223,7 +223,8 @@ def _radiometry(scene: SourceScene, look: _Look, sensor: Sensor) -> Radiometry |
 
 def _place(location: Location) -> str:
     lon, lat = to_lonlat(*location.centre_xy, location.epsg)
-    return f"location {location.id} ({abs(lat[0]):.2f}{'N' if lat[0] >= 0 else 'S'}, {abs(lon[0]):.2f}{'E' if lon[0] >= 0 else 'W'})"
+    north, east = "N" if lat[0] >= 0 else "S", "E" if lon[0] >= 0 else "W"
+    return f"location {location.id} ({abs(lat[0]):.2f}{north}, {abs(lon[0]):.2f}{east})"
 
 
 def count_reasons(failures: Sequence[Failure]) -> dict[str, int]:

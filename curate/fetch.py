@@ -125,7 +125,7 @@ def read_plane(
             pixels = _read_filled(raster, window, fill)
         else:
             window = covering_window(raster.grid, grid)
-            pixels = _warp(raster, window, grid, kernel, fill)
+            pixels = _warp(raster, window, grid, kernel=kernel, fill=fill)
         told = SourceWindow(without_secrets(band.href), window, band.checksum or raster.checksum)
         return Plane(pixels, grid, told, resampling)
 
@@ -184,7 +184,7 @@ def _read_filled(raster: SourceRaster, window: Window, fill: float | None) -> ND
     return pixels
 
 
-def _warp(raster: SourceRaster, window: Window, grid: Grid, kernel: str, fill: float | None) -> NDArray[Any]:
+def _warp(raster: SourceRaster, window: Window, grid: Grid, *, kernel: str, fill: float | None) -> NDArray[Any]:
     from rasterio import Affine
     from rasterio.enums import Resampling
     from rasterio.warp import reproject

@@ -66,7 +66,7 @@ class Sample:
         return {split: self.splits[split] / max(parted, 1) for split in SPLITS[:3]}
 
     def warnings(self) -> list[str]:
-        """Splits whose share is more than five points from what was asked for; of fewer than 100 locations any share is chance."""
+        """Splits whose share is over five points from what was asked for; of fewer than 100 locations any share is chance."""
         if sum(self.splits.values()) < WARN_FROM:
             return []
         return [

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import lru_cache
-from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +99,14 @@ class Searches:
 
     def _sign(self, scene: SourceScene) -> SourceScene:
         bands = {
-            name: replace(band, href=self._signed.get(band.href) or expanduser(band.href)) for name, band in scene.bands.items()
+            name: replace(band, href=self._signed.get(band.href) or _at_home(band.href)) for name, band in scene.bands.items()
         }
         return replace(scene, bands=bands)
+
+
+def _at_home(href: str) -> str:
+    """Undo `without_secrets`, which writes the user's home folder as `~`."""
+    return str(Path(href).expanduser()) if href.startswith("~/") else href
 
 
 def location_boxes(locations: Sequence[Location]) -> list[LonLatBox]:

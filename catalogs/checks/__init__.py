@@ -1,5 +1,7 @@
 """What `catalogs.validate` is made of: one module per thing that is checked.
 
-`documents` (the STAC files and their links), `locations`, `items` (one item's record), `rasters` (one file), `frames` (its
-pixels), `places` (all items of one location), `coverage` (what is there of what was asked for), `texts` (secrets).
+`documents` (the STAC files above the items, and their links), `locations`, `places` (all items of one sensor at one location:
+`items` their records, `rasters` their files, `frames` one band's pixels, `scenes` all bands of an item together), `coverage`
+(what is there of what was asked for), `leftovers` (of a stopped build), `texts` (secrets). `report` holds what is found, `tree`
+reads files wherever they are.
 """

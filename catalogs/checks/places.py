@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +11,11 @@ from catalogs import layout
 from catalogs.bands import find_sensor
 from catalogs.checks.documents import Collected, check_links
 from catalogs.checks.items import BROKEN_RECORD, SHOWN, check_item, difference, item_place, show, unsafe_hrefs
+from catalogs.checks.leftovers import UNLINKED, kind_of_loose
 from catalogs.checks.rasters import Seen, check_file, check_size
 from catalogs.checks.report import Findings, Problem
 from catalogs.checks.scenes import check_pixels
-from catalogs.checks.tree import Tree, check_text
+from catalogs.checks.tree import Tree
 from catalogs.errors import MissingAssetError, UnsafeHrefError
 from catalogs.from_stac import unlink_item
 from catalogs.radiometry import CONSTELLATIONS
@@ -149,7 +150,6 @@ class _PlaceCheck:
         """Look at an item without reading its files."""
         where = item_place(item)
         self._findings.extend(Problem("unsafe-href", where, words) for words in unsafe_hrefs(item))
-        self._check_texts(item)
         if not self._place.is_known:
             self._findings.add("location", where, f"Is of a location that {layout.LOCATIONS} lacks.")
         checksums = {}
@@ -160,7 +160,6 @@ class _PlaceCheck:
 
     def _check_whole(self, item: Mapping[str, Any]) -> None:
         """Check an item and all its files."""
-        self._check_texts(item)
         scene, problems = check_item(item, self._place.location)
         self._findings.extend(problems)
         if not self._place.is_known:
@@ -174,11 +173,6 @@ class _PlaceCheck:
         self._compare_with_others(item["id"], {name: digest for look in seen.values() for name, digest in look.digests.items()})
         pixels = {key: look.pixels for key, look in seen.items() if look.pixels is not None}
         self._findings.extend(check_pixels(scene, pixels, item_place(item)))
-
-    def _check_texts(self, item: Mapping[str, Any]) -> None:
-        """Look for secrets in a row; those of a file are found where it is read."""
-        if not self._place.collected.has_files:
-            check_text("\n".join(_texts(item)), item_place(item), self._findings)
 
     def _note_offset(self, scene: Scene, id_: str) -> None:
         """Keep what has to be the same for all items of one processing version."""
@@ -242,16 +236,6 @@ class _PlaceCheck:
         return self._listings[folder]
 
 
-UNLINKED = "item not linked yet"
-
-
-def kind_of_loose(name: str) -> str:
-    """What a file is that nothing names."""
-    if name.endswith(layout.TEMPORARY):
-        return "temporary file"
-    return UNLINKED if name.endswith(".json") else "file that no item names"
-
-
 def _folder(row: Mapping[str, Any]) -> str | None:
     """Folder of an item, of which some file is in the catalog."""
     return next((posixpath.dirname(asset["href"]) for asset in row["assets"].values() if _is_inside(asset["href"])), None)
@@ -264,15 +248,3 @@ def _is_inside(href: str) -> bool:
     except UnsafeHrefError:
         return False
     return True
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """All texts in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _texts(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _texts(part)

@@ -74,12 +74,13 @@ def build(
     quiet
         Say nothing but errors.
     """
-    from curate.cli.building import run_build
     from curate.build_request import BuildRequest
+    from curate.cli.building import RunOptions, run_build
 
     request = BuildRequest(
-        source=source, sensors=sensor or (), bands=[name.strip() for name in bands.split(",")] if bands else (), seasons=seasons,
-        start=start, end=end, window_days=window_days, max_cloud=max_cloud, max_scene_cloud=max_scene_cloud,
+        source=source, sensors=sensor or (), bands=[name.strip() for name in bands.split(",")] if bands else (),
+        seasons=seasons, start=start, end=end, window_days=window_days, max_cloud=max_cloud, max_scene_cloud=max_scene_cloud,
         max_delta_days=max_delta_days, items=items,
     )  # fmt: skip
-    return run_build(catalog, request, workers=workers, retry_failed=retry_failed, dry_run=dry_run, as_json=json, quiet=quiet)
+    options = RunOptions(workers=workers, retry_failed=retry_failed, dry_run=dry_run, as_json=json, quiet=quiet)
+    return run_build(catalog, request, options)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from curate.assemble import count_reasons
+from curate.build_request import BuildRequest
 from curate.cli.console import emit_json, progress, say
 from curate.errors import SourceUnavailableError
-from curate.build_request import BuildRequest
 from curate.pipeline import Build, BuildSummary
 from curate.sources.protocol import Source
 
@@ -19,27 +20,42 @@ INTERRUPTED = 130
 SKIPPED_SHOWN = 3
 
 
-def run_build(
-    catalog: Path, request: BuildRequest, *, workers: int | None, retry_failed: bool, dry_run: bool, as_json: bool, quiet: bool
-) -> int:
-    """Run a build and tell of it; see `curate.cli.build.build` for the arguments.
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a build is run; none of it changes what it writes."""
+
+    workers: int | None
+    """Threads; by the source where none."""
+    retry_failed: bool
+    """Try again what failed for good."""
+    dry_run: bool
+    """Write nothing."""
+    as_json: bool
+    """Print the outcome as JSON."""
+    quiet: bool
+    """Say nothing."""
+
+
+def run_build(catalog: Path, request: BuildRequest, options: RunOptions) -> int:
+    """Run a build and tell of it.
 
     Returns:
         The exit code: 0 done, though with recorded failures; 4 where a source kept something back; 130 interrupted.
     """
     from curate.sources import open_source
 
-    build = Build.prepare(catalog, request, open_source, dry_run=dry_run)
-    if dry_run:
-        _tell_plan(build, as_json=as_json, quiet=quiet)
+    quiet = options.quiet
+    build = Build.prepare(catalog, request, open_source, dry_run=options.dry_run)
+    if options.dry_run:
+        _tell_plan(build, as_json=options.as_json, quiet=quiet)
         return 0
     say(
         f"Building {len(build.locations)} locations of {catalog} from {build.source.name}: {', '.join(build.wanted.sensors)}.",
         quiet=quiet,
     )
-    count = workers or ((os.cpu_count() or 1) if build.source.simulated else REMOTE_WORKERS)
-    summary = build.run(workers=count, watch=partial(progress, quiet=quiet), retry_failed=retry_failed)
-    if as_json:
+    count = options.workers or ((os.cpu_count() or 1) if build.source.simulated else REMOTE_WORKERS)
+    summary = build.run(workers=count, watch=partial(progress, quiet=quiet), retry_failed=options.retry_failed)
+    if options.as_json:
         emit_json(_as_json(catalog, summary))
     _tell_skipped(build.source, quiet=quiet)
     _tell_outcome(catalog, summary, quiet=quiet)

@@ -107,7 +107,8 @@ def _cut(region: Regions, lonlat: NDArray[np.float64], bend: NDArray[np.float32]
     across, deep = (np.diff(starts, axis=1) * wide[:, None]).ravel(), np.repeat(np.diff(row_starts) * depth, columns.size)
     # Rows follow the shape of their field; crowns and shrubs are not stretched by that of their wood.
     pattern = (u, v) if layout.bend < 1 else straight
-    places = Places(parcel, *pattern, u - left[parcel], v - low[parcel], _has_track(rows, layout.track_every)[row])
+    track = _has_track(rows, layout.track_every)[row]
+    places = Places(parcel, pattern[0], pattern[1], u - left[parcel], v - low[parcel], track)
     key = hash_of(keys[:, None], columns).ravel()
     cover = _covers(region, key, left + across / 2, low + deep / 2)
     return Parcels(key, np.repeat(region.key, key.size), cover, np.repeat(region.lat, key.size), across, deep), places

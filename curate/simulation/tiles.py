@@ -67,16 +67,19 @@ class Tile:
     @property
     def centre(self) -> tuple[float, float]:
         """Longitude (unwrapped around the zone) and latitude, degrees."""
-        lon, lat = self.spread(1)
-        return float(lon[0, 0]), float(lat[0, 0])
+        return _centre_of(self)
 
     def spread(self, count: int, margin: float = 0.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Longitudes and latitudes of `count` x `count` points, edges included, the tile grown by `margin` metres."""
-        if count == 1:
-            return lonlat_of(self.epsg, np.array([[self.left + self.side / 2]]), np.array([[self.top - self.side / 2]]))
         x = np.linspace(self.left - margin, self.left + self.side + margin, count)
         y = np.linspace(self.top + margin, self.top - self.side - margin, count)
         return lonlat_of(self.epsg, *np.meshgrid(x, y))
+
+
+@lru_cache(maxsize=4096)
+def _centre_of(tile: Tile) -> tuple[float, float]:
+    lon, lat = lonlat_of(tile.epsg, np.array(tile.left + tile.side / 2), np.array(tile.top - tile.side / 2))
+    return float(lon), float(lat)
 
 
 def tiles_in(box: LonLatBox) -> list[Tile]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -40,7 +40,7 @@ class Source(Protocol):
     """What the user calls it; enters the recipe, so without secrets."""
     simulated: bool
     """Whether its pixels are rendered rather than measured."""
-    skipped: Mapping[str, str]
+    skipped: dict[str, str]
     """Why an item, by its id, or a document, by its address, is of no use; filled as it is read."""
 
     def sensors(self) -> Sequence[str]:

@@ -45,7 +45,7 @@ PERMANENT = ("401", "403", "404", "410")
 """Answers that another try does not change."""
 SQUARE_TOLERANCE = 1e-6
 _FAILED: set[str] = set()
-"""Files that could not be read in this process: GDAL remembers that they are not there, so the next try goes around its memory."""
+"""Files that could not be read in this process: GDAL remembers them as missing, so the next try goes around it."""
 
 
 @dataclass(slots=True)

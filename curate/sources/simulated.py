@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from curate.simulation.tiles import Tile
     from curate.sources.protocol import LonLatBox, SourceRaster
 
+MOST_CLOUDS = 200_000
+"""Scenes whose cloud cover is remembered."""
 _BASELINES = ("05.10", "05.11")
 
 
@@ -85,6 +87,7 @@ class SimulatedSource:
         self.seed = seed
         self.skipped: Mapping[str, str] = {}
         self._world = World(seed)
+        self._clouds: dict[str, float] = {}
 
     def sensors(self) -> Sequence[str]:
         """Ids of the sensors it has."""
@@ -107,10 +110,10 @@ class SimulatedSource:
         by_tile: dict[Tile, list[Acquisition]] = {}
         for acquisition in acquisitions_in(sensor, box, start, end, seed=self.seed):
             by_tile.setdefault(acquisition.tile, []).append(acquisition)
-        scenes = []
-        for same in by_tile.values():
-            clouds = cloud_percents(same, self.seed) if SENSORS[sensor].mask else [None] * len(same)
-            scenes += [self._scene(each, cloud) for each, cloud in zip(same, clouds, strict=True)]
+        if SENSORS[sensor].mask:
+            for same in by_tile.values():
+                self._judge_clouds(same)
+        scenes = [self._scene(each) for same in by_tile.values() for each in same]
         return sorted(scenes, key=lambda scene: (scene.datetime or scene.start_datetime or EPOCH, scene.id))
 
     @contextmanager
@@ -132,7 +135,14 @@ class SimulatedSource:
         grid, data_type = acquisition.tile.grid(measured.gsd), sensor.mask_type if measured == sensor.mask else sensor.data_type
         yield SimulatedRaster(grid, measured.nodata, data_type, self._world, acquisition, measured.name)
 
-    def _scene(self, acquisition: Acquisition, cloud_percent: float | None) -> SourceScene:
+    def _judge_clouds(self, same: list[Acquisition]) -> None:
+        """Remember the cloud cover of scenes of one tile: neighbouring locations ask for the same ones."""
+        new = [each for each in same if each.id not in self._clouds]
+        if len(self._clouds) > MOST_CLOUDS:
+            self._clouds.clear()
+        self._clouds.update(zip((each.id for each in new), cloud_percents(new, self.seed), strict=True))
+
+    def _scene(self, acquisition: Acquisition) -> SourceScene:
         sensor, flight, tile = SENSORS[acquisition.sensor], acquisition.flight, acquisition.tile
         href = f"simulated://world/{self.seed}/{tile.name}/{acquisition.id}"
         bands = (*sensor.bands, *((sensor.mask,) if sensor.mask else ()))
@@ -143,7 +153,7 @@ class SimulatedSource:
             id=acquisition.id, sensor=sensor.id, footprint=_footprint(_first_of_track(acquisition)),
             bands={band.name: SourceBand(f"{href}/{band.name}", 1, band.scale, band.offset, band.nodata) for band in bands},
             datetime=acquisition.when if flight else None, start_datetime=start, end_datetime=end,
-            epsg=tile.epsg, cloud_percent=cloud_percent, href=href,
+            epsg=tile.epsg, cloud_percent=self._clouds.get(acquisition.id), href=href,
             platform=flight.constellation.satellites[flight.satellite] if flight else None,
             sun_elevation=elevation if optical else None, sun_azimuth=azimuth if optical else None,
             relative_orbit=flight.track + 1 if flight else None, orbit_state="descending" if flight else None,

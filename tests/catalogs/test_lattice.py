@@ -10,7 +10,15 @@ from shapely import from_geojson
 
 from catalogs.errors import ContractError
 from catalogs.lattice import (
-    bounds_in_lattice, footprint, grid_square, mgrs_square, snap, squares_around, to_lonlat, to_utm, utm_epsg,
+    bounds_in_lattice,
+    footprint,
+    grid_square,
+    mgrs_square,
+    snap,
+    squares_around,
+    to_lonlat,
+    to_utm,
+    utm_epsg,
 )  # fmt: skip
 from catalogs.records import Location
 
@@ -42,7 +50,8 @@ def test_squares_agree_with_the_mgrs_library():
 @pytest.mark.parametrize(
     ("lon", "lat", "epsg"),
     [(3.0, 60.0, 32632), (2.99, 60.0, 32631), (3.0, 55.99, 32631), (3.0, 64.0, 32631), (8.9, 78.0, 32631), (9.0, 78.0, 32633),
-     (20.9, 78.0, 32633), (21.0, 78.0, 32635), (33.0, 78.0, 32637), (42.0, 78.0, 32638), (180.0, 10.0, 32601), (-180.0, 10.0, 32601),
+     (20.9, 78.0, 32633), (21.0, 78.0, 32635), (33.0, 78.0, 32637), (42.0, 78.0, 32638), (180.0, 10.0, 32601),
+     (-180.0, 10.0, 32601),
      (179.99, -10.0, 32760), (6.0, 0.0, 32632), (5.99, -0.001, 32731)],
 )  # fmt: skip
 def test_zone_borders_and_exceptions(lon, lat, epsg):
@@ -50,7 +59,7 @@ def test_zone_borders_and_exceptions(lon, lat, epsg):
 
 
 def test_latitudes_beyond_utm_are_refused():
-    with pytest.raises(ContractError, match="Latitude 84.500 is outside UTM, which spans 80 S to 84 N"):
+    with pytest.raises(ContractError, match=r"Latitude 84\.500 is outside UTM, which spans 80 S to 84 N"):
         utm_epsg([2.0, 3.0], [50.0, 84.5])
 
 

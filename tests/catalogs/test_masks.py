@@ -25,5 +25,5 @@ def test_landsat_fill_is_not_clear():
 
 
 def test_another_mask_is_refused():
-    with pytest.raises(ContractError, match="Unknown mask 'fmask'. Expected scl or qa_pixel"):
+    with pytest.raises(ContractError, match=r"Unknown mask 'fmask'. Expected scl or qa_pixel"):
         mask_shares(np.zeros((2, 2), int), "fmask")

@@ -298,6 +298,9 @@ def test_items_are_found_by_links_where_there_is_no_index(folder, catalog, tmp_p
     shutil.copytree(folder, tmp_path / "cat")
     for sensor in SENSORS:
         (tmp_path / "cat" / sensor / "items.parquet").unlink()
+        for path in (tmp_path / "cat" / sensor).rglob("c*.json"):
+            document = json.loads(path.read_text())
+            path.write_text(json.dumps(document | {"links": document["links"][::-1]}))
     opened = open_catalog(tmp_path / "cat")
     assert list(opened.items()) == list(catalog.items())
     assert ids(opened.items(split="val", bbox=(-180, -90, 180, 90), end="2024-01-01")) == ids(catalog.items(split="val"))
