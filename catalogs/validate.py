@@ -16,16 +16,17 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from typing import Any, Protocol
 
-from catalogs import fields, index, layout
+from catalogs import fields, layout
 from catalogs.checks.coverage import check_coverage
 from catalogs.checks.documents import Collected, check_documents
+from catalogs.checks.indexed import checked_rows, location_of
 from catalogs.checks.leftovers import note_leftovers
 from catalogs.checks.locations import check_locations
 from catalogs.checks.places import Place, PlaceFindings, check_place
 from catalogs.checks.report import Findings, Problem, Report
 from catalogs.checks.texts import check_index_texts, check_loose_texts
-from catalogs.checks.tree import BROKEN_TABLE, Tree, Visit
-from catalogs.errors import CatalogUnreachableError, ContractError
+from catalogs.checks.tree import Tree, Visit
+from catalogs.errors import ContractError
 from catalogs.records import Location
 
 __all__ = ["Problem", "Report", "check_catalog"]
@@ -99,7 +100,7 @@ class _Check:
     def run(self) -> Report:
         """Check everything, from the root to the pixels."""
         recipe = self._read_recipe()
-        self._locations = check_locations(self._visit, disjoint=bool(recipe.get("sample", {}).get("no_overlap")))
+        self._locations = check_locations(self._visit, recipe)
         collections = check_documents(self._visit, recipe)
         self._choose_share(collections)
         with self._watch(sum(collected.rows for collected in collections), "Checking") as watcher:
@@ -177,7 +178,8 @@ class _Check:
             pool.shutdown(cancel_futures=True)
 
     def _places(self, collected: Collected) -> Iterator[Place]:
-        for id_, rows in groupby(self._rows(collected), lambda row: str(row["properties"].get(fields.LOCATION))):
+        rows_in_order = checked_rows(self._visit, collected, self._is_drawn, all_drawn=self._share == 1)
+        for id_, rows in groupby(rows_in_order, location_of):
             is_drawn = self._is_drawn(id_)
             self._places_seen += 1
             self._places_unread += not is_drawn
@@ -190,28 +192,6 @@ class _Check:
                 reads_files=is_drawn,
                 settled=self._visit.settled,
             )
-
-    def _rows(self, collected: Collected) -> Iterator[dict[str, Any]]:
-        """Rows of an index, their order and their ids checked."""
-        if not collected.rows:
-            return
-        href = f"{collected.sensor}/{layout.INDEX}"
-        last = ("", "")
-        try:
-            with self._visit.tree.open_parquet(href) as file:
-                for row in index.iter_items(file):
-                    key = (str(row["properties"].get(fields.LOCATION)), str(row["id"]))
-                    if key == last:
-                        self._visit.add("duplicate-id", href, f"Has two rows of item {key[1]}; expected each id once.")
-                    elif key < last:
-                        words = f"Has item {key[1]} after {last[1]}; expected rows sorted by location and id."
-                        self._visit.add("index", href, words)
-                    last = key
-                    yield row
-        except CatalogUnreachableError:
-            raise
-        except BROKEN_TABLE as error:
-            self._visit.add("index", href, f"Cannot be read to its end ({type(error).__name__}: {error}).")
 
     def _compare_offsets(self, sensor: str, version: str, by_offset: Mapping[float, list[str]]) -> None:
         """Note items whose offset differs from what the others of their processing version have."""
@@ -230,6 +210,7 @@ class _Check:
         else:
             left = check_coverage(self._visit, recipe, collections, list(self._locations)) if collections else count
             told += [f"{left} of {count} locations are not built yet."] if left else []
+            told += [] if count else ["No locations are sampled yet: run `curate sample` again."]
         for what, hrefs in sorted(self._visit.findings.loose.items()):
             told.append(f"{len(set(hrefs))} x {what}, first: {min(hrefs)}")
         return [*told, "Run `curate build` on the catalog to finish it; it links or removes what is left."] if told else []

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from curate.sources.protocol import LonLatBox
 
 SQUARE_M, TILE_M = 100_000, 109_800
-FRAME_M = 262_020
+FRAME_M = 270_000
 """Side of a Landsat raster: holds a frame of 192 by 185 km however its track leans."""
 FRAMES, FRAME_HALF_M = 248, 92_500
 """Frames around the globe, and half of one's length along the track."""

@@ -14,7 +14,7 @@ from tests.benchmarks.million import (
     write_theirs,
 )
 
-COUNT = 50_000
+COUNT = 30_000
 
 
 @pytest.mark.slow

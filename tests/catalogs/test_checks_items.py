@@ -87,7 +87,7 @@ ITEMS = [
     (set_offset, "offset", "Its dark pixels contradict its offset 0 "),
     (lambda f: set_offset(f, -0.1, "conflict"), "offset", "were in conflict with its offset when it was built"),
     (state_baseline, "offset", "Its offset is -0.1; processing baseline 03.01 has 0.0"),
-    (set_property("seastars:source_id", f"a {SIGNED}"), "secret", "Holds a signed query"),
+    (set_property("seastars:source_id", f"a {SIGNED}"), "secret", "20230115T105031.json . Holds a signed query"),
 ]
 
 
@@ -130,7 +130,7 @@ def shift_both(item):
         (
             lambda items: items[0]["links"][0].update(href=SIGNED),
             "secret",
-            "sentinel-2-l2a/test-000000_20230115T105031 . Holds a signed query",
+            "items.parquet . Its column links.href holds a signed query",
         ),
         (
             lambda items: items[3]["properties"].update({"seastars:location": "test-000009"}),

@@ -303,6 +303,7 @@ def test_items_are_found_by_links_where_there_is_no_index(folder, catalog, tmp_p
             path.write_text(json.dumps(document | {"links": document["links"][::-1]}))
     opened = open_catalog(tmp_path / "cat")
     assert list(opened.items()) == list(catalog.items())
+    assert list(opened.items(sensor="naip")) == list(catalog.items(sensor="naip"))
     assert ids(opened.items(split="val", bbox=(-180, -90, 180, 90), end="2024-01-01")) == ids(catalog.items(split="val"))
     assert opened.items().table.drop_columns("bbox") == catalog.items().table.drop_columns("bbox")
     assert opened.odc_config() == catalog.odc_config()

@@ -24,8 +24,8 @@ LOCATIONS = make_locations(2, side_m=600)
 def start(folder: Path, *, seasons: int = 1) -> CatalogWriter:
     """What `curate sample` makes, and an opened writer."""
     write_section(folder, "sample", {"seed": 0})
-    write_section(folder, "build", {"sensors": [SENSOR], "seasons": seasons})
     write_locations(folder / layout.LOCATIONS, LOCATIONS)
+    write_section(folder, "build", {"sensors": [SENSOR], "seasons": seasons})
     return CatalogWriter(folder, LOCATIONS, {SENSOR: find_sensor(SENSOR).bands}, description="A catalog for tests.")
 
 
@@ -50,6 +50,13 @@ def test_a_catalog_of_locations_alone_is_not_built_yet(tmp_path):
     report = check_catalog(tmp_path)
     assert report.is_valid
     assert told(report).startswith("2 of 2 locations are not built yet.\nRun `curate build`")
+
+
+def test_a_sample_that_was_stopped_is_not_sampled_yet(tmp_path):
+    write_section(tmp_path, "sample", {"seed": 0})
+    report = check_catalog(tmp_path)
+    assert report.is_valid
+    assert report.unfinished[0] == "No locations are sampled yet: run `curate sample` again."
 
 
 def test_a_build_that_has_not_come_to_a_location_is_unfinished(tmp_path):
@@ -142,7 +149,7 @@ def test_a_catalog_is_valid_whenever_its_build_is_killed_and_ends_the_same(tmp_p
         shutil.rmtree(folder, ignore_errors=True)
         try:
             with monkeypatch.context() as patch:
-                kill_after(patch, count + 3)
+                kill_after(patch, count + 1)
                 build(folder)
         except Killed:
             report = check_catalog(folder)

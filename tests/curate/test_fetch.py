@@ -95,7 +95,7 @@ def hills(x, y):
 def test_another_projection_is_warped_to_where_it_belongs(tmp_path, epsg):
     centre = np.array(PLACE.centre_xy)
     to_source = transformer(32631, epsg)
-    left, top = np.round(np.array(to_source.transform(*centre))) + (-2003, 2004)
+    left, top = np.round(np.array(to_source.transform(*centre))) + np.array((-2003, 2004))
     rows, columns = np.mgrid[:400, :400]
     x, y = transformer(epsg, 32631).transform(left + 10 * columns + 5, top - 10 * rows - 5)
     band = write(tmp_path / "b.tif", hills(x, y).round().astype("uint16"), left=left, top=top, gsd=10, epsg=epsg)

@@ -11,9 +11,9 @@ from catalogs.index import read_items
 from catalogs.locations import write_locations
 from catalogs.recipe import read_recipe, write_section
 from catalogs.testing import make_catalog, make_locations
+from curate.build_request import BuildRequest, read_wanted, resolve_request
 from curate.cli.console import progress
 from curate.errors import CurateError, RecipeError, SourceSensorError, SourceUnavailableError
-from curate.build_request import BuildRequest, read_wanted, resolve_request
 from curate.pipeline import Build
 from curate.sources import open_source
 from tests.trees import tree

@@ -1,6 +1,7 @@
 """Date windows, against counting days by hand."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_seco_dates_are_five_twelve_weeks_apart_with_one_shift_per_location():
         windows = plan.windows(f"a-{number:06d}")
         middles = [window.start + (window.end - window.start) / 2 for window in windows]
         assert {window.end - window.start for window in windows} == {timedelta(days=15)}
-        assert {b - a for a, b in zip(middles, middles[1:], strict=False)} == {timedelta(weeks=12)}
+        assert {b - a for a, b in pairwise(middles)} == {timedelta(weeks=12)}
         assert plan.span[0] <= windows[0].start
         assert windows[-1].end <= plan.span[1]
         shifts.add((datetime(2023, 1, 1, tzinfo=UTC) - middles[-1]).days)
