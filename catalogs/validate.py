@@ -210,7 +210,7 @@ class _Check:
         else:
             left = check_coverage(self._visit, recipe, collections, list(self._locations)) if collections else count
             told += [f"{left} of {count} locations are not built yet."] if left else []
-            told += [] if count else ["No locations are sampled yet: run `curate sample` again."]
+            told += [] if count or collections else ["No locations are sampled yet: run `curate sample` again."]
         for what, hrefs in sorted(self._visit.findings.loose.items()):
             told.append(f"{len(set(hrefs))} x {what}, first: {min(hrefs)}")
         return [*told, "Run `curate build` on the catalog to finish it; it links or removes what is left."] if told else []

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalogs import layout
+from catalogs.checks.items import BROKEN_RECORD
 from catalogs.checks.report import Findings
 from catalogs.checks.tree import BROKEN_TABLE, Visit
 from catalogs.errors import CatalogUnreachableError, ContractError, MissingAssetError
@@ -37,39 +38,50 @@ def check_locations(visit: Visit, recipe: Mapping[str, Any]) -> dict[str, Locati
     Returns:
         All locations by id; none in place of one that breaks the contract.
     """
+    table = _read_table(visit, recipe)
+    if table is None:
+        return {}
+    found: dict[str, Location | None] = {}
+    for id_, split, epsg, *bounds in zip(*(table[name].to_pylist() for name in NEEDED), strict=True):
+        if id_ in found:
+            visit.add("location", id_, f"Has two rows in {layout.LOCATIONS}; expected each id once.")
+        else:
+            found[id_] = _read_location(visit, id_, split, epsg, bounds)
+    visit.findings.checked["locations"] = len(table)
+    whole = [location for location in found.values() if location is not None]
+    if len(whole) == len(table):
+        _check_columns(table, whole, visit.findings)
+    _check_squares(whole, visit.findings, disjoint=bool(recipe.get("sample", {}).get("no_overlap")))
+    return found
+
+
+def _read_table(visit: Visit, recipe: Mapping[str, Any]) -> pa.Table | None:
+    """The rows; none, and mostly a problem, where they cannot be read."""
     try:
-        table = read_locations_table(io.BytesIO(visit.tree.read(layout.LOCATIONS)))
-        rows = list(zip(*(table[name].to_pylist() for name in NEEDED), strict=True))
+        return read_locations_table(io.BytesIO(visit.tree.read(layout.LOCATIONS)))
     except MissingAssetError:
         if "build" in recipe or "sample" not in recipe:
             visit.add("missing-file", layout.LOCATIONS, "Is not there; expected what was sampled.")
-        return {}
     except CatalogUnreachableError:
         raise
     except (ContractError, *BROKEN_TABLE) as error:
         visit.add("location", layout.LOCATIONS, f"Cannot be read: {error}")
-        return {}
-    visit.findings.checked["locations"] = len(rows)
-    found: dict[str, Location | None] = {}
-    for id_, split, epsg, *bounds in rows:
-        if id_ in found:
-            visit.add("location", id_, f"Has two rows in {layout.LOCATIONS}; expected each id once.")
-        try:
-            left, bottom, right, top = bounds
-            found.setdefault(id_, Location(id_, epsg, (left, bottom, right, top), split))
-        except ContractError as error:
-            found[id_] = None
-            visit.add("location", id_, str(error))
-    for location in found.values():
-        if location is not None and not _is_on_earth(location):
-            found[location.id] = None
-            words = f"Lies at {location.bounds} of EPSG:{location.epsg}"
-            visit.add("location", location.id, f"{words}; expected eastings of 100 to 900 km, northings under 10,000 km.")
-    whole = [location for location in found.values() if location is not None]
-    if len(whole) == len(rows):
-        _check_columns(table, whole, visit.findings)
-    _check_squares(whole, visit.findings, disjoint=bool(recipe.get("sample", {}).get("no_overlap")))
-    return found
+    return None
+
+
+def _read_location(visit: Visit, *row: Any) -> Location | None:
+    """One row; none, and a problem, where it breaks the contract."""
+    id_, split, epsg, (left, bottom, right, top) = row
+    try:
+        location = Location(id_, epsg, (left, bottom, right, top), split)
+    except BROKEN_RECORD as error:
+        visit.add("location", str(id_), str(error))
+        return None
+    if _is_on_earth(location):
+        return location
+    words = f"Lies at {location.bounds} of EPSG:{location.epsg}"
+    visit.add("location", location.id, f"{words}; expected eastings of 100 to 900 km, northings under 10,000 km.")
+    return None
 
 
 def _is_on_earth(location: Location) -> bool:

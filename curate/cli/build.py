@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 
 def build(
@@ -27,52 +25,36 @@ def build(
     retry_failed: bool = False,
     dry_run: bool = False,
     json: bool = False,
-    quiet: Annotated[bool, Parameter(negative="")] = False,
+    quiet: bool = False,
 ) -> int:
     """Find scenes for every location of a catalog, choose clear ones, fetch their pixels and write items.
 
     Running it again continues where it stopped; flags that are left out are taken from the catalog's recipe.
 
-    curate build data/france --source simulated --seasons 4
+        curate build data/france --source simulated --seasons 4
 
-    Parameters
-    ----------
-    catalog
-        A folder that `curate sample` made.
-    source
-        Where scenes come from: `earth-search` (the default; no account), `simulated`, a STAC API's address, or the path or
-        address of a static STAC catalog.
-    sensor
-        A sensor, such as `sentinel-2-l2a` (the default); repeat it for pairs: then each season holds the clear acquisitions
-        nearest to each other in time.
-    bands
-        Names of bands, such as `B02,B03,B04,B08`; all of the sensor where left out.
-    seasons
-        How many equal windows start to end is split into (4), one scene each; or `seco`: five dates, twelve weeks apart.
-    start
-        First day, `2023-01-01`; a year before the end where left out.
-    end
-        First day after the last one; four weeks ago where left out.
-    window_days
-        Width of a window about the middle of each season; the whole season where left out.
-    max_cloud
-        Greatest share of a square that may be cloud, shadow or fill, percent (10).
-    max_scene_cloud
-        Greatest cloud cover of a whole scene, percent (100): fewer candidates to look at.
-    max_delta_days
-        Greatest time between the sensors of one season, days; no limit where left out.
-    items
-        `json`: a file per item and an index; `parquet`: the index alone, for more than 50,000 items (then the default).
-    workers
-        How many threads fetch and write; 16 where scenes are remote, else one per core.
-    retry_failed
-        Try again what could not be completed; what a source kept back is tried again anyway.
-    dry_run
-        Say what would be done, and write nothing.
-    json
-        Print the outcome as one JSON object.
-    quiet
-        Say nothing but errors.
+    Args:
+        catalog: A folder that `curate sample` made.
+        source: Where scenes come from: `earth-search` (the default; no account), `simulated`, a STAC API's address, or the
+            path or address of a static STAC catalog.
+        sensor: A sensor, such as `sentinel-2-l2a` (the default); repeat it for pairs: then each season holds the clear
+            acquisitions nearest to each other in time.
+        bands: Names of bands, such as `B02,B03,B04,B08`; all of the sensor where left out.
+        seasons: How many equal windows start to end is split into (4), one scene each; or `seco`: five dates, twelve weeks
+            apart.
+        start: First day, `2023-01-01`; a year before the end where left out.
+        end: First day after the last one; four weeks ago where left out.
+        window_days: Width of a window about the middle of each season; the whole season where left out.
+        max_cloud: Greatest share of a square that may be cloud, shadow or fill, percent (10).
+        max_scene_cloud: Greatest cloud cover of a whole scene, percent (100): fewer candidates to look at.
+        max_delta_days: Greatest time between the sensors of one season, days; no limit where left out.
+        items: `json`: a file per item and an index; `parquet`: the index alone, for more than 50,000 items (then the
+            default).
+        workers: How many threads fetch and write; 16 where scenes are remote, else one per core.
+        retry_failed: Try again what could not be completed; what a source kept back is tried again anyway.
+        dry_run: Say what would be done, and write nothing.
+        json: Print the outcome as one JSON object.
+        quiet: Say nothing but errors.
     """
     from curate.build_request import BuildRequest
     from curate.cli.building import RunOptions, run_build

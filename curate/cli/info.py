@@ -9,14 +9,11 @@ def info(catalog: str, *, json: bool = False) -> None:
     Bands that were asked for and that the source lacks are named. Nothing but the indexes is read, so a million items take
     seconds.
 
-    curate info data/demo
+        curate info data/demo
 
-    Parameters
-    ----------
-    catalog
-        A catalog's folder, or its `http(s)://` or `s3://` address.
-    json
-        Print the summary as one JSON object.
+    Args:
+        catalog: A catalog's folder, or its `http(s)://` or `s3://` address.
+        json: Print the summary as one JSON object.
     """
     from curate.cli.console import emit, emit_json
     from curate.cli.summary_lines import summary_lines

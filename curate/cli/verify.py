@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
 
-from cyclopts import Parameter
-
-
-def verify(
-    catalog: str, *, deep: bool = False, json: bool = False, quiet: Annotated[bool, Parameter(negative="")] = False
-) -> int:
+def verify(catalog: str, *, deep: bool = False, json: bool = False, quiet: bool = False) -> int:
     """Check that a catalog is what it says: documents, links, index, records, files and pixels.
 
     Found are missing, truncated and altered files, broken links, items that are not on their location's grid, blank,
     constant and saturated frames, equal pixels under two dates, wrong offsets, hrefs that leave the catalog, and secrets. What
     a stopped build has left is told, and is no error. The exit code is 3 where the catalog is not valid.
 
-    curate verify data/demo
+        curate verify data/demo
 
-    Parameters
-    ----------
-    catalog
-        A catalog's folder, or its `http(s)://` or `s3://` address.
-    deep
-        Read every file, every pixel. Otherwise, of a catalog of more than 20,000 files (2,000 behind an address), a sample is
-        read, the same every time; the others are looked for.
-    json
-        Print the report as one JSON object.
-    quiet
-        Say nothing where the catalog is valid, and show no progress.
+    Args:
+        catalog: A catalog's folder, or its `http(s)://` or `s3://` address.
+        deep: Read every file, every pixel. Otherwise, of a catalog of more than 20,000 files (2,000 behind an address), a
+            sample is read, the same every time; the others are looked for.
+        json: Print the report as one JSON object.
+        quiet: Say nothing where the catalog is valid, and show no progress.
     """
     from curate.cli.verifying import run_verify
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import rasterio
 
-from catalogs import Scene, find_sensor, open_catalog, stores
+from catalogs import Scene, files, find_sensor, open_catalog, stores
 from catalogs.errors import (
     CatalogUnreachableError,
     ContractError,
@@ -292,6 +292,20 @@ def test_a_catalog_behind_a_web_server_reads_the_same(folder, catalog):
         absent = replace(missing, rasters=tuple(replace(raster, href="31TCJ/no/x.tif") for raster in missing.rasters))
         with pytest.raises(MissingAssetError, match=r"31TCJ/no/x\.tif is not there"):
             opened.read(absent)
+
+
+def test_a_catalog_in_an_object_store_reads_the_same(folder, catalog, monkeypatch):
+    with serve_files(folder.parent.parent) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+        monkeypatch.setenv("AWS_REGION", "eu-west-1")
+        files._store.cache_clear()
+        opened = open_catalog(f"s3://{folder.parent.name}/cat")
+        assert opened.recipe == catalog.recipe
+        assert list(opened.items(season=0)) == list(catalog.items(season=0))
+        scene = opened.items(sensor="naip")[0]
+        assert (opened.read(scene) == catalog.read(scene)).all()
+    files._store.cache_clear()
 
 
 def test_items_are_found_by_links_where_there_is_no_index(folder, catalog, tmp_path):

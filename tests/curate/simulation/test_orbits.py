@@ -13,7 +13,7 @@ from curate.simulation.sun import EPOCH, day_of, sun_angles
         (datetime(2023, 6, 21, 12, 0, tzinfo=UTC), 2.35, 48.85, 64.5, 184.1),
         (datetime(2023, 12, 22, 12, 0, tzinfo=UTC), 0.0, 0.0, 66.6, 180.8),
         (datetime(2024, 3, 20, 12, 7, tzinfo=UTC), 0.0, 0.0, 89.8, None),
-        (datetime(2023, 6, 21, 2, 0, tzinfo=UTC), 151.2, -33.9, 32.7, 358.1),
+        (datetime(2023, 6, 21, 2, 0, tzinfo=UTC), 151.2, -33.9, 32.7, 359.2),
     ],
 )
 def test_the_sun_stands_where_the_almanac_has_it(when, lon, lat, elevation, azimuth):
