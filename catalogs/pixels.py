@@ -106,6 +106,12 @@ def multihash(content: bytes) -> str:
     return SHA256_MULTIHASH + hashlib.sha256(content).hexdigest()
 
 
+def multihash_file(path: Path) -> str:
+    """As `multihash`, of a file of any size."""
+    with path.open("rb") as file:
+        return SHA256_MULTIHASH + hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def is_disk_full(error: OSError) -> bool:
     """Whether writing failed because there is no room."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -38,7 +38,6 @@ REMOTE_FILES_READ = 2_000
 REMOTE_WORKERS = 16
 AHEAD = 8
 """Locations handed out per worker, so that memory stays bounded."""
-JOURNAL = f"{layout.WORK}/journal.jsonl"
 
 
 class Watcher(Protocol):
@@ -75,7 +74,7 @@ def check_catalog(href: str | os.PathLike[str], *, deep: bool = False, watch: Wa
 
     tree = Tree.at(os.fspath(href))
     tree.check_ours()
-    visit = Visit(tree, Findings(), settled=not tree.exists(JOURNAL))
+    visit = Visit(tree, Findings(), settled=tree.is_settled())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # such a file lies on another grid, which is told
         return _Check(visit, deep=deep, watch=watch or _unwatched).run()

@@ -25,7 +25,7 @@ from catalogs.bands import Sensor, find_sensor
 from catalogs.failures import read_failures, write_failures
 from catalogs.index import extent, folders, items_schema, merge_items, read_items
 from catalogs.journal import Entry, Failure, Journal
-from catalogs.pixels import multihash, write_raster, write_whole
+from catalogs.pixels import multihash_file, write_raster, write_whole
 from catalogs.records import Band, Grid, Location, Raster, Scene, SourceWindow
 from catalogs.to_stac import catalog_to_stac, collection_to_stac, link_item, scene_to_item, square_to_stac
 
@@ -212,7 +212,7 @@ class CatalogWriter:
                 interval=interval,
                 children=squares,
                 notices=notices,
-                index_checksum=multihash(index.read_bytes()),
+                index_checksum=multihash_file(index),
             ),
         )
 
@@ -258,7 +258,7 @@ class CatalogWriter:
         for sensor in self._schemas:
             index = self._folder / sensor / layout.INDEX
             if index.exists():
-                known.update(folder.rpartition("/")[2] for folder in folders(index)["folder"].to_pylist())
+                known.update(pc.unique(pq.read_table(index, columns=[fields.LOCATION])[fields.LOCATION]).to_pylist())
         return known
 
 

@@ -183,7 +183,7 @@ def summarize(href: str) -> CatalogSummary:
         complete=complete,
         incomplete=incomplete,
         unbuilt=unbuilt,
-        stopped=tree.exists(f"{layout.WORK}/journal.jsonl"),
+        stopped=not tree.is_settled(),
         sensors=sensors,
         failures=_failures(failures),
         recipe=recipe,

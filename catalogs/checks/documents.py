@@ -150,10 +150,22 @@ def _check_collection(visit: Visit, sensor: str, *, is_linked: bool) -> Collecte
         if document.get("id") != sensor or sensor not in SENSORS:
             known = ", ".join(SENSORS)
             visit.add("schema", href, f"Has id {document.get('id')!r} in folder {sensor}; expected one of {known} in its own.")
+    for key, asset in document.get("assets", {}).items():
+        _check_inside(visit, href, key, str(asset.get("href")))
     for square in links_to(document, href, "child"):
         _check_square(visit, square, href, collected)
     _check_index(visit, collected, document)
     return collected
+
+
+def _check_inside(visit: Visit, document: str, key: str, href: str) -> None:
+    """Check that an asset of a collection stays in the catalog."""
+    try:
+        beside(document, href)
+    except UnsafeHrefError:
+        visit.add(
+            "unsafe-href", document, f"Its asset {key} is {href!r}, which leaves the catalog; expected a relative href within."
+        )
 
 
 def _check_square(visit: Visit, href: str, parent: str, collected: Collected) -> None:

@@ -42,11 +42,11 @@ def check_locations(visit: Visit, recipe: Mapping[str, Any]) -> dict[str, Locati
     if table is None:
         return {}
     found: dict[str, Location | None] = {}
-    for id_, split, epsg, *bounds in zip(*(table[name].to_pylist() for name in NEEDED), strict=True):
+    for id_, split, *square in zip(*(table[name].to_pylist() for name in NEEDED), strict=True):
         if id_ in found:
             visit.add("location", id_, f"Has two rows in {layout.LOCATIONS}; expected each id once.")
         else:
-            found[id_] = _read_location(visit, id_, split, epsg, bounds)
+            found[id_] = _read_location(visit, id_, split, square)
     visit.findings.checked["locations"] = len(table)
     whole = [location for location in found.values() if location is not None]
     if len(whole) == len(table):
@@ -69,9 +69,9 @@ def _read_table(visit: Visit, recipe: Mapping[str, Any]) -> pa.Table | None:
     return None
 
 
-def _read_location(visit: Visit, *row: Any) -> Location | None:
+def _read_location(visit: Visit, id_: str, split: str, square: Sequence[int]) -> Location | None:
     """One row; none, and a problem, where it breaks the contract."""
-    id_, split, epsg, (left, bottom, right, top) = row
+    epsg, left, bottom, right, top = square
     try:
         location = Location(id_, epsg, (left, bottom, right, top), split)
     except BROKEN_RECORD as error:

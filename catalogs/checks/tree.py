@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalogs import files, layout
 from catalogs.checks.report import Findings
-from catalogs.errors import MissingAssetError, NotACatalogError
+from catalogs.errors import CatalogUnreachableError, MissingAssetError, NotACatalogError
 from catalogs.secrets import secret_kind, without_secrets
 
 if TYPE_CHECKING:
@@ -91,6 +91,17 @@ class Tree:
                 return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
         except (FileNotFoundError, NotADirectoryError):
             return {}
+
+    def is_settled(self) -> bool:
+        """Whether the last run reached its end: no journal waits to be taken in.
+
+        A server that refuses the journal has none to show: many keep hidden files to themselves, and object stores that do
+        not list refuse what is absent.
+        """
+        try:
+            return not self.exists(f"{layout.WORK}/journal.jsonl")
+        except CatalogUnreachableError:
+            return True
 
     def check_ours(self) -> None:
         """Refuse an address that holds nothing of a catalog.

@@ -18,7 +18,8 @@ SHORT = {
 
 def summary_lines(summary: CatalogSummary) -> Iterator[str]:
     """Everything that `curate info` tells."""
-    yield f"{summary.name}: {summary.locations:,} locations, {summary.items:,} items, {size_words(summary.size)}"
+    counts = f"{counted(summary.locations, 'location')}, {counted(summary.items, 'item')}"
+    yield f"{summary.name}: {counts}, {size_words(summary.size)}"
     if summary.simulated:
         share = "all" if summary.simulated == summary.items else f"{summary.simulated:,} of {summary.items:,}"
         yield f"SIMULATED: {share} items are rendered from a made-up landscape, not measured."
@@ -45,6 +46,16 @@ def size_words(size: float) -> str:
     return f"{size:.1f} {UNITS[unit]}" if unit else f"{size:.0f} {UNITS[0]}"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things.
+
+    Examples:
+        >>> counted(1, "item"), counted(1200, "item")
+        ('1 item', '1,200 items')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _line(label: str, value: str, indent: int = 0) -> str:
     return f"{' ' * indent}{label:<{LABEL_WIDTH - indent}} {value}".rstrip()
 
@@ -59,12 +70,11 @@ def _location_lines(summary: CatalogSummary) -> Iterator[str]:
 def _sensor_lines(sensor: SensorSummary) -> Iterator[str]:
     yield sensor.sensor
     dates = f", {sensor.first:%Y-%m-%d} to {sensor.last:%Y-%m-%d}" if sensor.first and sensor.last else ""
-    yield _line("items", f"{sensor.items:,} of {sensor.locations:,} locations{dates}", 2)
+    yield _line("items", f"{sensor.items:,} of {counted(sensor.locations, 'location')}{dates}", 2)
     yield _line("seasons", _pairs(sensor.seasons), 2)
     yield _line("splits", _pairs(sensor.splits), 2)
-    yield _line(
-        "size", f"{size_words(sensor.size)}: {', '.join(f'{key} {size_words(size)}' for key, size in sensor.sizes.items())}", 2
-    )
+    sizes = ", ".join(f"{key} {size_words(size)}" for key, size in sensor.sizes.items() if size)
+    yield _line("size", f"{size_words(sensor.size)}: {sizes}", 2)
     if sensor.cloud_percent:
         cloud = sensor.cloud_percent
         yield _line("cloud", f"{cloud.least:.1f} % least, {cloud.median:.1f} % median, {cloud.most:.1f} % most", 2)
@@ -87,7 +97,7 @@ def _failure_lines(summary: CatalogSummary) -> Iterator[str]:
     if not summary.failures:
         yield _line("failures", "none")
     for failure in summary.failures:
-        yield _line("failures", f"{failure.count:,} x {failure.reason}, at {failure.locations:,} locations")
+        yield _line("failures", f"{failure.count:,} x {failure.reason}, at {counted(failure.locations, 'location')}")
         yield _line("", f"for example: {failure.example}")
 
 

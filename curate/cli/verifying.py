@@ -9,6 +9,7 @@ from itertools import groupby
 from catalogs.checks.report import REMEDIES
 from catalogs.validate import Report, check_catalog
 from curate.cli.console import emit, emit_json, progress, say
+from curate.cli.summary_lines import counted
 
 NOT_VALID = 3
 SHOWN = 5
@@ -35,7 +36,7 @@ def run_verify(catalog: str, *, deep: bool, as_json: bool, quiet: bool) -> int:
 def report_lines(report: Report) -> Iterator[str]:
     """A report for people: what was checked, problems by kind, notes."""
     count = sum(report.counts.values())
-    verdict = "is valid" if report.is_valid else f"is not valid: {count} problem{'s' if count > 1 else ''}"
+    verdict = "is valid" if report.is_valid else f"is not valid: {counted(count, 'problem')}"
     yield f"{report.catalog} {verdict}. Checked {checked_words(report)}."
     for kind, problems in groupby(report.problems, key=lambda problem: problem.kind):
         yield ""
@@ -57,6 +58,6 @@ def report_lines(report: Report) -> Iterator[str]:
 def checked_words(report: Report) -> str:
     """What was checked: `60 locations, 240 items, 960 of 960 files read, 310 documents`."""
     checked = report.checked
-    files = f"{checked.get('assets read', 0):,} of {checked.get('assets', 0):,} files read"
-    counts = [f"{checked.get(name, 0):,} {name}" for name in ("locations", "items")]
-    return ", ".join([*counts, files, f"{checked.get('pixels', 0):,} pixels", f"{checked.get('documents', 0):,} documents"])
+    counts = [counted(checked.get(f"{noun}s", 0), noun) for noun in ("location", "item")]
+    read = f"{checked.get('assets read', 0):,} of {counted(checked.get('assets', 0), 'file')} read"
+    return ", ".join([*counts, read, *(counted(checked.get(f"{noun}s", 0), noun) for noun in ("pixel", "document"))])

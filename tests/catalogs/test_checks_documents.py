@@ -56,6 +56,11 @@ def unlink(folder):
 
 
 DOCUMENTS = [
+    (
+        lambda f: edit_json(collection_path(f), lambda d: d["assets"].update(thumbnail={"href": "../../a.png"})),
+        "unsafe-href",
+        "Its asset thumbnail is '../../a.png', which leaves the catalog",
+    ),
     (save_search, "secret", "search/31TCJ.json.gz . Holds a signed query"),
     (lambda f: (f / layout.CATALOG).unlink(), "missing-file", "catalog.json . Is not there, though sentinel-2-l2a has items"),
     (lambda f: (f / layout.RECIPE).unlink(), "missing-file", "recipe.json"),

@@ -1,5 +1,6 @@
 """A catalog as it stands is shareable: moved, zipped, behind a plain web server, it opens, verifies and reads."""
 
+import os
 import shutil
 import threading
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
-from catalogs import open_catalog
+from catalogs import files, open_catalog
 from catalogs.errors import CatalogUnreachableError, NotACatalogError
 from catalogs.testing import make_catalog, make_locations
 from catalogs.validate import check_catalog
@@ -20,6 +21,7 @@ from tests.catalogs.damage import (
     alter_asset,
     asset_path,
     edit_json,
+    edit_rows,
     index_of,
     item_path,
     messages,
@@ -41,9 +43,18 @@ class Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+class Guarded(Quiet):
+    """One that keeps hidden files to itself."""
+
+    def send_head(self):
+        if "/." in self.path:
+            return self.send_error(403)
+        return super().send_head()
+
+
 @contextmanager
-def serve_plainly(folder):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+def serve_plainly(folder, handler=Quiet):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=folder))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -98,6 +109,11 @@ def test_a_catalog_behind_a_plain_web_server_is_the_same(original, serve):
         assert check_catalog(f"{address}/{original.name}/catalog.json").is_valid
 
 
+def test_a_server_that_keeps_hidden_files_to_itself_is_no_hindrance(original):
+    with serve_plainly(original, Guarded) as address:
+        assert_same(address, original)
+
+
 def remove_item(folder):
     item_path(folder).unlink()
 
@@ -127,12 +143,17 @@ def test_faults_are_found_through_a_web_server_too(catalog):
             assert set(report.counts) == {kind}, messages(report)
 
 
-def test_an_asset_that_leaves_the_catalog_is_not_fetched(catalog):
-    asset = asset_path(catalog)
-    outside = asset.rename(catalog.parent / "outside.tif")
+def test_nothing_outside_the_catalog_is_read(catalog, monkeypatch):
     edit_json(item_path(catalog), lambda item: item["assets"]["10m"].update(href="../../../../outside.tif"))
-    outside.chmod(0o000)
-    assert "unsafe-href" in check_catalog(catalog).counts
+    edit_json(square_path(catalog), lambda square: square["links"].append({"rel": "item", "href": "../../../outside.json"}))
+    edit_rows(catalog, lambda items: items[2]["assets"]["scl"].update(href="/etc/passwd"))
+    asset_path(catalog).rename(catalog.parent / "outside.tif")
+    opened = []
+    read = files.read_bytes
+    monkeypatch.setattr(files, "read_bytes", lambda href: opened.append(href) or read(href))
+    assert check_catalog(catalog).counts["unsafe-href"] >= 2
+    assert len(opened) > 20
+    assert [href for href in opened if not os.path.realpath(href).startswith(f"{catalog}/")] == []
 
 
 def test_a_server_that_does_not_answer_is_told_without_a_traceback():

@@ -150,7 +150,7 @@ def test_the_text_says_it_all(partial):
         "  cloud     0.0 % least, 3.0 % median, 6.0 % most",
         "  licence   CC0-1.0",
         "  notice    Contains modified Copernicus Sentinel data 2023. Places: GeoNames.",
-        "failures    1 x not-clear, at 1 locations",
+        "failures    1 x not-clear, at 1 location",
         "            for example: The clearest of 14 candidates has 23 %. Raise --max-cloud.",
         "sample      region france, seed 7",
         "build       source earth-search, seasons 2",
