@@ -74,7 +74,7 @@ def attire_of(parcels: Parcels, day: float) -> Attire:
         mine = np.flatnonzero(parcels.cover == cover)
         part = _Season(*(getattr(season, name)[mine] for name in _Season.__slots__))
         green[mine], dry[mine] = curve(part)
-    mild = 1 - smooth_step(8.0, 38.0, np.abs(parcels.lat))
+    mild = _mildness(parcels)
     green = np.clip(green * (1 - mild) + mild * 0.5 * (green + draw(season.key, "rain", 0.15, 0.7)), 0.02, 0.95)
     dry = np.clip(dry, 0, 0.95 - green)
     ground = _with_soil(parcels, green, dry, day)
@@ -87,6 +87,11 @@ def attire_of(parcels: Parcels, day: float) -> Attire:
         (draw(parcels.region_key, "algae", 0, 0.09) * season.rise(200, 20) * (1 - season.rise(335, 20))).astype(np.float32),
         _albedo(parcels, day).astype(np.float32), _contrast(parcels, day).astype(np.float32),
     )  # fmt: skip
+
+
+def _mildness(parcels: Parcels) -> Curve:
+    """How little the seasons differ: 1 at the equator, 0 from 38 degrees on."""
+    return 1 - smooth_step(8.0, 38.0, np.abs(parcels.lat))
 
 
 def _season(parcels: Parcels, day: float) -> _Season:
@@ -118,6 +123,7 @@ def _contrast(parcels: Parcels, day: float) -> Curve:
 def _trees(parcels: Parcels, season: _Season) -> NDArray[np.float64]:
     evergreen = (parcels.cover == covers.ORCHARD) & (draw(parcels.region_key, "evergreen") < 0.35)
     leaf = season.rise(166, 6) * (1 - season.rise(352 - 0.6 * season.late, 7))
+    leaf = leaf + 0.9 * _mildness(parcels) * (1 - leaf)
     dense = draw(parcels.key, "canopy", 0.85, 1.1)
     leaf = np.where(evergreen, 0.62, leaf * dense * draw(parcels.region_key, "canopy", 0.5, 1.1))
     twigs = 0.58 * (1 - np.minimum(leaf, 1))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from curate.simulation.parcels import Parcels, Places
 
 TREE, PAVED, TILED, FLAT, POND, TONE, VIGOUR = range(7)
+BLOCK_M = 66.0
+"""Depth of a block of houses between two streets."""
 Values = Any
 """float32 array of one value per cell, or something that broadcasts to it."""
 
@@ -161,18 +163,13 @@ def residential(plot: Plot, out: Surface) -> None:
     """Streets around blocks; houses in two rows of lots, gardens with trees."""
     street = plot.draw_region("street", 4.5, 7.0)
     beside = np.where(plot.draw("side street", 0, 1) < 0.6, plot.a, np.float32(1e3))
-    out[PAVED] = np.maximum(plot.covered(plot.b, street), plot.covered(beside, street))
-    depth = plot.parcels.depth[plot.parcel]
-    upper = plot.b > depth / 2
-    inner = np.where(upper, depth - plot.b, plot.b - street)
-    lot_m = plot.draw_region("lot", 19, 30)
-    lot = np.floor(plot.a / lot_m)
-    key = hash_of(plot.parcels.key[plot.parcel], lot.astype(np.int64) * 2 + upper)
-    size = plot.draw_region("house", 4.0, 7.5)
-    half_u, half_v = (size + 3.5 * uniform(hash_of(key, k)).astype(np.float32) for k in (1, 2))
-    du, dv = np.abs(plot.a - (lot + np.float32(0.5)) * lot_m), np.abs(inner - 13)
-    built = uniform(hash_of(key, 3)) < plot.draw_region("built", 0.55, 0.95)
-    roof = np.minimum(plot.covered(du, half_u), plot.covered(dv, half_v)) * built * (1 - out[PAVED])
+    depth = np.take(plot.parcels.depth / np.maximum(np.rint(plot.parcels.depth / BLOCK_M), 1), plot.parcel)
+    block = np.floor(plot.b / depth)
+    into = plot.b - block * depth
+    out[PAVED] = np.maximum(plot.covered(into, street), plot.covered(beside, street))
+    upper = into > depth / 2
+    roof, key = _houses(plot, np.where(upper, depth - into, into - street), block * 2 + upper)
+    roof *= 1 - out[PAVED]
     tiled = plot.draw_region("tiled", 0.15, 0.85) > uniform(hash_of(key, 4))
     out[TILED], out[FLAT] = roof * tiled, roof * ~tiled
     leafy = plot.noise(17, "garden") + 0.5 * plot.noise(60, "park") + plot.draw_region("leafy", -0.3, 0.55)
@@ -180,6 +177,18 @@ def residential(plot: Plot, out: Surface) -> None:
     out[VIGOUR] = 0.8 * plot.noise(22, "lawn")
     worn = plot.draw_region("roofs", 0.4, 1.0)
     out[TONE] *= np.where(roof > 0.5, worn * (0.75 + 0.5 * uniform(hash_of(key, 5))), 1)
+
+
+def _houses(plot: Plot, inner: Values, row: Values) -> tuple[Values, NDArray[np.uint32]]:
+    """Share of a cell under the house of its lot, and the lot's own key; `inner` is the distance from the street."""
+    lot_m = plot.draw_region("lot", 19, 30)
+    lot = np.floor(plot.a / lot_m)
+    key = hash_of(plot.parcels.key[plot.parcel], lot, row)
+    size = plot.draw_region("house", 4.0, 7.5)
+    half_u, half_v = (size + 3.5 * uniform(hash_of(key, k)).astype(np.float32) for k in (1, 2))
+    du, dv = np.abs(plot.a - (lot + np.float32(0.5)) * lot_m), np.abs(inner - 13)
+    built = uniform(hash_of(key, 3)) < plot.draw_region("built", 0.55, 0.95)
+    return np.minimum(plot.covered(du, half_u), plot.covered(dv, half_v)) * built, key
 
 
 def industrial(plot: Plot, out: Surface) -> None:

@@ -35,7 +35,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_the_example_of_the_help_works_as_it_stands(tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         main(["sample", "--help"])
-    example = next(line.strip() for line in capsys.readouterr().out.splitlines() if line.startswith("curate sample --region"))
+    example = next(line.strip() for line in capsys.readouterr().out.splitlines() if "curate sample --region" in line)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:
         main(example.split()[1:])

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from catalogs.lattice import to_utm
 from curate.simulation.acquisitions import acquisition_named, acquisitions_in, acquisitions_of
 from curate.simulation.atmosphere import CLOUD_MARGIN, cloud_margin, cloud_percents
 from curate.simulation.ground import Cells, earth_centred, nodes_around
@@ -33,13 +34,12 @@ def test_clouds_cover_from_nothing_to_all_of_the_sky_and_more_of_it_in_winter():
 
 
 def test_the_stated_cloud_cover_is_about_that_of_the_whole_scene():
-    chosen = scenes(start=(2023, 5, 1), end=(2023, 7, 1))
-    whole = Cells(32631, 600.0, 399_960, 5_500_020, 183, 183)
-    world = World(0)
-    for each, stated in zip(chosen, cloud_percents(chosen, 0), strict=True):
-        sky = world.sky(each, whole)
-        seen = sky.edge >= 0
-        assert abs(100 * np.mean(sky.is_cloud()[seen]) - stated) < 16
+    chosen, tile = scenes(start=(2023, 5, 1), end=(2023, 7, 1)), tile_named("31UDQ")
+    lon, lat = (part.ravel() for part in tile.spread(80))
+    days, takes = [each.day for each in chosen], [each.seed(0) for each in chosen]
+    margins = cloud_margin(earth_centred(lon, lat), lat, days=days, takes=takes, seed=0)
+    for each, margin, stated in zip(chosen, margins, cloud_percents(chosen, 0), strict=True):
+        assert abs(100 * np.mean(margin[each.inside(lon, lat) >= 0] > CLOUD_MARGIN) - stated) < 16
 
 
 def test_cloud_cover_differs_between_squares_of_one_scene():
@@ -56,9 +56,7 @@ def test_two_zones_see_the_same_clouds_of_one_pass():
     box = (5.9, 48.9, 6.1, 49.1)
     span = (datetime(2023, 5, 1, tzinfo=UTC), datetime(2023, 8, 1, tzinfo=UTC))
     found = acquisitions_in("sentinel-2-l2a", box, *span, seed=0)
-    from catalogs.lattice import to_utm
-
-    lon, lat = (part.ravel() for part in np.meshgrid(np.linspace(5.95, 6.05, 12), np.linspace(48.95, 49.05, 12)))
+    lon, lat = (part.ravel() for part in np.meshgrid(np.linspace(5.98, 6.02, 3), np.linspace(48.98, 49.02, 3)))
     world, same = World(0), 0
     for first in (each for each in found if each.tile.epsg == 32631):
         for second in (each for each in found if each.tile.epsg == 32632 and each.flight == first.flight):
@@ -84,13 +82,13 @@ def test_shadows_fall_away_from_the_sun_by_the_height_of_the_cloud(name):
         if not 0.1 < np.mean(sky.is_cloud()) < 0.6 or sky.edge.min() < 0:
             continue
         nodes = nodes_around(Cells(tile.epsg, 60.0, middle.x[150] - 30, middle.y[150] + 30, 1, 1))
-        elevation, azimuth = sun_angles(*tile.centre, day_of(each.when))
+        elevation, azimuth = sun_angles(nodes.lon.mean(), nodes.lat.mean(), day_of(each.when))
         height = draw(hash_of(each.seed(0)), "cloud base", 700, 2400)[0]
         away = height / np.tan(np.radians(elevation))
         turned = np.radians(azimuth) - nodes.convergence.mean()
         peak = correlation_peak(sky.shade, sky.cloud)
         expected = -np.cos(turned) * away / -60, np.sin(turned) * away / -60
-        assert np.allclose(peak, expected, atol=2.5), (each.id, peak, expected)
+        assert np.allclose(peak, expected, atol=2.5, rtol=0.05), (each.id, peak, expected)
         checked += 1
         if checked == 3:
             break

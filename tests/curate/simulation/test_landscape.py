@@ -64,14 +64,14 @@ def test_shares_of_a_surface_are_shares():
     surface = landscape_of(PARIS, 0).surface
     assert surface[:TONE].min() >= 0
     assert surface[:TONE].sum(axis=0).max() <= 1 + 1e-5
-    assert 0.2 < surface[TONE].min()
+    assert surface[TONE].min() > 0.2
     assert surface[TONE].max() <= 2
     assert np.abs(surface[VIGOUR]).max() <= 1
 
 
 def test_rivers_are_water_whatever_they_cross():
     wet = 0
-    for column in range(12):
+    for column in range(4):
         cells = Cells(32631, 30.0, 420_000 + 9000 * column, 5_400_000, 300, 300)
         landscape = landscape_of(cells, 0)
         cover, parcel_cover = cover_of(cells, 0), landscape.parcels.cover[landscape.parcel]
@@ -111,9 +111,9 @@ def test_cells_lie_within_their_parcels():
 def test_no_cover_dominates_the_world_and_none_is_rare():
     rng = np.random.default_rng(0)
     counts = np.zeros(len(COVER_NAMES))
-    for left, top in zip(rng.integers(300, 700, 60) * 1000, rng.integers(3000, 6500, 60) * 1000, strict=True):
-        for epsg in (32613, 32631):
-            counts += np.bincount(cover_of(Cells(epsg, 200.0, float(left), float(top), 60, 60), 0).ravel(), minlength=len(counts))
+    for left, top in zip(rng.uniform(3e5, 7e5, 400), rng.uniform(0, 8e6, 400), strict=True):
+        epsg = int(rng.integers(32601, 32661))
+        counts += np.bincount(cover_of(Cells(epsg, 60.0, left, top, 10, 10), 0).ravel(), minlength=len(counts))
     shares = counts / counts.sum()
     assert shares.max() < 0.25
     assert shares.min() > 0.03

@@ -64,7 +64,8 @@ def plain_gradient_noise(xyz: tuple[float, float, float], wavelength: float, see
             bits ^= (whole[axis] + corner[axis]) * _PRIMES[axis] & MASK
         slope = _GRADIENTS[:, plain_scramble(bits) & 15]
         weight = math.prod(
-            fade if step else 1 - fade for step, fade in zip(corner, (p**3 * (p * (p * 6 - 15) + 10) for p in part), strict=True)
+            fade if step else 1 - fade
+            for step, fade in zip(corner, (p**3 * (p * (p * 6 - 15) + 10) for p in part), strict=True)
         )
         total += weight * sum(slope[axis] * (part[axis] - corner[axis]) for axis in range(3))
     return total / GRADIENT_STD

@@ -57,6 +57,12 @@ def test_cloud_truth_is_that_of_the_mask():
 
 
 def test_an_unknown_scene_is_named_with_the_remedy():
-    for wrong in ("SIM_31UDQ_20230101T000000", "S2A_31UDQ", "SIM_99XXX_20230101T000000", "SIM_31UDQ_20239901T000000", "SIM_31UDQ_2023"):
+    for wrong in (
+        "SIM_31UDQ_20230101T000000",
+        "S2A_31UDQ",
+        "SIM_99XXX_20230101T000000",
+        "SIM_31UDQ_20239901T000000",
+        "SIM_31UDQ_2023",
+    ):
         with pytest.raises(SourceUnavailableError, match=f"has no scene '{wrong}'.*Search again"):
             cloud_truth(wrong, PARIS.grid(20))
