@@ -91,7 +91,7 @@ def snap(left: ArrayLike, bottom: ArrayLike, epsg: ArrayLike) -> tuple[NDArray[n
 
     Examples:
         >>> snap([500009, 500031], [31, 9_999_999], [32631, 32731])
-        (array([499980, 500040]), array([     60, 10000000]))
+        (array([499980, 500040]), array([      60, 10000000]))
     """
     left, bottom = np.asarray(left, float), np.asarray(bottom, float)
     south = np.where(np.asarray(epsg) > 32700, SOUTHERN_OFFSET_M, 0)

@@ -26,6 +26,8 @@ KERNEL = "cubic"
 """How measurements are warped; masks are always `nearest`."""
 KERNEL_REACH_PX = 4
 """Pixels of the source that a kernel needs beyond the square."""
+FALSE_NORTHING_M = 10_000_000.0
+"""Of the southern half of a UTM zone."""
 EXACT = 0.0
 """Error that GDAL may make in the position of a pixel: its default of an eighth of a pixel saves nothing on a patch."""
 
@@ -114,9 +116,8 @@ def read_plane(
         nodata: What pixels outside the source's raster become.
     """
     with source.open(band) as raster:
-        own_gsd = (
-            raster.grid.gsd if raster.grid.epsg == location.epsg and location.side_m % raster.grid.gsd == 0 else fallback_gsd
-        )
+        is_own = northing_difference(raster.grid.epsg, location.epsg) is not None and location.side_m % raster.grid.gsd == 0
+        own_gsd = raster.grid.gsd if is_own else fallback_gsd
         grid = location.grid(gsd or own_gsd)
         fill = raster.nodata if nodata is None else nodata
         window = aligned_window(raster.grid, grid)
@@ -138,13 +139,31 @@ def aligned_window(source: Grid, target: Grid) -> Window | None:
         >>> aligned_window(tile, Grid(32631, (10.0, 0.0, 500040.0, 0.0, -10.0, 5699940.0), 60, 60))
         (6, 6, 60, 60)
     """
-    if source.epsg != target.epsg or source.gsd != target.gsd or source.transform[4] != target.transform[4]:
+    north = northing_difference(source.epsg, target.epsg)
+    if north is None or source.gsd != target.gsd or source.transform[4] != target.transform[4]:
         return None
     column = (target.transform[2] - source.transform[2]) / source.gsd
-    row = (source.transform[5] - target.transform[5]) / source.gsd
+    row = (source.transform[5] - target.transform[5] + north) / source.gsd
     if abs(column - round(column)) > 1e-6 or abs(row - round(row)) > 1e-6:
         return None
     return round(column), round(row), target.width, target.height
+
+
+def northing_difference(source_epsg: int, target_epsg: int) -> float | None:
+    """What to take from a northing of the target's system to have it in the source's; none between unlike systems.
+
+    The two halves of a UTM zone are one projection, and the lattice passes through the equator: a tile of the north that
+    reaches across it, or Landsat, which keeps to northern zones, is copied into a southern square.
+
+    Examples:
+        >>> northing_difference(32636, 32636), northing_difference(32636, 32736), northing_difference(32636, 32637)
+        (0.0, 10000000.0, None)
+    """
+    if source_epsg == target_epsg:
+        return 0.0
+    if {source_epsg // 100, target_epsg // 100} == {326, 327} and source_epsg % 100 == target_epsg % 100:
+        return FALSE_NORTHING_M if target_epsg > source_epsg else -FALSE_NORTHING_M
+    return None
 
 
 def covering_window(source: Grid, target: Grid) -> Window:

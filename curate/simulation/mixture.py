@@ -37,7 +37,7 @@ def mixture_of(landscape: Landscape, attire: Attire, fold: int) -> NDArray[np.fl
 
 def _shares(landscape: Landscape, attire: Attire) -> Iterator[NDArray[np.float32]]:
     surface, parcel = landscape.surface, landscape.parcel
-    tone = (1 + (surface[TONE] - 1) * np.take(attire.contrast, parcel)) * np.take(attire.albedo, parcel)
+    tone = np.maximum(1 + (surface[TONE] - 1) * np.take(attire.contrast, parcel), 0.1) * np.take(attire.albedo, parcel)
     ground = 1 - surface[TREE] - surface[PAVED] - surface[TILED] - surface[FLAT] - surface[POND]
     ground *= tone
     vigour = surface[VIGOUR] * ground

@@ -116,8 +116,10 @@ def _albedo(parcels: Parcels, day: float) -> Curve:
 
 
 def _contrast(parcels: Parcels, day: float) -> Curve:
+    """More under a low sun; of roofs and streets, whose brightness is their own, always the same."""
     noon = np.sin(np.radians(sun_angles(0.0, parcels.lat, np.floor(day))[0]))
-    return (1.5 - 0.8 * np.clip(noon, 0, 1)) * draw(hash_of(parcels.region_key, stream("light"), int(day)), "", 0.85, 1.15)
+    contrast = (1.5 - 0.8 * np.clip(noon, 0, 1)) * draw(hash_of(parcels.region_key, stream("light"), int(day)), "", 0.85, 1.15)
+    return np.where(np.isin(parcels.cover, (covers.RESIDENTIAL, covers.INDUSTRIAL)), 1, contrast)
 
 
 def _trees(parcels: Parcels, season: _Season) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ tiles overlap, now and then a reprocessing, clouds with a mask that agrees with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -85,7 +85,7 @@ class SimulatedSource:
             seed: Another seed is another world, with other clouds.
         """
         self.seed = seed
-        self.skipped: Mapping[str, str] = {}
+        self.skipped: dict[str, str] = {}
         self._world = World(seed)
         self._clouds: dict[str, float] = {}
 

@@ -148,6 +148,19 @@ def test_aligned_windows_agree_with_rasterio():
     assert aligned_window(half, PLACE.grid(10)) is None
 
 
+@pytest.mark.parametrize(("source_epsg", "epsg", "shift"), [(32636, 32736, 10_000_000), (32736, 32636, -10_000_000)])
+def test_a_tile_of_the_other_hemisphere_is_copied_across_the_equator(tmp_path, source_epsg, epsg, shift):
+    bottom = 40 + 60 * 166_660 if shift > 0 else 60 * 5
+    place = Location("e-000000", epsg, (500040, bottom, 500640, bottom + 600))
+    array = ground((300, 300))
+    top = bottom - shift + 2400
+    band = write(tmp_path / "b.tif", array, left=499980, top=top, gsd=10, epsg=source_epsg)
+    plane = read_plane(Files(), band, place, gsd=10, fallback_gsd=10, kernel="cubic", nodata=0)
+    assert plane.source.window == (6, 180, 60, 60)
+    assert (plane.pixels == array[180:240, 6:66]).all()
+    assert plane.resampling is None
+
+
 def test_covering_windows_hold_the_square_and_stay_in_the_raster():
     epsg, bounds = squares_around([6.01], [48.0], 2640)
     place = Location("b-000000", int(epsg[0]), tuple(int(v) for v in bounds[0]))
