@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 import pystac
@@ -158,3 +159,17 @@ def best_shift(first, second, reach=2):
 
     shifts = [(rows, columns) for rows in range(-reach, reach + 1) for columns in range(-reach, reach + 1)]
     return max(shifts, key=agreement)
+
+
+def test_secos_dates_are_twelve_weeks_apart_give_or_take_half_a_window(tmp_path):
+    out = tmp_path / "cat"
+    assert curate("sample", "--region", "france", "--count", 3, "--seed", 3, "--patch-m", 600, "--out", out, "--quiet") == 0
+    words = ("--seasons", "seco", "--end", "2024-01-01", "--max-cloud", 100)
+    assert curate("build", out, "--source", "simulated", *words, "--quiet") == 0
+    shifts = set()
+    for _, scenes in open_catalog(str(out)).items().by_location():
+        dates = [scene.datetime for scene in scenes]
+        assert len(dates) == 5
+        assert all(abs((later - earlier).total_seconds() / 86400 - 84) <= 15 for earlier, later in pairwise(dates))
+        shifts.add((datetime(2024, 1, 1, tzinfo=UTC) - dates[-1]).days)
+    assert len(shifts) == 3
