@@ -1,7 +1,6 @@
 import hashlib
 import subprocess
 import sys
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -137,13 +136,10 @@ def test_a_reprocessing_has_the_same_time_and_tile_a_later_creation_and_other_no
     assert np.array_equal(read(source, first, "scl"), read(source, again, "scl"))
 
 
-def test_a_year_of_a_square_degree_is_found_in_well_under_a_second():
-    source = SimulatedSource()
-    source.search("sentinel-2-l2a", PARIS, *SUMMER)
+def test_a_year_of_a_square_degree_is_found_by_every_sensor(source):
     for sensor in source.sensors():
-        begin = time.perf_counter()
-        source.search(sensor, (10, 45, 11, 46), *YEAR)
-        assert time.perf_counter() - begin < 1.5
+        found = source.search(sensor, (10, 45, 11, 46), *YEAR)
+        assert len({scene.id for scene in found}) == len(found) > 0
 
 
 def test_a_footprint_across_the_antimeridian_is_split(source):
