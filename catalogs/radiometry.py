@@ -2,7 +2,7 @@
 
 The one silent fault of Sentinel-2 archives is an offset of -0.1 (1,000 DN, processing baseline 04.00 and later) that is
 stated but already applied, or applied nowhere. Dark ground tells: in some band of nearly every square some pixels are
-darker than 0.1, and none are clearly below zero.
+darker than 0.1, and hardly any far below zero.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 DARK_PERCENTILE = 1.0
 """Which pixels of a band are its dark ones."""
-TOO_DARK = -0.03
-"""Reflectance of dark pixels that noise and over-correction do not reach."""
+TOO_DARK = 0.5
+"""Share of the offset that dark pixels lie below zero where it was applied twice: they lie at all of it, less their own few
+hundredths; noise and over-corrected water or shade do not come that far."""
 DARK_ENOUGH = 0.1
 """Reflectance that the darkest band's dark pixels are expected to stay under: the offset of Sentinel-2."""
 
@@ -92,19 +93,19 @@ def check_offset(dark: float | None, offset: float | None, *, may_lack: bool = F
         may_lack: Whether the provider's processing (baseline 04.00 and later) added 1,000 DN to what it delivers.
 
     Returns:
-        `conflict` where dark ground is clearly below zero, or where an offset is missing: none is stated, the processing
+        `conflict` where dark ground is below zero by half the offset or more, or where an offset is missing: none is stated, the processing
         may have added it, and dark ground is as bright as that; `consistent` where dark ground is dark; `unchecked` where
         the square has no dark ground to tell by.
 
     Examples:
-        >>> check_offset(0.02, -0.1), check_offset(-0.08, -0.1), check_offset(0.3, -0.1)
-        ('consistent', 'conflict', 'unchecked')
+        >>> check_offset(0.02, -0.1), check_offset(-0.08, -0.1), check_offset(0.3, -0.1), check_offset(-0.03, -0.2)
+        ('consistent', 'conflict', 'unchecked', 'consistent')
         >>> check_offset(0.12, 0.0, may_lack=True), check_offset(0.12, 0.0)
         ('conflict', 'unchecked')
     """
     if dark is None:
         return "unchecked"
-    if dark < TOO_DARK:
+    if offset and dark < TOO_DARK * offset:
         return "conflict"
     if dark <= DARK_ENOUGH:
         return "consistent"
