@@ -96,6 +96,7 @@ def check_offset(dark: float | None, offset: float | None, *, may_lack: bool = F
         `conflict` where dark ground is below zero by half the offset or more, or where an offset is missing: none is stated,
         the processing may have added it, and dark ground is as bright as that; `consistent` where dark ground is dark;
         `unchecked` where the square has no dark ground to tell by.
+
     Examples:
         >>> check_offset(0.02, -0.1), check_offset(-0.08, -0.1), check_offset(0.3, -0.1), check_offset(-0.03, -0.2)
         ('consistent', 'conflict', 'unchecked', 'consistent')
