@@ -101,6 +101,7 @@ def test_a_second_build_of_the_same_folder_is_kept_out(tmp_path):
     sample(out)
     first = start_build(out)
     wait_for_work(first, out, 0)
+    first.send_signal(signal.SIGSTOP)
     second = start_build(out)
     _, words = second.communicate(timeout=60)
     first.kill()
