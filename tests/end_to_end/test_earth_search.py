@@ -104,3 +104,15 @@ def test_a_recorded_scene_becomes_a_patch_of_its_own_pixels(tmp_path, address, s
                     assert tuple(source["window"]) == (window.col_off, window.row_off, window.width, window.height)
         assert "seastars:resampling" not in asset
     assert curate("verify", out, "--quiet") == 0
+
+
+@pytest.mark.network
+def test_earth_search_itself_gives_a_catalog_that_verifies(tmp_path):
+    out = tmp_path / "cat"
+    assert curate("sample", "--region", "france", "--count", 1, "--seed", 7, "--patch-m", 600, "--out", out, "--quiet") == 0
+    code = curate(
+        "build", out, "--seasons", 1, "--start", "2023-06-01", "--end", "2023-09-01", "--max-scene-cloud", 40, "--quiet"
+    )
+    assert code == 0
+    assert len(items_of(out, S2)) == 1
+    assert curate("verify", out, "--quiet") == 0
