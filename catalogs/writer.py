@@ -94,7 +94,9 @@ class CatalogWriter:
         self._json_items = json_items
         self._journal = Journal(folder)
         self._lock = Lock()
-        self._failures = {(failure.location, failure.season): failure for failure in read_failures(folder)}
+        self._failures: dict[str, list[Failure]] = defaultdict(list)
+        for failure in read_failures(folder):
+            self._failures[failure.location].append(failure)
         self._journal.trim()
         self._done = self._known_locations()
         self.checkpoint()
@@ -107,7 +109,7 @@ class CatalogWriter:
     @property
     def failures(self) -> list[Failure]:
         """What could not be completed so far, by location and season."""
-        return [self._failures[key] for key in sorted(self._failures)]
+        return [failure for location in sorted(self._failures) for failure in self._failures[location]]
 
     def write_scene(self, scene: Scene, patches: Iterable[Patch]) -> dict[str, Any]:
         """Write the assets of a scene, then its JSON.
@@ -164,7 +166,7 @@ class CatalogWriter:
                     merge_items(index, new[sensor], schema)
                 self._write_collection(sensor)
             self._write_json(layout.CATALOG, catalog_to_stac(self._folder.name, self._description, list(self._schemas)))
-            write_failures(self._folder, self._failures.values())
+            write_failures(self._folder, self.failures)
             self._journal.clear()
 
     def close(self) -> None:
@@ -249,12 +251,12 @@ class CatalogWriter:
 
     def _note(self, location: str, failures: Sequence[Failure]) -> None:
         self._done.add(location)
-        for key in [key for key in self._failures if key[0] == location]:
-            del self._failures[key]
-        self._failures.update({(failure.location, failure.season): failure for failure in failures})
+        self._failures.pop(location, None)
+        if failures:
+            self._failures[location] = sorted(failures, key=lambda failure: failure.season)
 
     def _known_locations(self) -> set[str]:
-        known = {location for location, _ in self._failures}
+        known = set(self._failures)
         for sensor in self._schemas:
             index = self._folder / sensor / layout.INDEX
             if index.exists():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from typing import Any, Protocol
 from catalogs import layout
 from catalogs.bands import find_sensor
 from catalogs.errors import ContractError
+from catalogs.fields import SEASON
 from catalogs.journal import Failure
 from catalogs.locations import read_locations
 from catalogs.pixels import is_disk_full
@@ -64,6 +66,26 @@ class Watcher(Protocol):
 
 Watch = Callable[[int, str], Any]
 """(total, description) to a context manager that gives a `Watcher`."""
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """What earlier runs made of locations that were done in part, of the seasons that are not done again."""
+
+    items: Mapping[str, Sequence[Mapping[str, Any]]]
+    failures: Mapping[str, Sequence[Failure]]
+
+    @classmethod
+    def of(cls, writer: CatalogWriter, again: Mapping[str, frozenset[int]]) -> _Earlier:
+        """Of some locations, with the seasons to do again of each."""
+        items: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        failures: dict[str, list[Failure]] = defaultdict(list)
+        for location, found in writer.items_of(list(again)).items():
+            items[location] = [item for item in found if item["properties"][SEASON] not in again[location]]
+        for failure in writer.failures:
+            if failure.season not in again.get(failure.location, frozenset({failure.season})):
+                failures[failure.location].append(failure)
+        return cls(items, failures)
 
 
 @dataclass
@@ -139,7 +161,7 @@ class Build:
                 json_items=self.recipe["items"] == "json",
             )
             searches = Searches(self.source, self.folder, self.locations, self.wanted.plan.span)
-            todo = self._todo(writer, retry_failed=retry_failed)
+            todo = self._todo(writer, searches.locations, retry_failed=retry_failed)
             if todo and not self.source.simulated:
                 self._search(searches, watch, workers)
             stopped = False
@@ -151,15 +173,18 @@ class Build:
                 writer.close()
         return self._summary(writer.failures, stopped=stopped)
 
-    def _todo(self, writer: CatalogWriter, *, retry_failed: bool) -> dict[Location, frozenset[int] | None]:
+    def _todo(
+        self, writer: CatalogWriter, locations: Sequence[Location], *, retry_failed: bool
+    ) -> dict[Location, frozenset[int] | None]:
         """Locations to do, with the seasons to do of those that were done in part."""
         again: dict[str, set[int]] = {}
         for failure in writer.failures:
             if retry_failed or failure.transient:
                 again.setdefault(failure.location, set()).add(failure.season)
+        done = writer.done
         todo: dict[Location, frozenset[int] | None] = {}
-        for location in self.locations:
-            if location.id not in writer.done:
+        for location in locations:
+            if location.id not in done:
                 todo[location] = None
             elif location.id in again:
                 todo[location] = frozenset(again[location.id])
@@ -176,22 +201,13 @@ class Build:
         self, todo: Mapping[Location, frozenset[int] | None], assembler: Assembler, workers: int, watch: Watch
     ) -> None:
         writer = assembler.writer
-        kept = writer.items_of([place.id for place, seasons in todo.items() if seasons])
+        earlier = _Earlier.of(writer, {place.id: seasons for place, seasons in todo.items() if seasons})
         due = time.monotonic() + CHECKPOINT_S
         pool = ThreadPoolExecutor(workers)
         try:
             with watch(len(todo), "Building") as bar:
                 for location, (items, failures) in _completed(pool, todo, assembler, workers * AHEAD):
-                    seasons = todo[location]
-                    old = [
-                        item
-                        for item in kept.get(location.id, [])
-                        if seasons and item["properties"]["seastars:season"] not in seasons
-                    ]
-                    old_failures = [
-                        f for f in writer.failures if seasons and f.location == location.id and f.season not in seasons
-                    ]
-                    writer.finish(location, [*old, *items], [*old_failures, *failures])
+                    writer.finish(location, [*earlier.items[location.id], *items], [*earlier.failures[location.id], *failures])
                     self._written += len(items)
                     self._seen += 1
                     bar.advance(ok=not failures, failed=bool(failures))

@@ -55,6 +55,11 @@ class Searches:
         """Names of the grid squares to search, sorted."""
         return sorted(self._by_square)
 
+    @property
+    def locations(self) -> list[Location]:
+        """All locations, square by square, so that a square's scenes are loaded once for all of its locations."""
+        return [location for square in self.squares for location in self._by_square[square]]
+
     def ensure(self, sensor: str, square: str) -> int:
         """Search a square unless its answer is saved; give the number of its scenes."""
         return len(self._load(sensor, square)[0])
