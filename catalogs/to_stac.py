@@ -2,8 +2,8 @@
 
 An item has two forms. In an index row its hrefs are relative to the collection's folder and `derived_from` is its only
 link (`scene_to_item`). In a JSON file its hrefs are relative to itself and it links to its parents (`link_item`).
-Dictionaries rather than `pystac.Item`: readers without pystac need the same code, and a trip through pystac costs four times as much
-(0.5 ms beside 0.12 ms an item).
+Dictionaries rather than `pystac.Item`: readers without pystac need the same code, and a trip through pystac costs four
+times as much (0.5 ms beside 0.12 ms an item).
 """
 
 from __future__ import annotations
