@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,9 @@ FALSE_NORTHING_M = 10_000_000.0
 """Of the southern half of a UTM zone."""
 EXACT = 0.0
 """Error that GDAL may make in the position of a pixel: its default of an eighth of a pixel saves nothing on a patch."""
+_WARPING = Lock()
+"""rasterio mutes a needless warning of its own during a warp in a way that threads undo for each other: about one warp in ten
+thousand would warn (odc-geo, issue 131), and the process's warning filters would stay altered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,16 +215,18 @@ def _warp(raster: SourceRaster, window: Window, grid: Grid, *, kernel: str, fill
     pixels = np.full(grid.shape, fill or 0, dtype=raster.data_type)
     if window[2] == 0 or window[3] == 0:
         return pixels
-    reproject(
-        raster.read(window),
-        pixels,
-        src_transform=Affine(*_moved(raster.grid, window)),
-        src_crs=f"EPSG:{raster.grid.epsg}",
-        src_nodata=raster.nodata if raster.nodata is not None else fill,
-        dst_transform=Affine(*grid.transform),
-        dst_crs=f"EPSG:{grid.epsg}",
-        dst_nodata=fill,
-        resampling=Resampling[kernel],
-        tolerance=EXACT,
-    )
+    read = raster.read(window)
+    with _WARPING:
+        reproject(
+            read,
+            pixels,
+            src_transform=Affine(*_moved(raster.grid, window)),
+            src_crs=f"EPSG:{raster.grid.epsg}",
+            src_nodata=raster.nodata if raster.nodata is not None else fill,
+            dst_transform=Affine(*grid.transform),
+            dst_crs=f"EPSG:{grid.epsg}",
+            dst_nodata=fill,
+            resampling=Resampling[kernel],
+            tolerance=EXACT,
+        )
     return pixels
