@@ -10,7 +10,7 @@ from typing import Any
 
 from curate.assemble import count_reasons
 from curate.build_request import BuildRequest
-from curate.cli.console import emit_json, progress, say
+from curate.cli.console import counted, emit_json, progress, say
 from curate.errors import SourceUnavailableError
 from curate.pipeline import Build, BuildSummary
 from curate.sources.protocol import Source
@@ -49,10 +49,8 @@ def run_build(catalog: Path, request: BuildRequest, options: RunOptions) -> int:
     if options.dry_run:
         _tell_plan(build, as_json=options.as_json, quiet=quiet)
         return 0
-    say(
-        f"Building {len(build.locations)} locations of {catalog} from {build.source.name}: {', '.join(build.wanted.sensors)}.",
-        quiet=quiet,
-    )
+    squares, sensors = counted(len(build.locations), "location"), ", ".join(build.wanted.sensors)
+    say(f"Building {squares} of {catalog} from {build.source.name}: {sensors}.", quiet=quiet)
     count = options.workers or ((os.cpu_count() or 1) if build.source.simulated else REMOTE_WORKERS)
     summary = build.run(workers=count, watch=partial(progress, quiet=quiet), retry_failed=options.retry_failed)
     if options.as_json:
@@ -69,7 +67,7 @@ def _tell_plan(build: Build, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         emit_json({"catalog": str(build.folder), "locations": len(build.locations), **build.recipe})
         return
-    say(f"Would build {len(build.locations)} locations from {build.source.name} with:", quiet=quiet)
+    say(f"Would build {counted(len(build.locations), 'location')} from {build.source.name} with:", quiet=quiet)
     for key, value in build.recipe.items():
         say(f"  {key}: {value}", quiet=quiet)
     say("Nothing was written.", quiet=quiet)
@@ -89,7 +87,7 @@ def _tell_outcome(catalog: Path, summary: BuildSummary, *, quiet: bool) -> None:
         say(f"Stopped. {catalog} is a valid catalog of what was done; the same command continues.", quiet=quiet)
         return
     say(
-        f"Wrote {summary.items_written} items of {summary.locations_done} locations. "
+        f"Wrote {counted(summary.items_written, 'item')} of {counted(summary.locations_done, 'location')}. "
         f"{summary.complete} of {summary.locations} locations are complete.",
         quiet=quiet,
     )

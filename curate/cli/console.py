@@ -37,6 +37,16 @@ def emit_json(result: Mapping[str, Any]) -> None:
     print(json.dumps(result, ensure_ascii=False, allow_nan=False, indent=2), flush=True)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things.
+
+    Examples:
+        >>> counted(1, "item"), counted(1200, "item")
+        ('1 item', '1,200 items')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 @dataclass
 class Progress:
     """How far a long job is; may be advanced from several threads."""

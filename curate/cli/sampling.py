@@ -10,7 +10,7 @@ from typing import Any
 
 from catalogs import layout
 from catalogs.records import SPLITS, check_side
-from curate.cli.console import emit_json, say
+from curate.cli.console import counted, emit_json, say
 from curate.errors import CurateError
 from curate.regions import find_region, slugify
 from curate.sample import Sample, sample_locations
@@ -119,7 +119,7 @@ def run_sample(flags: Flags, out: Path | None, *, dry_run: bool, as_json: bool, 
 def _tell(found: Sample, request: SampleRequest, out: Path | None, *, quiet: bool) -> None:
     done = "Would write" if out is None else "Wrote"
     where = "; nothing was written" if out is None else f" to {out / layout.LOCATIONS}"
-    count = f"{len(found.locations):,} location{'s' if len(found.locations) != 1 else ''} of {request.side_m:,} m"
+    count = f"{counted(len(found.locations), 'location')} of {request.side_m:,} m"
     say(f"{done} {count} ({request.strategy}, seed {request.seed}){where}.", quiet=quiet)
     say(f"  {_shares(found.splits)}", quiet=quiet)
     if found.refused:

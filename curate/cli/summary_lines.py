@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from curate.cli.console import counted
 from curate.summary import CatalogSummary, SensorSummary
 
 LABEL_WIDTH = 11
@@ -44,16 +45,6 @@ def size_words(size: float) -> str:
     while size >= 999.95 and unit < len(UNITS) - 1:
         size, unit = size / 1000, unit + 1
     return f"{size:.1f} {UNITS[unit]}" if unit else f"{size:.0f} {UNITS[0]}"
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things.
-
-    Examples:
-        >>> counted(1, "item"), counted(1200, "item")
-        ('1 item', '1,200 items')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _line(label: str, value: str, indent: int = 0) -> str:

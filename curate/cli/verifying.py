@@ -8,8 +8,7 @@ from itertools import groupby
 
 from catalogs.checks.report import REMEDIES
 from catalogs.validate import Report, check_catalog
-from curate.cli.console import emit, emit_json, progress, say
-from curate.cli.summary_lines import counted
+from curate.cli.console import counted, emit, emit_json, progress, say
 
 NOT_VALID = 3
 SHOWN = 5
