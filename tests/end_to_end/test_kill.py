@@ -49,11 +49,14 @@ def disturb(out, kills, seed):
     """Kill a build so often, checking the catalog after each; give how many runs were cut short and the greatest leftovers."""
     rng = random.Random(seed)
     cut, leftovers = 0, 0
-    for _ in range(kills):
+    for number in range(kills):
         before = len(list(out.rglob("*.tif*")))
         process = start_build(out)
-        wait_for_work(process, out, before)
-        time.sleep(rng.uniform(0, 0.5))
+        if number % 2:
+            time.sleep(rng.uniform(0, 3))  # Anywhere: imports, taking in what the last run left, or work.
+        else:
+            wait_for_work(process, out, before)
+            time.sleep(rng.uniform(0, 0.5))
         process.kill()
         process.communicate()
         cut += process.returncode == -signal.SIGKILL
