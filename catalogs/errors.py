@@ -11,9 +11,14 @@ CatalogError
 Each message says what is wrong, with the value; what was expected; and what to do.
 """
 
+from typing import ClassVar
+
 
 class CatalogError(Exception):
     """Any failure of reading or writing a catalog that its user can act on."""
+
+    exit_code: ClassVar[int] = 2
+    """What a command leaves with."""
 
 
 class ContractError(CatalogError, ValueError):
@@ -42,3 +47,5 @@ class MissingBandError(CatalogError, KeyError):
 
 class CatalogUnreachableError(CatalogError, OSError):
     """An address that does not answer."""
+
+    exit_code: ClassVar[int] = 4

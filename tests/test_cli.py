@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from catalogs.command import BROKEN_PIPE, BUG
 from catalogs.errors import CatalogUnreachableError, MissingBandError, NotACatalogError
 from curate import cli
 from curate.errors import RegionError, SourceUnavailableError, StorageError
@@ -195,7 +196,7 @@ def test_any_other_error_is_our_bug_and_shows_where(probe, capsys):
     output, words = capsys.readouterr()
     assert output == ""
     assert "in fail" in words
-    assert words.endswith(f"KeyError: 'missing'\n{cli.BUG}\n")
+    assert words.endswith(f"KeyError: 'missing'\n{BUG}\n")
 
 
 def test_an_interrupt_says_that_the_same_command_continues(probe, capsys):
@@ -218,7 +219,7 @@ cli.main(["probe"])
 """
     command = f'"{sys.executable}" -c \'{code.replace(chr(39), chr(34))}\' | head -c 1; echo " ${{PIPESTATUS[0]}}"'
     child = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert (child.stdout, child.stderr) == (f"w {cli.BROKEN_PIPE}\n", "")
+    assert (child.stdout, child.stderr) == (f"w {BROKEN_PIPE}\n", "")
 
 
 def test_nothing_is_coloured_when_it_is_piped():

@@ -1,18 +1,11 @@
-"""The `curate` command: its verbs, and how a failure becomes a sentence and an exit code.
+"""The `curate` command: its verbs. How a failure becomes a sentence and an exit code is in `catalogs.command`."""
 
-Exit codes: 0 done · 1 our bug · 2 change the command · 3 the catalog is not valid · 4 a source does not answer, run again ·
-130 interrupted.
-"""
-
-import os
-import sys
-import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, Parameter
 
-from curate.cli.console import say
+from catalogs.command import run_command
 
 COMMANDS = {
     "sample": "Choose the locations of a new catalog in a region.",
@@ -31,10 +24,6 @@ HELP = """Curate Earth-observation datasets as STAC catalogs: from a place name 
 Results go to standard output, words and progress to standard error. Running a command again continues it.
 """
 
-BUG = "This is a bug of seastars, not of your command. Please report it with the lines above."
-BROKEN_PIPE = 141
-INTERRUPTED = 130
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run `curate` and leave the process with its exit code.
@@ -45,19 +34,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with the code.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
-    try:
-        code = make_app(words)(words)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        say("Interrupted. Nothing is lost: the same command continues.")
-        code = INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter, flushing once more, complains
-        code = BROKEN_PIPE
-    except Exception as error:  # noqa: BLE001
-        code = report(error)
-    sys.exit(code)
+    run_command(
+        lambda words: make_app(words)(words),
+        argv,
+        usage=CycloptsError,
+        interrupted="Interrupted. Nothing is lost: the same command continues.",
+    )
 
 
 def make_app(words: Sequence[str]) -> App:
@@ -80,23 +62,3 @@ def make_app(words: Sequence[str]) -> App:
     for name, line in COMMANDS.items():
         app.command(f"curate.cli.{name}:{name}", name=name, help=None if name in words[:1] else line)
     return app
-
-
-def report(error: Exception) -> int:
-    """Tell the user what went wrong, and give the exit code that says so to scripts."""
-    from catalogs.errors import CatalogError, CatalogUnreachableError
-    from curate.errors import CurateError
-
-    match error:
-        case CycloptsError():
-            code = 2
-        case CurateError():
-            code = error.exit_code
-        case CatalogError():
-            code = 4 if isinstance(error, CatalogUnreachableError) else 2
-        case _:
-            traceback.print_exception(error)
-            say(BUG)
-            return 1
-    say(str(error))
-    return code

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from catalogs.console import counted, emit_json, progress, say
 from curate.assemble import count_reasons
 from curate.build_request import BuildRequest
-from curate.cli.console import counted, emit_json, progress, say
 from curate.errors import SourceUnavailableError
 from curate.pipeline import Build, BuildSummary
 from curate.sources.protocol import Source

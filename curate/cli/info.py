@@ -15,7 +15,7 @@ def info(catalog: str, *, json: bool = False) -> None:
         catalog: A catalog's folder, or its `http(s)://` or `s3://` address.
         json: Print the summary as one JSON object.
     """
-    from curate.cli.console import emit, emit_json
+    from catalogs.console import emit, emit_json
     from curate.cli.summary_lines import summary_lines
     from curate.summary import summarize
 

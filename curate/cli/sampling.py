@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from catalogs import layout
+from catalogs.console import counted, emit_json, say
 from catalogs.records import SPLITS, check_side
-from curate.cli.console import counted, emit_json, say
 from curate.errors import CurateError
 from curate.regions import find_region, slugify
 from curate.sample import Sample, sample_locations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from curate.cli.console import counted
+from catalogs.console import counted
 from curate.summary import CatalogSummary, SensorSummary
 
 LABEL_WIDTH = 11

@@ -7,8 +7,8 @@ from functools import partial
 from itertools import groupby
 
 from catalogs.checks.report import REMEDIES
+from catalogs.console import counted, emit, emit_json, progress, say
 from catalogs.validate import Report, check_catalog
-from curate.cli.console import counted, emit, emit_json, progress, say
 
 NOT_VALID = 3
 SHOWN = 5

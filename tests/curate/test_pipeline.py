@@ -6,13 +6,13 @@ from datetime import date
 import pytest
 
 from catalogs import layout
+from catalogs.console import progress
 from catalogs.failures import read_failures
 from catalogs.index import read_items
 from catalogs.locations import write_locations
 from catalogs.recipe import read_recipe, write_section
 from catalogs.testing import make_catalog, make_locations
 from curate.build_request import BuildRequest, read_wanted, resolve_request
-from curate.cli.console import progress
 from curate.errors import CurateError, RecipeError, SourceSensorError, SourceUnavailableError
 from curate.pipeline import Build
 from curate.sources import open_source

@@ -9,12 +9,12 @@ from rasterio import Affine
 from rasterio.windows import from_bounds
 
 from catalogs import layout
+from catalogs.console import progress
 from catalogs.lattice import squares_around
 from catalogs.locations import write_locations
 from catalogs.recipe import write_section
 from catalogs.records import Location
 from curate.build_request import BuildRequest
-from curate.cli.console import progress
 from curate.pipeline import Build
 from curate.sources.earth_search import earth_search
 from tests.curate.sources.test_earth_search import HOST, LANDING

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from curate.cli.console import Progress, emit, emit_json, progress, say
+from catalogs.console import Progress, emit, emit_json, progress, say
 from tests.conftest import ROOT
 
 
@@ -116,7 +116,7 @@ def test_a_failure_inside_is_not_hidden_by_the_last_line(capsys):
 
 def test_on_a_terminal_progress_is_a_bar_and_the_result_stays_on_standard_output():
     code = """
-from curate.cli.console import emit, progress, say
+from catalogs.console import emit, progress, say
 with progress(4, "Building", already=1) as bar:
     bar.advance(2)
     say("a word between")
