@@ -89,9 +89,9 @@ class Progress:
         left = self.total - self.done
         parts = [f"{self.done}/{self.total}", f"{rate:.1f}/s", f"{self.failed} failed"]
         if left > 0:
-            parts.append(f"{_duration(left / rate)} left" if rate > 0 else "time left unknown")
+            parts.append(f"{duration(left / rate)} left" if rate > 0 else "time left unknown")
         else:
-            parts.append(f"took {_duration(elapsed)}")
+            parts.append(f"took {duration(elapsed)}")
         return ", ".join(parts)
 
 
@@ -113,18 +113,39 @@ def progress(
     """
     if quiet:
         yield Progress(total, already)
-    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        with _bar(total, description) as show:
-            yield Progress(total, already, show=show)
-    else:
-        show = _lines(description, every_s)
-        job = Progress(total, already, show=show)
+        return
+    with live(total, description, every_s=every_s) as show:
+        job = Progress(total, already, show=lambda job: show(job.done, str(job)))
+        show(job.done, str(job))
         yield job
-        say(f"{description}: {job}")
 
 
 @contextmanager
-def _bar(total: int, description: str) -> Iterator[Callable[[Progress], None]]:
+def live(total: int, description: str, *, quiet: bool = False, every_s: float = 10.0) -> Iterator[Callable[[int, str], None]]:
+    """Show how far a job is and what it says of itself, on standard error; see `progress`.
+
+    Args:
+        total: Things to do in all.
+        description: What is done, such as `Training`.
+        quiet: Show nothing.
+        every_s: Seconds between two lines where standard error is no terminal; the last one is always shown.
+
+    Yields:
+        What to call with the things done and the words that stand beside them.
+    """
+    if quiet:
+        yield lambda _done, _words: None
+    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        with _bar(total, description) as show:
+            yield show
+    else:
+        lines = _Lines(description, every_s)
+        yield lines.show
+        lines.close()
+
+
+@contextmanager
+def _bar(total: int, description: str) -> Iterator[Callable[[int, str], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as RichProgress
@@ -132,22 +153,34 @@ def _bar(total: int, description: str) -> Iterator[Callable[[Progress], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[summary]}"))
     with RichProgress(*columns, console=Console(stderr=True), redirect_stdout=False) as bar:
         task = bar.add_task(description, total=total, summary=f"0/{total}")
-        yield lambda job: bar.update(task, completed=job.done, summary=str(job))
+        yield lambda done, words: bar.update(task, completed=done, summary=words)
 
 
-def _lines(description: str, every_s: float) -> Callable[[Progress], None]:
-    last = time.monotonic()
+class _Lines:
+    """A line now and then, and the last one in any case."""
 
-    def show(job: Progress) -> None:
-        nonlocal last
-        if time.monotonic() - last >= every_s and job.done < job.total:
-            last = time.monotonic()
-            say(f"{description}: {job}")
+    def __init__(self, description: str, every_s: float) -> None:
+        self._description = description
+        self._every_s = every_s
+        self._last = time.monotonic()
+        self._pending: str | None = None
 
-    return show
+    def show(self, done: int, words: str) -> None:
+        """Say the words if it is time."""
+        self._pending = words
+        if done and time.monotonic() - self._last >= self._every_s:
+            self._last = time.monotonic()
+            self.close()
+
+    def close(self) -> None:
+        """Say what was not said yet."""
+        if self._pending is not None:
+            say(f"{self._description}: {self._pending}")
+        self._pending = None
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time for people: `2 min 44 s`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -185,6 +185,13 @@ class Optimizer:
         check_choice("schedule", self.schedule, SCHEDULES)
         if not self.lr > 0:
             raise ConfigError(f"lr is {self.lr}; expected more than 0.")
+        if not 0 <= self.momentum < 1:
+            raise ConfigError(f"momentum is {self.momentum}; expected 0 or more and below 1.")
+        for name in ("weight_decay", "warmup_epochs", "final_lr", "gamma"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 or more.")
+        if not all(0 <= each <= 1 for each in self.milestones):
+            raise ConfigError(f"milestones are {self.milestones}; expected shares of the training, from 0 to 1.")
         if self.max_norm is not None and not self.max_norm > 0:
             raise ConfigError(f"max_norm is {self.max_norm}; expected more than 0, or none for no clipping.")
 
@@ -220,6 +227,8 @@ class Contrast:
         Raises:
             ConfigError: A number is out of range.
         """
+        if self.dim < 1:
+            raise ConfigError(f"dim is {self.dim}; expected 1 or more.")
         if self.queue is not None and self.queue < 1:
             raise ConfigError(
                 f"A queue of {self.queue} keys is empty. Give 1 or more, or leave it away for the largest that fits."
@@ -258,8 +267,6 @@ class TrainConfig:
     """Parts that a batch is computed in, one after the other."""
     epochs: int = 200
     """Times that every location is seen."""
-    steps: int | None = None
-    """Stop after so many optimizer steps; schedules still span all epochs."""
     seed: int = 0
     """Of everything that is drawn."""
     precision: str = "auto"
@@ -297,7 +304,7 @@ class TrainConfig:
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """A record as JSON; tuples become lists."""
+    """A record as values that JSON can hold; its tuples are written as lists."""
     return asdict(record)
 
 
@@ -305,7 +312,7 @@ def from_json(kind: type[Record], content: Mapping[str, Any]) -> Record:
     """The exact inverse of `to_json`.
 
     Args:
-        kind: A record of this module.
+        kind: A record of these, or one made of them.
         content: What `to_json` gave, also after a pass through a file.
 
     Raises:

@@ -1,26 +1,62 @@
-"""The `evaluate` command, which so far can only say that there is no evaluator yet."""
+"""The `evaluate` command: its verbs. How a failure becomes a sentence and an exit code is in `catalogs.command`."""
 
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
-app = App(
-    name="evaluate",
-    version=lambda: version("seastars"),
-    help="Score weights on a labelled catalog. Not part of this version: what works now is `curate`.",
-)
+from catalogs.command import run_command
 
+COMMANDS = {
+    "knn": "Score weights on a labelled catalog by their nearest neighbours.",
+    "baselines": "Score what needs no training: band statistics, and a backbone with random weights.",
+}
+"""What `evaluate --help` says of each command; `evaluate.cli.<name>` has a function of that name, loaded when it is called."""
 
-@app.default
-def refuse(*words: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]) -> int:  # noqa: ARG001
-    """Say that there is no evaluator yet, whatever was asked of it."""
-    sys.stderr.write("The evaluator is not part of this version of seastars. What works now is curate: see curate --help.\n")
-    return 2
+HELP = """Score weights on a labelled catalog, beside what needs no training at all.
+
+    evaluate knn --catalog data/demo --weights random:resnet18 --weights runs/demo --baselines
+
+    evaluate baselines --catalog data/demo --backbone resnet18
+
+Results go to standard output, words and progress to standard error.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run `evaluate` and leave the process with its exit code."""
-    app(sys.argv[1:] if argv is None else argv)
+    """Run `evaluate` and leave the process with its exit code.
+
+    Args:
+        argv: Words after `evaluate`; those of the process where none are given.
+
+    Raises:
+        SystemExit: Always, with the code.
+    """
+    run_command(
+        lambda words: make_app(words)(words),
+        argv,
+        usage=CycloptsError,
+        interrupted="Interrupted. Nothing was written: run the same command again.",
+    )
+
+
+def make_app(words: Sequence[str]) -> App:
+    """Put the command line together.
+
+    Args:
+        words: What was typed. The command it starts with is described by its own docstring, the others by one line, so that
+            none of them has to be imported.
+    """
+    app = App(
+        name="evaluate",
+        help=HELP,
+        version=lambda: version("seastars"),
+        default_parameter=Parameter(negative=()),
+        result_action="return_int_as_exit_code_else_zero",
+        print_error=False,
+        exit_on_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    for name, line in COMMANDS.items():
+        app.command(f"evaluate.cli.{name}:{name}", name=name, help=None if name in words[:1] else line)
+    return app

@@ -1,26 +1,67 @@
-"""The `train` command, which so far can only say that there is no trainer yet."""
+"""The `train` command: its verbs. How a failure becomes a sentence and an exit code is in `catalogs.command`."""
 
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
-app = App(
-    name="train",
-    version=lambda: version("seastars"),
-    help="Pre-train backbones on a catalog. Not part of this version: what works now is `curate`.",
-)
+from catalogs.command import run_command
 
+COMMANDS = {
+    "seco": "Pre-train with SeCo: three subspaces, of season and augmentation.",
+    "moco": "Pre-train with MoCo-v2: two views of one date.",
+    "moco-tp": "Pre-train with MoCo-v2 and temporal positives: two views of two dates.",
+    "resume": "Go on exactly where a run stopped.",
+    "export": "Write the weights of a run so that others can load them.",
+    "recipes": "List the recipes and what each reproduces.",
+}
+"""What `train --help` says of each command; `train.cli.<name>` has a function of that name, loaded when it is called."""
 
-@app.default
-def refuse(*words: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]) -> int:  # noqa: ARG001
-    """Say that there is no trainer yet, whatever was asked of it."""
-    sys.stderr.write("The trainer is not part of this version of seastars. What works now is curate: see curate --help.\n")
-    return 2
+HELP = """Pre-train backbones on a catalog, from the catalog as curate wrote it.
+
+    train seco --catalog data/demo --backbone resnet18 --size-px 48 --batch-size 64 --epochs 2 --out runs/demo
+
+    torchrun --nproc-per-node 8 -m train seco --catalog data/france
+
+Results go to standard output, words and progress to standard error. Running a command again goes on with the same run.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run `train` and leave the process with its exit code."""
-    app(sys.argv[1:] if argv is None else argv)
+    """Run `train` and leave the process with its exit code.
+
+    Args:
+        argv: Words after `train`; those of the process where none are given.
+
+    Raises:
+        SystemExit: Always, with the code.
+    """
+    run_command(
+        lambda words: make_app(words)(words),
+        argv,
+        usage=CycloptsError,
+        interrupted="Interrupted before the step ended: train resume goes on from the last checkpoint.",
+    )
+
+
+def make_app(words: Sequence[str]) -> App:
+    """Put the command line together.
+
+    Args:
+        words: What was typed. The command it starts with is described by its own docstring, the others by one line, so that
+            none of them has to be imported.
+    """
+    app = App(
+        name="train",
+        help=HELP,
+        version=lambda: version("seastars"),
+        default_parameter=Parameter(negative=()),
+        result_action="return_int_as_exit_code_else_zero",
+        print_error=False,
+        exit_on_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    for name, line in COMMANDS.items():
+        function = name.replace("-", "_")
+        app.command(f"train.cli.{function}:{function}", name=name, help=None if name in words[:1] else line)
+    return app

@@ -1,0 +1,92 @@
+"""A labelled catalog made ready: its question, and the pixels to answer it by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalogs.items import Items
+from catalogs.reader import Catalog, open_catalog
+from catalogs.stack import Stack, open_stack
+from evaluate.errors import InputError, LabelError
+from evaluate.settings import Settings
+from evaluate.task import Task, make_task, taught_classes
+from train.config import InputSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Items of one sensor with one label each."""
+
+    catalog: Catalog
+    """Where they are."""
+    items: Items
+    """All items of the sensor (and season), labelled or not: the rows of tables and stacks."""
+    task: Task
+    """Which of them teach and which are tested."""
+    stack: Stack
+    """Their pixels, with the bands for whatever says nothing of its own."""
+    size_px: int
+    """Side of the image for whatever says nothing of its own."""
+    cache: Path | None = None
+    """Folder that keeps what is fetched of a remote catalog."""
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Numbers of the items that teach, then of those that are tested."""
+        return np.concatenate([self.task.train.items, self.task.test.items])
+
+    def pixels(self, bands: Sequence[str]) -> Stack:
+        """The same items with other bands.
+
+        Raises:
+            MissingBandError: Some items lack one.
+        """
+        return self.stack if self.stack.bands == tuple(bands) else open_stack(self.catalog, self.items, bands, cache=self.cache)
+
+    def at_most(self, count: int, *, seed: int) -> Bench:
+        """The same with at most so many items in each part, drawn without replacement."""
+        task = replace(self.task, train=self.task.train.some(count, seed=seed), test=self.task.test.some(count, seed=seed))
+        return replace(self, task=task)
+
+
+def open_bench(href: str, settings: Settings, like: InputSpec | None = None, *, only_taught: bool = False) -> Bench:
+    """Open a labelled catalog.
+
+    Args:
+        href: Its path or address.
+        settings: Sensor, season, classes, bands and size, as far as they are chosen.
+        like: Input of the weights that decide what was left open.
+        only_taught: Leave out, rather than refuse, test items of a class that no training item shows.
+
+    Raises:
+        EvaluateError: Its items cannot be asked about; see `make_task`.
+        CatalogError: It cannot be read, or lacks a band.
+    """
+    catalog = open_catalog(href)
+    sensor = settings.sensor or _choose_sensor(catalog, like)
+    items = catalog.items(sensor=sensor, season=settings.season)
+    if not len(items):
+        which = "" if settings.season is None else f" of season {settings.season}"
+        raise LabelError(f"{catalog!r} has no item of {sensor}{which}. curate info counts what there is.")
+    task = make_task(items.table, classes=settings.classes or (taught_classes(items.table) if only_taught else None))
+    bands = settings.bands or (like.bands if like else None)
+    stack = open_stack(catalog, items, bands, cache=settings.cache)
+    size_px = settings.size_px or (like.size_px if like else stack.layers[0].height)
+    return Bench(catalog, items, task, stack, size_px, settings.cache)
+
+
+def _choose_sensor(catalog: Catalog, like: InputSpec | None) -> str:
+    """The sensor of the weights, or the only one."""
+    if like and like.sensor in catalog.sensors:
+        return like.sensor
+    if len(catalog.sensors) == 1:
+        return catalog.sensors[0]
+    raise InputError(
+        f"{catalog!r} has items of {', '.join(catalog.sensors) or 'no sensor'}. "
+        f"Say which to score, such as --sensor {next(iter(catalog.sensors), 'sentinel-2-l2a')}."
+    )

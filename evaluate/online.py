@@ -1,0 +1,55 @@
+"""A kNN on a labelled catalog during a training: `train seco ... --hook evaluate.online:knn=data/labelled`.
+
+The trainer calls it by its name after an epoch and never imports the evaluator. It draws nothing from global generators, so
+that a training with it ends in the same bits as one without.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from catalogs.console import counted, say
+from catalogs.secrets import without_secrets
+from evaluate.bench import Bench, open_bench
+from evaluate.features import extract_features
+from evaluate.protocol import is_right
+from evaluate.settings import Settings
+from train.config import InputSpec
+from train.hooks import HookContext
+
+ITEMS = 1000
+"""Most items of each part: enough to see where a training goes."""
+SEED = 0
+"""Of their choice, so that every epoch is asked the same."""
+DEFAULTS = Settings()
+
+
+def knn(context: HookContext, argument: str) -> None:
+    """Log the kNN accuracy of the backbone as it is now, as `knn`.
+
+    Args:
+        context: The trainer's.
+        argument: Path or address of a labelled catalog that has the training's bands, of the same sensor or of its only one.
+
+    Raises:
+        EvaluateError: The catalog cannot be asked, as for `evaluate knn`.
+        CatalogError: It cannot be read, or lacks a band.
+    """
+    bench = _open_once(argument, context.spec)
+    stack = bench.pixels(context.spec.bands)
+    features = extract_features(stack, context.backbone, context.spec, bench.rows, device=context.device)
+    k = min(DEFAULTS.k, len(bench.task.train))
+    context.log("knn", float(is_right(features, bench.task, k=k, temperature=DEFAULTS.temperature).mean()))
+
+
+@lru_cache(maxsize=4)
+def _open_once(href: str, spec: InputSpec) -> Bench:
+    bench = open_bench(href, DEFAULTS, spec, only_taught=True)
+    chosen = bench.at_most(ITEMS, seed=SEED)
+    train, test = chosen.task.train, chosen.task.test
+    unused = len(bench.items) - len(train) - len(test)
+    say(
+        f"Online kNN on {without_secrets(href)}: {len(chosen.task.classes)} classes, {counted(len(train), 'training item')}, "
+        f"{counted(len(test), 'item')} tested (split {test.split}); {counted(unused, 'item')} not used."
+    )
+    return chosen

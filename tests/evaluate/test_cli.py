@@ -1,0 +1,117 @@
+"""The `evaluate` command from outside."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from evaluate import cli
+from evaluate.cli.scoring import foreign_sensors
+from evaluate.result import read_result
+from tests.evaluate.test_result import RESULT
+from tests.test_cli import HEAVY, start
+
+FLAGS = ("--bands", "B04,B03,B02", "--size-px", "32", "--k", "5", "--workers", "0", "--device", "cpu", "--quiet")
+
+
+def run(*words):
+    """Run `evaluate` in this process and give its exit code."""
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(word) for word in words])
+    return end.value.code
+
+
+@pytest.mark.parametrize("words", [("--help",), ()])
+def test_help_lists_every_command_without_loading_it(words):
+    code, output, modules = start("evaluate", *words)
+    assert code == 0
+    for name, line in cli.COMMANDS.items():
+        assert f" {name} " in output
+        assert " ".join(line.split()[:3]) in output
+    assert modules & HEAVY == set()
+    assert {"numpy", "pyarrow"} & modules == set()
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_help_of_a_command_shows_an_example_and_loads_nothing_heavy(name):
+    code, output, modules = start("evaluate", name, "--help")
+    assert code == 0
+    assert f"evaluate {name} --catalog data/demo " in output.split("Usage:")[1].split("\n", 1)[1]
+    assert modules & HEAVY == set()
+    assert {"numpy", "pyarrow"} & modules == set()
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_every_option_of_a_command_is_explained(name):
+    for argument in cli.make_app([name])[name].assemble_argument_collection(parse_docstring=True):
+        assert argument.parameter.help, f"evaluate {name} {argument.name} has no line"
+
+
+def test_weights_are_shown_beside_statistics_and_chance(labelled, capsys):
+    assert run("knn", "--catalog", labelled, "--weights", "random:resnet10t", "--baselines", *FLAGS) == 0
+    output, words = capsys.readouterr()
+    assert words == ""
+    rows = [line.split("  ")[0] for line in output.splitlines()]
+    assert rows[-3:] == ["chance", "band statistics", "random:resnet10t"]
+
+
+def test_a_result_is_printed_as_one_object_and_kept_in_a_file(labelled, capsys, tmp_path):
+    words = ("--catalog", labelled, "--backbone", "resnet10t", "--json", "--out", tmp_path / "result.json")
+    assert run("baselines", *words, *FLAGS) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [each["name"] for each in printed["scores"]] == ["band statistics", "random:resnet10t"]
+    assert read_result(tmp_path / "result.json").to_json() == printed
+
+
+def test_progress_and_what_was_written_are_words(labelled, capsys, tmp_path):
+    flags = [word for word in FLAGS if word != "--quiet"]
+    assert run("baselines", "--catalog", labelled, "--out", tmp_path / "result.json", *flags) == 0
+    words = capsys.readouterr().err
+    assert "Features of band statistics: 36/36" in words
+    assert f"Wrote {tmp_path / 'result.json'}." in words
+
+
+@pytest.mark.parametrize("bands", [("--bands", "B04,B02"), ("--bands", "B04", "--bands", "B02")])
+def test_names_are_joined_by_commas_or_repeated(labelled, capsys, bands):
+    assert run("baselines", "--catalog", labelled, *bands, "--k", "3", "--workers", "0", "--json", "--quiet") == 0
+    assert json.loads(capsys.readouterr().out)["scores"][0]["bands"] == ["B04", "B02"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--k", "99"], "k is 99, but there are 24 training items to vote. Lower --k"),
+        (["--classes", "forest,wter"], "No item has label 'wter'. Choose from: forest, heath, water. Did you mean 'water'?"),
+        (["--bands", "B04,B99"], "B99"),
+        (["--weights", "random:resnet18x"], "resnet18x"),
+        (["--weights", "runs/nowhere"], "runs/nowhere"),
+        (["--wieghts", "a"], "Did you mean --weights?"),
+    ],
+)
+def test_what_the_user_can_change_is_a_sentence_and_code_2(labelled, capsys, words, told):
+    given = words if "--weights" in words else [*words, "--weights", "random:resnet10t"]
+    assert run("knn", "--catalog", labelled, "--workers", "0", "--quiet", *given) == 2
+    output, sentence = capsys.readouterr()
+    assert output == ""
+    assert told in sentence
+    assert "Traceback" not in sentence
+
+
+def test_a_catalog_that_is_not_there_is_told(tmp_path, capsys):
+    assert run("baselines", "--catalog", tmp_path / "nowhere") == 2
+    assert "is not there" in capsys.readouterr().err
+
+
+def test_an_interrupt_is_told(monkeypatch, labelled, capsys):
+    def interrupt(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("evaluate.cli.scoring.run_knn", interrupt)
+    assert run("baselines", "--catalog", labelled) == 130
+    assert capsys.readouterr().err == "Interrupted. Nothing was written: run the same command again.\n"
+
+
+def test_weights_of_another_sensor_are_noted():
+    note = "Note: runs/demo was made for sentinel-2-l2a, and reads bands of sentinel-2-l1c by their names."
+    assert list(foreign_sensors(RESULT)) == []
+    assert list(foreign_sensors(replace(RESULT, sensor="sentinel-2-l1c"))) == [note]

@@ -1,0 +1,133 @@
+"""The kNN protocol from a catalog to scores, on real files and real backbones."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from catalogs.errors import MissingBandError
+from evaluate import protocol
+from evaluate.bench import open_bench
+from evaluate.confidence import bootstrap_mean
+from evaluate.errors import InputError
+from evaluate.protocol import STATISTICS, is_right, run_knn
+from evaluate.settings import Settings
+from tests.evaluate.conftest import LABELS
+from train.config import InputSpec, to_json
+from train.errors import TrainError
+from train.export import export_weights
+from train.provenance import Provenance
+from train.weights import load_backbone
+
+SETTINGS = Settings(bands=("B04", "B03", "B02"), size_px=32, k=5, workers=0, device="cpu")
+RANDOM = "random:resnet10t"
+
+
+@pytest.fixture(scope="module")
+def result(labelled):
+    return run_knn(str(labelled), [RANDOM], SETTINGS, statistics=True)
+
+
+def test_a_result_says_all_that_makes_it_comparable(labelled, result):
+    bench = open_bench(str(labelled), SETTINGS)
+    assert (result.split_hash, result.catalog_hash) == (bench.task.split_hash, bench.stack.index_hash)
+    assert (result.sensor, result.classes, result.chance) == ("sentinel-2-l2a", LABELS, pytest.approx(1 / 3))
+    assert (result.train_items, result.test_items, result.test_locations, result.unused_items) == (24, 12, 6, 12)
+    assert result.protocol["k"] == 5
+    assert result.protocol["temperature"] == 0.07
+    assert result.protocol["test_split"] == "test"
+
+
+def test_scores_stand_side_by_side_statistics_first(result):
+    statistics, random = result.scores
+    assert (statistics.name, statistics.identity, statistics.input, statistics.features) == (STATISTICS, None, None, 6)
+    assert (random.name, random.bands, random.features) == (RANDOM, SETTINGS.bands, 512)
+    assert random.identity
+    assert random.input["size_px"] == 32
+    for score in result.scores:
+        assert score.metric == "accuracy"
+        assert 0 <= score.interval[0] <= score.value <= score.interval[1] <= 1
+
+
+def test_random_features_see_the_texture_that_statistics_do_not(result):
+    statistics, random = result.scores
+    assert random.value > 0.6 > statistics.value
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 5}, {"workers": 2}])
+def test_neither_batch_size_nor_workers_change_a_score(labelled, result, change):
+    assert run_knn(str(labelled), [RANDOM], replace(SETTINGS, **change), statistics=True) == result
+
+
+def test_the_seed_draws_the_interval_and_not_the_score_of_statistics(labelled, result, monkeypatch):
+    monkeypatch.setattr(protocol, "bootstrap_mean", lambda right, locations, *, seed: (seed / 10, len(set(locations))))
+    other = run_knn(str(labelled), [], replace(SETTINGS, seed=3), statistics=True)
+    assert other.scores[0].value == result.scores[0].value
+    assert other.scores[0].interval == (0.3, result.test_locations)
+    assert other.protocol["seed"] == 3
+
+
+def test_scores_are_of_the_tested_items_and_intervals_of_their_locations(labelled):
+    bench = open_bench(str(labelled), SETTINGS)
+    features = torch.nn.functional.one_hot(torch.tensor(np.r_[bench.task.train.labels, bench.task.test.labels]))
+    assert is_right(features.float(), bench.task, k=5, temperature=0.07).all()
+    wrong = features.clone()
+    wrong[len(bench.task.train) :] = features[len(bench.task.train) :].roll(1, 1)
+    assert not is_right(wrong.float(), bench.task, k=5, temperature=0.07).any()
+    assert bootstrap_mean(np.ones(12), bench.task.test.locations) == (1.0, 1.0)
+
+
+def export(folder, bands, **changes):
+    """Export random weights as if they had been trained with such bands."""
+    count = len(bands)
+    numbers = {"low": (0.05,) * count, "high": (0.4,) * count, "mean": (0.4,) * count, "std": (0.25,) * count}
+    spec = InputSpec(**{"sensor": "sentinel-2-l2a", "bands": bands, "size_px": 40, **numbers, **changes})
+    provenance = Provenance("tested", "moco", "moco", "demo", "0" * 64, locations=1, steps=1, epochs=1)
+    module = load_backbone(RANDOM, bands=bands).module
+    return str(export_weights(folder, module, timm_name="resnet10t", spec=spec, provenance=provenance)), spec
+
+
+def test_weights_are_fed_as_they_say_and_the_others_with_the_same_bands_and_size(labelled, tmp_path):
+    name, spec = export(tmp_path / "weights", ("B08", "B04"))
+    settings = replace(SETTINGS, bands=None, size_px=None)
+    random, trained = run_knn(str(labelled), [RANDOM, name], settings).scores
+    assert (trained.name, trained.bands, trained.input) == (name, ("B08", "B04"), to_json(spec))
+    assert (random.bands, random.input["size_px"]) == (("B08", "B04"), 40)
+    assert random.input["mean"] != trained.input["mean"]
+    assert random.identity == trained.identity == load_backbone(name).identity
+
+
+def test_the_same_weights_with_the_same_input_have_the_same_score(labelled, tmp_path):
+    (random,) = run_knn(str(labelled), [RANDOM], SETTINGS).scores
+    measured = {key: tuple(value) for key, value in random.input.items() if key in ("low", "high", "mean", "std")}
+    name, _ = export(tmp_path / "weights", SETTINGS.bands, size_px=SETTINGS.size_px, **measured)
+    (trained,) = run_knn(str(labelled), [name], Settings(k=5, workers=0, device="cpu")).scores
+    assert replace(trained, name=RANDOM) == replace(random, input=trained.input)
+    assert trained.input["low"] == random.input["low"]
+
+
+def test_bands_of_trained_weights_that_the_catalog_lacks_are_told(labelled, tmp_path):
+    name, _ = export(tmp_path / "weights", ("B04", "B10"))
+    with pytest.raises(MissingBandError, match="B10"):
+        run_knn(str(labelled), [name], SETTINGS)
+
+
+def test_bands_that_the_catalog_lacks_are_told_are_told(labelled):
+    with pytest.raises(MissingBandError, match="B10"):
+        run_knn(str(labelled), [RANDOM], replace(SETTINGS, bands=("B10",)))
+
+
+def test_more_neighbours_than_training_items_are_told(labelled):
+    with pytest.raises(InputError, match="k is 25, but there are 24 training items"):
+        run_knn(str(labelled), [], replace(SETTINGS, k=25), statistics=True)
+
+
+def test_an_unknown_device_is_told(labelled):
+    with pytest.raises(InputError, match=r"Device 'cuba' cannot be used: .* Choose another --device, such as cpu\."):
+        run_knn(str(labelled), [], replace(SETTINGS, device="cuba"), statistics=True)
+
+
+def test_an_unknown_backbone_is_told(labelled):
+    with pytest.raises(TrainError, match="resnet181"):
+        run_knn(str(labelled), ["random:resnet181"], SETTINGS)

@@ -1,0 +1,85 @@
+"""The record of a result, its file, and its lines."""
+
+import json
+from importlib.metadata import version
+
+import pytest
+
+from evaluate.cli.result_lines import result_lines
+from evaluate.errors import ResultError
+from evaluate.result import Result, Score, from_json, read_result, write_result
+
+INPUT = {"sensor": "sentinel-2-l2a", "bands": ["B04", "B03"], "size_px": 64}
+RESULT = Result(
+    protocol={"name": "knn", "k": 20, "temperature": 0.07, "test_split": "val", "season": None},
+    catalog="demo",
+    catalog_hash="c" * 64,
+    split_hash="5" * 64,
+    sensor="sentinel-2-l2a",
+    classes=("forest", "water"),
+    train_items=1200,
+    test_items=300,
+    test_locations=1,
+    unused_items=7,
+    chance=0.5,
+    scores=(
+        Score("band statistics", None, ("B04",), None, 2, "accuracy", 0.615, None),
+        Score("runs/demo", "a" * 64, ("B04", "B03"), INPUT, 512, "accuracy", 1.0, (0.75, 1.0)),
+    ),
+)
+
+
+def test_a_result_comes_back_from_its_file(tmp_path):
+    write_result(tmp_path / "results" / "knn.json", RESULT)
+    assert read_result(tmp_path / "results" / "knn.json") == RESULT
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["knn.json"]
+
+
+def test_a_file_says_what_it_is_and_what_wrote_it():
+    content = RESULT.to_json()
+    assert (content["seastars:result"], content["version"]) == (1, version("seastars"))
+    assert json.loads(json.dumps(content)) == content
+    assert from_json(content) == RESULT
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda content: content.pop("seastars:result"), "no result of version 1: its seastars:result is None"),
+        (lambda content: content.update({"seastars:result": 2}), "its seastars:result is 2"),
+        (lambda content: content.pop("chance"), "A result is damaged: 'chance'"),
+        (lambda content: content["scores"][0].update(colour="red"), "A result is damaged: .*colour"),
+    ],
+)
+def test_what_is_no_result_is_told(change, words):
+    content = RESULT.to_json()
+    change(content)
+    with pytest.raises(ResultError, match=words):
+        from_json(content)
+
+
+@pytest.mark.parametrize("text", [None, "{", "[1]"])
+def test_a_file_that_holds_no_result_is_told(tmp_path, text):
+    if text is not None:
+        (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ResultError, match="is no result"):
+        read_result(tmp_path / "a.json")
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ResultError, match=r"a.json cannot be written: .* Choose another --out"):
+        write_result(tmp_path / "file" / "a.json", RESULT)
+
+
+def test_people_see_a_table():
+    assert list(result_lines(RESULT)) == [
+        "demo, sentinel-2-l2a: 2 classes (forest, water)",
+        "1,200 training items, 300 items of 1 location tested (split val); 7 items not used",
+        "kNN: cosine, k 20, temperature 0.07",
+        "",
+        "                 accuracy  95 % interval  bands  features",
+        "chance              50.0%",
+        "band statistics     61.5%              -      1         2",
+        "runs/demo          100.0%  75.0 - 100.0%      2       512",
+    ]

@@ -1,0 +1,135 @@
+"""The `train` command from outside: its help, its recipes, what it plans, and what it refuses."""
+
+import json
+
+import pytest
+
+from tests.test_cli import HEAVY, start
+from tests.train.trainings import tiny_catalog
+from train import cli
+from train.config import TrainConfig, from_json
+from train.recipes import RECIPES
+
+SMALL = ("--bands", "B04,B08", "--backbone", "test_resnet", "--size-px", "32", "--batch-size", "4", "--device", "cpu")
+
+
+def run(*words):
+    """Run `train` in this process and give its exit code."""
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(word) for word in words])
+    return end.value.code
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory):
+    return tiny_catalog(tmp_path_factory.mktemp("catalog") / "tiny", seasons=2, count=9)
+
+
+@pytest.mark.parametrize("words", [("--help",), ("-h",), ()])
+def test_help_lists_every_command_without_loading_it(words):
+    code, output, modules = start("train", *words)
+    assert code == 0
+    for name, line in cli.COMMANDS.items():
+        assert f" {name} " in output
+        assert " ".join(line.split()[:3]) in output
+    assert "train seco --catalog data/demo" in output
+    assert modules & HEAVY == set()
+    assert {"numpy", "pyarrow"} & modules == set()
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_help_of_a_command_shows_an_example_and_loads_nothing_heavy(name):
+    code, output, modules = start("train", name, "--help")
+    assert code == 0
+    assert f"train {name}" in output.split("Usage:")[1].split("\n", 1)[1], "no example below the usage line"
+    assert modules & HEAVY == set()
+    assert {"numpy", "pyarrow"} & modules == set()
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_every_option_of_a_command_is_explained(name):
+    for argument in cli.make_app([name])[name].assemble_argument_collection(parse_docstring=True):
+        assert argument.parameter.help, f"train {name} {argument.name} has no line"
+
+
+def test_an_option_that_is_misspelt_is_answered_with_the_one_that_was_meant(capsys):
+    assert run("seco", "--catalog", "x", "--batchsize", "3") == 2
+    assert capsys.readouterr() == ("", "Unknown option: --batchsize. Did you mean --batch-size?\n")
+
+
+def test_a_catalog_must_be_named(capsys):
+    assert run("seco") == 2
+    assert "--catalog" in capsys.readouterr().err
+
+
+def test_the_recipes_are_listed_with_what_each_reproduces(capsys):
+    assert run("recipes") == 0
+    output, words = capsys.readouterr()
+    assert words == ""
+    for name, make in RECIPES.items():
+        assert f"{name} " in output
+        assert make.__doc__.splitlines()[0] in output
+    assert "seco       train seco, its default\n" in output
+    assert "seco_2021  train seco\n" in output
+
+
+def test_the_recipes_as_json_are_the_configurations(capsys):
+    assert run("recipes", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {name: from_json(TrainConfig, content) for name, content in told.items()} == {
+        name: make() for name, make in RECIPES.items()
+    }
+
+
+def test_a_dry_run_says_what_would_be_trained_on_what_and_writes_nothing(catalog, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert run("moco-tp", "--catalog", catalog, "--out", out, "--dry-run", "--json", "--epochs", 3, *SMALL) == 0
+    output, words = capsys.readouterr()
+    plan = json.loads(output)
+    assert (plan["locations"], plan["queue"]) == (9, 4)
+    config = from_json(TrainConfig, plan["config"])
+    assert (config.sensor, config.bands, config.method) == ("sentinel-2-l2a", ("B04", "B08"), "moco-tp")
+    assert words.startswith(
+        "moco-tp with test_resnet on 9 locations of sentinel-2-l2a: 2 bands, views of 32 px, batches of 4, 6 steps, "
+        "4 keys in the queue.\n"
+    )
+    assert "   B04" in words
+    assert not out.exists()
+
+
+def test_quiet_leaves_nothing_but_the_result(catalog, capsys):
+    assert run("moco", "--catalog", catalog, "--dry-run", "--quiet", *SMALL) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "message"),
+    [
+        ("seco", (), "No location has the 3 dates that this method needs: 9 locations have 2 dates. Build more seasons"),
+        ("moco", ("--bands", "B04,B99"), "B99"),
+        ("moco", ("--batch-size", "16"), "A batch of 16 locations is larger than the data: 9 locations to train on."),
+        ("moco", ("--queue", "6"), "A queue of 6 keys is no multiple of the batch of 4 locations"),
+        ("moco", ("--queue", "8"), "A queue of 8 keys holds more than half of the 9 training locations"),
+        ("moco", ("--sensor", "landsat-c2-l2"), "landsat-c2-l2"),
+        ("moco", ("--recipe", "sec"), "Unknown recipe of moco 'sec'. Choose from: moco."),
+        ("moco", ("--device", "tpu"), "Unknown device 'tpu'. Choose from: auto, cpu, cuda."),
+    ],
+)
+def test_what_cannot_be_trained_is_a_sentence_and_exit_code_2(catalog, tmp_path, capsys, method, words, message):
+    assert run(method, "--catalog", catalog, "--out", tmp_path / "run", *SMALL, *words) == 2
+    output, told = capsys.readouterr()
+    assert output == ""
+    assert message in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_catalog_that_is_not_there_is_a_sentence(tmp_path, capsys):
+    assert run("moco", "--catalog", tmp_path / "absent", "--out", tmp_path / "run") == 2
+    assert "absent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("resume", "RUN"), ("export", "RUN")])
+def test_a_folder_without_a_run_is_a_sentence(tmp_path, capsys, words):
+    assert run(*(str(tmp_path) if word == "RUN" else word for word in words)) == 2
+    assert "holds no run: it has no config.json" in capsys.readouterr().err

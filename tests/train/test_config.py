@@ -1,0 +1,172 @@
+"""The records of a training: what they refuse, and that they come back from JSON as they were."""
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from train.config import Contrast, Crop, InputSpec, Optimizer, Photometric, TrainConfig, View, from_json, to_json
+from train.errors import ConfigError, TrainError
+from train.recipes import RECIPES
+
+SPEC = InputSpec("sentinel-2-l2a", ("B04", "B11"), (0.0, 0.05), (0.3, 0.4), (0.45, 0.5), (0.2, 0.25), 64)
+MADE = {
+    "Crop": partial(Crop, size_px=32),
+    "Photometric": Photometric,
+    "InputSpec": partial(replace, SPEC),
+    "Optimizer": Optimizer,
+    "Contrast": Contrast,
+    "TrainConfig": partial(replace, RECIPES["seco"]()),
+}
+
+
+def through_text(record):
+    return from_json(type(record), json.loads(json.dumps(to_json(record))))
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_comes_back_from_json_text_exactly(name):
+    config = RECIPES[name]()
+    back = through_text(config)
+    assert back == config
+    assert hash(back) == hash(config), "a list where a tuple was"
+
+
+def test_settings_far_from_the_defaults_come_back_from_json_text_exactly():
+    view = View(
+        "only", 4, Crop(17, (0.25, 0.5), (0.5, 2.0), "bicubic", 0.125), Photometric(1.0, hue=0.5, blur_sigma=(0.3, 0.7))
+    )
+    config = replace(
+        RECIPES["moco"](),
+        views=(view,),
+        contrast=Contrast(dim=7, queue=96, force_queue=True, distinct_dates=False),
+        optimizer=Optimizer("adamw", 1e-4, milestones=(0.5, 0.75), schedule="step", max_norm=3.0),
+        sensor="landsat-c2-l2",
+        bands=("B04",),
+        seed=12,
+    )
+    assert through_text(config) == config
+    assert through_text(SPEC) == SPEC
+
+
+def test_fields_that_are_absent_have_their_defaults():
+    assert from_json(Crop, {"size_px": 9}) == Crop(9)
+    assert from_json(Optimizer, {}) == Optimizer()
+    content = to_json(RECIPES["seco"]())
+    del content["views"][2]["photometric"], content["seed"]
+    assert from_json(TrainConfig, content) == RECIPES["seco"]()
+
+
+def test_a_null_stays_none():
+    assert from_json(Optimizer, {"max_norm": None}).max_norm is None
+    assert from_json(Contrast, {"queue": None}).queue is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "words"),
+    [
+        (
+            Optimizer,
+            {"momentun": 0.9},
+            r"Unknown setting 'momentun' of Optimizer. Did you mean 'momentum'\? Was it written by an",
+        ),
+        (Contrast, {"zzz": 0.9}, r"Unknown setting 'zzz' of Contrast. Was it written by another version\?"),
+        (Crop, {"flip": 0.1}, r"Crop lacks size_px. Was it written by another version\?"),
+        (View, {}, "View lacks name, scene, crop"),
+    ],
+)
+def test_a_setting_that_is_unknown_or_lacking_is_named(kind, content, words):
+    with pytest.raises(ConfigError, match=words):
+        from_json(kind, content)
+
+
+def test_an_unknown_setting_is_found_at_any_depth():
+    content = to_json(RECIPES["seco"]())
+    content["views"][1]["crop"]["sizes"] = 3
+    with pytest.raises(ConfigError, match=r"Unknown setting 'sizes' of Crop. Did you mean 'size_px'\?"):
+        from_json(TrainConfig, content)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "words"),
+    [
+        ("Crop", {"size_px": 0}, "A view of 0 px has no pixels. Give a size above 0."),
+        ("Crop", {"scale": (0.0, 1.0)}, r"crop scale is \(0.0, 1.0\); expected two numbers in order, above 0 and up to 1."),
+        ("Crop", {"scale": (0.5, 0.2)}, "in order, above 0 and up to 1"),
+        ("Crop", {"scale": (0.5, 1.5)}, "above 0 and up to 1"),
+        (
+            "Crop",
+            {"ratio": (2.0, 0.5)},
+            r"Crop ratio \(2.0, 0.5\) is no range of width over height. Give two positive numbers in",
+        ),
+        ("Crop", {"ratio": (0.0, 0.5)}, "Give two positive numbers"),
+        (
+            "Crop",
+            {"interpolation": "cubic"},
+            "Unknown interpolation 'cubic'. Choose from: bilinear, bicubic. Did you mean 'bicu",
+        ),
+        ("Crop", {"flip": 1.5}, "flip is 1.5; expected a probability from 0 to 1."),
+        ("Photometric", {"jitter": -0.1}, "jitter is -0.1; expected a probability from 0 to 1."),
+        ("Photometric", {"grayscale": 2}, "grayscale is 2; expected a probability"),
+        ("Photometric", {"blur": 2}, "blur is 2; expected a probability"),
+        ("Photometric", {"solarize": 2}, "solarize is 2; expected a probability"),
+        ("Photometric", {"drop_band": 2}, "drop_band is 2; expected a probability"),
+        ("Photometric", {"contrast": -1.0}, "contrast is -1.0; expected 0 or more."),
+        ("Photometric", {"band_offset": -1.0}, "band_offset is -1.0; expected 0 or more."),
+        ("Photometric", {"hue": 0.6}, "hue is 0.6; expected at most 0.5, half a turn."),
+        ("Photometric", {"blur_sigma": (0.0, 2.0)}, r"blur_sigma is \(0.0, 2.0\); expected two positive numbers in order."),
+        ("InputSpec", {"low": (0.0,)}, "low has 1 values for 2 bands: give one per band."),
+        ("InputSpec", {"std": (0.1,) * 3}, "std has 3 values for 2 bands"),
+        ("InputSpec", {"high": (0.3, 0.05)}, "Band B11 is scaled from 0.05 to 0.05; expected a low value below the high one."),
+        (
+            "InputSpec",
+            {"std": (0.1, 0.0)},
+            r"Band B11 has standard deviation 0.0; expected more than 0. Is the band",
+        ),
+        ("InputSpec", {"std": (float("nan"), 0.1)}, "Band B04 has standard deviation nan"),
+        ("InputSpec", {"interpolation": "nearest"}, "Unknown interpolation 'nearest'. Choose from: bilinear, bicubic"),
+        ("Optimizer", {"name": "adam"}, r"Unknown optimizer 'adam'. Choose from: sgd, adamw. Did you mean 'adamw'\?"),
+        ("Optimizer", {"schedule": "cosin"}, r"Unknown schedule 'cosin'. .* Did you mean 'cosine'\?"),
+        ("Optimizer", {"lr": 0.0}, "lr is 0.0; expected more than 0."),
+        ("Optimizer", {"lr": float("nan")}, "lr is nan; expected more than 0."),
+        ("Optimizer", {"momentum": 1.0}, "momentum is 1.0; expected 0 or more and below 1."),
+        ("Optimizer", {"weight_decay": -1e-4}, "weight_decay is -0.0001; expected 0 or more."),
+        ("Optimizer", {"warmup_epochs": -1}, "warmup_epochs is -1; expected 0 or more."),
+        ("Optimizer", {"milestones": (0.6, 1.2)}, r"milestones are \(0.6, 1.2\); expected shares of the training, from 0 to 1"),
+        ("Optimizer", {"final_lr": float("nan")}, "final_lr is nan; expected 0 or more."),
+        ("Optimizer", {"max_norm": 0.0}, "max_norm is 0.0; expected more than 0, or none for no clipping."),
+        ("Contrast", {"dim": 0}, "dim is 0; expected 1 or more."),
+        ("Contrast", {"queue": 0}, "A queue of 0 keys is empty. Give 1 or more, or leave it away for the largest that fits."),
+        ("Contrast", {"temperature": 0.0}, "temperature is 0.0; expected more than 0."),
+        ("Contrast", {"ema_momentum": 1.0}, "ema_momentum is 1.0; expected 0 or more and below 1."),
+        ("TrainConfig", {"batch_size": 0}, "batch_size is 0; expected 1 or more."),
+        ("TrainConfig", {"accumulate": 0}, "accumulate is 0; expected 1 or more."),
+        ("TrainConfig", {"epochs": -1}, "epochs is -1; expected 1 or more."),
+        (
+            "TrainConfig",
+            {"accumulate": 3},
+            "A batch of 256 does not divide into 3 equal parts. Choose accumulate among",
+        ),
+        ("TrainConfig", {"precision": "16"}, "Unknown precision '16'. Choose from: auto, 32-true, bf16-mixed."),
+        ("TrainConfig", {"scaling": "measure"}, r"Unknown scaling 'measure'. .* Did you mean 'measured'\?"),
+        ("TrainConfig", {"views": ()}, "A method without views sees nothing. Give one or more."),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_with_words(kind, settings, words):
+    with pytest.raises(ConfigError, match=words):
+        MADE[kind](**settings)
+
+
+def test_errors_of_training_are_builtin_errors_with_exit_codes():
+    assert issubclass(ConfigError, (TrainError, ValueError))
+    assert ConfigError.exit_code == 2
+
+
+def test_a_sample_needs_as_many_scenes_as_its_views_show():
+    assert [RECIPES[name]().scenes for name in ("seco", "moco_tp", "moco")] == [3, 2, 1]
+
+
+@pytest.mark.parametrize("kind", [Crop, Photometric, View, InputSpec, Optimizer, Contrast, TrainConfig])
+def test_records_are_frozen(kind):
+    assert kind.__dataclass_params__.frozen

@@ -1,0 +1,180 @@
+"""The loop: that it learns, goes on exactly, stops well, and says what it does."""
+
+import csv
+import math
+import os
+import signal
+
+import pytest
+import torch
+
+from tests.train.trainings import prepare_tiny, runtime, tiny_catalog
+from train.checkpoint import list_checkpoints, read_state
+from train.errors import CheckpointError, DivergedError, MemoryShortError
+from train.hooks import HookContext
+from train.loop import fit
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory):
+    return tiny_catalog(tmp_path_factory.mktemp("catalog") / "tiny")
+
+
+def train(catalog, run, *, recipe="seco", options=None, **changes):
+    return fit(prepare_tiny(catalog, run, recipe, **changes), run, runtime(**(options or {})))
+
+
+def state_of(run):
+    return read_state(list_checkpoints(run)[-1])
+
+
+def tensors_of(state, prefix=""):
+    for name, value in state.items():
+        if isinstance(value, dict):
+            yield from tensors_of(value, f"{prefix}{name}.")
+        elif isinstance(value, torch.Tensor):
+            yield f"{prefix}{name}", value
+
+
+def assert_same_state(one, other):
+    ours, theirs = dict(tensors_of(one)), dict(tensors_of(other))
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+
+
+@pytest.mark.parametrize("recipe", ["seco", "moco", "moco_tp"])
+def test_every_method_trains_to_the_end(catalog, tmp_path, recipe):
+    outcome = train(catalog, tmp_path, recipe=recipe, epochs=2)
+    assert (outcome.steps, outcome.finished) == (6, True)
+    assert outcome.figures["step"] == 6
+    assert state_of(tmp_path)["step"] == 6
+
+
+def test_the_loss_falls_below_what_it_costs_to_tell_nothing(tmp_path):
+    catalog = tiny_catalog(tmp_path / "tiny", seasons=1, count=48)
+    train(catalog, tmp_path, recipe="moco", epochs=10, batch_size=8)
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        losses = [float(row["contrast"]) for row in csv.DictReader(file)]
+    assert sum(losses[-5:]) / 5 < 0.7 * math.log(1 + 24)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_two_and_two_steps_are_four_bit_for_bit(catalog, tmp_path, workers, precision):
+    """Three steps are an epoch, so the run goes on in the middle of the first one."""
+    changes = {"precision": precision, "epochs": 2}
+    train(catalog, tmp_path / "whole", options={"steps": 4}, **changes)
+    train(catalog, tmp_path / "parts", options={"steps": 2, "workers": workers}, **changes)
+    assert state_of(tmp_path / "parts")["step"] == 2
+    train(catalog, tmp_path / "parts", options={"steps": 4, "workers": workers}, **changes)
+    assert_same_state(state_of(tmp_path / "whole"), state_of(tmp_path / "parts"))
+
+
+def test_another_seed_gives_other_weights(catalog, tmp_path):
+    train(catalog, tmp_path / "a", options={"steps": 1})
+    train(catalog, tmp_path / "b", options={"steps": 1}, seed=4)
+    with pytest.raises(AssertionError):
+        assert_same_state(state_of(tmp_path / "a"), state_of(tmp_path / "b"))
+
+
+def test_dropped_paths_hang_on_the_step_alone(catalog, tmp_path):
+    """What a network draws by itself is drawn from torch's global generator, which another program may have moved."""
+    train(catalog, tmp_path / "a", options={"steps": 3}, backbone="test_convnext")
+    train(catalog, tmp_path / "b", options={"steps": 2}, backbone="test_convnext")
+    torch.rand(100)
+    train(catalog, tmp_path / "b", options={"steps": 3}, backbone="test_convnext")
+    assert_same_state(state_of(tmp_path / "a"), state_of(tmp_path / "b"))
+
+
+def test_a_batch_in_parts_sees_the_same_samples(catalog, tmp_path):
+    whole = prepare_tiny(catalog, tmp_path / "a", backbone="test_vit", epochs=1)
+    parts = prepare_tiny(catalog, tmp_path / "b", backbone="test_vit", epochs=1, accumulate=2)
+    one = fit(whole, tmp_path / "a", runtime(steps=1))
+    other = fit(parts, tmp_path / "b", runtime(steps=1))
+    assert other.steps == one.steps == 1
+    locations = [state_of(tmp_path / name)["method"]["queue.locations"] for name in "ab"]
+    assert torch.equal(*locations)
+
+
+def test_ctrl_c_ends_the_step_and_leaves_a_checkpoint_to_go_on_from(catalog, tmp_path):
+    def interrupt(context):
+        if context.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    outcome = train(catalog, tmp_path, options={"hooks": (interrupt,)})
+    assert (outcome.steps, outcome.finished) == (3, False)
+    assert state_of(tmp_path)["step"] == 3
+    assert train(catalog, tmp_path).finished
+
+
+def test_hooks_see_the_backbone_at_rest_after_every_epoch(catalog, tmp_path):
+    seen = []
+
+    def look(context: HookContext):
+        assert not context.backbone.training
+        features = context.backbone(torch.zeros(2, 2, 32, 32))
+        assert not features.requires_grad
+        seen.append((context.step, context.epoch))
+        context.log("width", features.shape[1])
+
+    outcome = train(catalog, tmp_path, epochs=2, options={"hooks": (look,), "log_every": 1})
+    assert seen == [(3, 1), (6, 2)]
+    assert outcome.figures["width"] > 0
+
+
+def test_checkpoints_come_as_often_as_asked_and_two_stay(catalog, tmp_path):
+    train(catalog, tmp_path, options={"checkpoint_every": 1, "steps": 5})
+    assert [folder.name for folder in list_checkpoints(tmp_path)] == ["step-00000004", "step-00000005"]
+
+
+def test_a_loss_that_is_not_finite_stops_and_says_what_to_look_at(catalog, tmp_path):
+    training = prepare_tiny(catalog, tmp_path)
+    training.stack.scale[:] = float("nan")
+    with pytest.raises(DivergedError, match=r"Loss term .*nan at step \d, with learning rate"):
+        fit(training, tmp_path, runtime())
+    assert list_checkpoints(tmp_path) == []
+
+
+def test_a_checkpoint_of_other_settings_is_refused(catalog, tmp_path):
+    train(catalog, tmp_path, options={"steps": 1})
+    with pytest.raises(CheckpointError, match="is of other settings"):
+        train(catalog, tmp_path, options={"steps": 1}, seed=9)
+
+
+def test_a_checkpoint_of_another_catalog_is_refused(catalog, tmp_path):
+    train(catalog, tmp_path / "run", options={"steps": 1})
+    other = tiny_catalog(tmp_path / "other", count=14)
+    with pytest.raises(CheckpointError, match="is of another catalog"):
+        train(other, tmp_path / "run", options={"steps": 1})
+
+
+def test_a_checkpoint_of_another_version_is_refused(catalog, tmp_path):
+    train(catalog, tmp_path, options={"steps": 1})
+    path = list_checkpoints(tmp_path)[-1] / "state.pt"
+    torch.save({"version": 99}, path)
+    with pytest.raises(CheckpointError, match="has version 99; this seastars reads version 1. Upgrade seastars"):
+        train(catalog, tmp_path, options={"steps": 1})
+
+
+def test_a_broken_checkpoint_says_which_folder_to_remove(catalog, tmp_path):
+    train(catalog, tmp_path, options={"steps": 1})
+    path = list_checkpoints(tmp_path)[-1] / "state.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="cannot be read .* Remove its folder"):
+        train(catalog, tmp_path, options={"steps": 1})
+
+
+def test_running_out_of_memory_says_what_to_lower(catalog, tmp_path, monkeypatch):
+    def exhaust(*_arguments, **_options):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("train.loop.train_step", exhaust)
+    with pytest.raises(MemoryShortError, match="cannot hold 4 locations at a time with test_resnet .* --accumulate 2"):
+        train(catalog, tmp_path)
+
+
+def test_a_killed_checkpoint_leaves_the_one_before(catalog, tmp_path):
+    train(catalog, tmp_path, options={"steps": 1})
+    (tmp_path / "checkpoints" / "step-00000002.part").mkdir()
+    (tmp_path / "checkpoints" / "step-00000003").mkdir()
+    assert train(catalog, tmp_path, options={"steps": 2}).steps == 2

@@ -1,0 +1,108 @@
+"""The recipes against what the papers say, and what is changed of one."""
+
+from dataclasses import replace
+
+import pytest
+
+from train.config import Contrast, Optimizer, Photometric
+from train.errors import ConfigError
+from train.methods import METHODS
+from train.methods.views import check_views
+from train.recipes import DEFAULTS, RECIPES, find_recipe, with_batch_size, with_view_size
+
+JITTER = {"jitter": 0.8, "brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
+AUGMENTED = Photometric(**JITTER, grayscale=0.2, blur=0.5, blur_sigma=(0.1, 2.0))
+PLAIN = Photometric()
+
+
+def test_seco_2021_has_the_constants_of_the_paper():
+    config = RECIPES["seco_2021"]()
+    assert config.optimizer == Optimizer(
+        "sgd", 0.03, momentum=0.9, weight_decay=1e-4, schedule="step", milestones=(120 / 200, 160 / 200), gamma=0.1
+    )
+    assert (config.optimizer.warmup_epochs, config.optimizer.max_norm) == (0.0, None)
+    assert (config.batch_size, config.epochs, config.accumulate) == (256, 200, 1)
+    assert (config.bands, config.scaling) == (("B04", "B03", "B02"), "seco")
+    assert config.contrast == Contrast(
+        dim=128,
+        queue=16384,
+        temperature=0.07,
+        ema_momentum=0.999,
+        distinct_dates=False,
+        mask_same_date=False,
+        mask_own_location=False,
+        gather_negatives=False,
+        shuffle_batch_norm=True,
+    )
+
+
+@pytest.mark.parametrize("name", ["seco", "seco_2021"])
+def test_the_views_of_seco_are_the_papers(name):
+    """methods.md 1.1: q = t0, k0 = aug(t1), k1 = t2, k2 = aug(t0); flips and colours belong to aug."""
+    views = RECIPES[name]().views
+    assert [(view.name, view.scene) for view in views] == [("query", 0), ("key_0", 1), ("key_1", 2), ("key_2", 0)]
+    assert [view.photometric for view in views] == [PLAIN, AUGMENTED, PLAIN, AUGMENTED]
+    assert [view.crop.flip for view in views] == [0.0, 0.5, 0.0, 0.5]
+    assert {(view.crop.size_px, view.crop.scale, view.crop.ratio) for view in views} == {(224, (0.2, 1.0), (3 / 4, 4 / 3))}
+
+
+@pytest.mark.parametrize(("name", "scenes"), [("moco", [0, 0]), ("moco_tp", [0, 1])])
+def test_both_views_of_moco_are_augmented(name, scenes):
+    views = RECIPES[name]().views
+    assert [view.scene for view in views] == scenes
+    assert [(view.photometric, view.crop.flip) for view in views] == [(AUGMENTED, 0.5)] * 2
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_says_its_name_and_fits_its_method(name):
+    config = RECIPES[name]()
+    assert config.recipe == name
+    assert config.method in METHODS
+    check_views(config.method, config.views)
+    assert RECIPES[name].__doc__.splitlines()[0]
+    assert config is not RECIPES[name]()
+
+
+def test_every_method_has_a_default_recipe_of_its_own():
+    assert tuple(sorted(DEFAULTS)) == tuple(sorted(METHODS))
+    for method, name in DEFAULTS.items():
+        assert find_recipe(name, method=method) == RECIPES[name]()
+
+
+def test_the_default_draws_different_dates_and_leaves_false_negatives_out():
+    contrast = RECIPES["seco"]().contrast
+    assert contrast.distinct_dates
+    assert contrast.mask_same_date
+    assert contrast.mask_own_location
+    assert contrast.gather_negatives
+    assert contrast.queue is None
+    assert RECIPES["seco"]().bands == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "words"),
+    [
+        ("seco2021", "seco", r"Unknown recipe of seco 'seco2021'. Choose from: seco, seco_2021. Did you mean 'seco_2021'\?"),
+        ("seco", "moco", "Unknown recipe of moco 'seco'. Choose from: moco."),
+        ("dino", "moco-tp", "Unknown recipe of moco-tp 'dino'. Choose from: moco_tp."),
+    ],
+)
+def test_an_unknown_recipe_is_answered_with_those_there_are(name, method, words):
+    with pytest.raises(ConfigError, match=words):
+        find_recipe(name, method=method)
+
+
+def test_views_of_another_size_change_nothing_else():
+    config = RECIPES["seco"]()
+    small = with_view_size(config, 48)
+    assert {view.crop.size_px for view in small.views} == {48}
+    assert with_view_size(small, 224) == config
+
+
+def test_the_learning_rate_goes_with_the_batch_and_nothing_else_does():
+    config = RECIPES["seco"]()
+    small = with_batch_size(config, 64)
+    assert small.batch_size == 64
+    assert small.optimizer.lr == pytest.approx(0.03 / 4)
+    assert replace(small, batch_size=256, optimizer=config.optimizer) == config
+    assert with_batch_size(config, 512).optimizer.lr == pytest.approx(0.06)

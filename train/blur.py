@@ -1,0 +1,65 @@
+"""Gaussian blur: separable, mirrored at the border (`reflect`, the edge pixel not repeated), cut at four standard deviations.
+
+As with resampling there are two ways to the same numbers: `blur` has a matrix of weights for each sample, `blur_one` adds
+shifted copies, which is several times faster on a CPU.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from train.resampling import add_lines, exact_products
+
+TRUNCATE = 4.0
+"""Radius in standard deviations; what lies beyond weighs 6e-5."""
+
+
+def blur(images: Tensor, sigma: Tensor) -> Tensor:
+    """Blur each image by its own width.
+
+    Args:
+        images: (batch, bands, height, width).
+        sigma: (batch,), standard deviation in pixels, above 0.
+    """
+    height, width = images.shape[-2:]
+    with exact_products(images.device):
+        return _line_weights(sigma, height)[:, None] @ images @ _line_weights(sigma, width)[:, None].transpose(-1, -2)
+
+
+def blur_one(image: Tensor, sigma: float) -> Tensor:
+    """Blur one image, (bands, height, width), on a CPU."""
+    bands, height, width = image.shape
+    made = add_lines(image.transpose(0, 1).reshape(height, -1), *_taps(sigma, height))
+    turned = made.view(height, bands, width).permute(2, 1, 0).reshape(width, -1)
+    made = add_lines(turned, *_taps(sigma, width))
+    return made.view(width, bands, height).permute(1, 2, 0).contiguous()
+
+
+def _taps(sigma: float, pixels: int) -> tuple[Tensor, Tensor]:
+    """For each line the lines around it, mirrored where there is none, and their weights, (pixels, count) each."""
+    radius = min(math.ceil(TRUNCATE * sigma), pixels - 1)
+    around = torch.arange(-radius, radius + 1)
+    weights = torch.exp(-0.5 * (around / sigma) ** 2)
+    last = pixels - 1
+    lines = last - (last - (torch.arange(pixels)[:, None] + around).abs()).abs()
+    return lines, (weights / weights.sum()).expand(lines.shape).contiguous()
+
+
+def _line_weights(sigma: Tensor, pixels: int) -> Tensor:
+    """(batch, pixels, pixels): what each pixel of a line weighs in each blurred one."""
+    sigma = sigma[:, None, None]
+    radius = (TRUNCATE * sigma).ceil().clamp(max=pixels - 1)
+    here = torch.arange(pixels, device=sigma.device, dtype=sigma.dtype)
+    there = here[:, None]
+
+    def weigh(distance: Tensor) -> Tensor:
+        return torch.exp(-0.5 * (distance / sigma) ** 2) * (distance <= radius)
+
+    weights = weigh((here - there).abs())
+    weights[:, :, 1:] += weigh((here + there)[:, 1:])
+    last = 2 * (pixels - 1)
+    weights[:, :, :-1] += weigh((last - here - there)[:, :-1])
+    return weights / weights.sum(-1, keepdim=True)

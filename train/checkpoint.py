@@ -1,0 +1,208 @@
+"""Saving a training and going on exactly where it stopped.
+
+A checkpoint is a folder `checkpoints/step-00000120`: `state.pt` with parameters, buffers, optimizer and step, and for every
+process a `rank-00000.pt` with its own batch statistics, which differ between processes. Everything that is drawn hangs on
+(seed, step, process), so no generator has a state to save. A folder appears under its name when whole, and is read without
+unpickling any code.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from train.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+    from torch.optim import Optimizer
+
+    from train.methods.protocol import Method
+
+VERSION = 1
+FOLDER = "checkpoints"
+KEPT = 2
+"""Checkpoints that stay; older ones are removed."""
+_NAME = re.compile(r"^step-(\d{8})$")
+_SHOWN = {"catalog": "another catalog", "config": "other settings"}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a checkpoint belongs to: it is refused anywhere else."""
+
+    catalog: str
+    """Id of the catalog and hash of the index trained on."""
+    config: str
+    """The configuration, as JSON text with sorted keys."""
+
+
+def save_checkpoint(run: Path, fabric: Fabric, method: Method, optimizer: Optimizer, *, step: int, identity: Identity) -> Path:
+    """Save a training, by all processes together; older checkpoints but one are removed.
+
+    Args:
+        run: The run folder.
+        fabric: Of the processes.
+        method: Everything that is carried along.
+        optimizer: With its moments.
+        step: Optimizer steps done.
+        identity: What it belongs to.
+
+    Returns:
+        The checkpoint's folder.
+    """
+    folder = run / FOLDER / f"step-{step:08d}"
+    part = folder.with_name(folder.name + ".part")
+    if fabric.is_global_zero:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+    fabric.barrier()
+    state = {
+        "version": VERSION,
+        "step": step,
+        "processes": fabric.world_size,
+        "catalog": identity.catalog,
+        "config": identity.config,
+        "method": method.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    fabric.save(part / "state.pt", state)
+    torch.save(batch_statistics(_module(method)), part / _rank_file(fabric.global_rank))
+    fabric.barrier()
+    if fabric.is_global_zero:
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+        for old in list_checkpoints(run)[:-KEPT]:
+            shutil.rmtree(old)
+    fabric.barrier()
+    return folder
+
+
+def load_checkpoint(folder: Path, fabric: Fabric, method: Method, optimizer: Optimizer, *, identity: Identity) -> int:
+    """Put a training back where it was saved.
+
+    Args:
+        folder: Of the checkpoint.
+        fabric: Of the processes.
+        method: Made as it was then; its state is replaced.
+        optimizer: The same.
+        identity: What the run is now.
+
+    Returns:
+        Optimizer steps done.
+
+    Raises:
+        CheckpointError: It is not whole, of another version, another catalog or other settings, or its tensors differ.
+    """
+    state = read_state(folder)
+    for part in ("catalog", "config"):
+        if state[part] != getattr(identity, part):
+            raise CheckpointError(
+                f"Checkpoint {folder} is of {_SHOWN[part]}: {_difference(state[part], getattr(identity, part))}. "
+                f"Resume with what it was made with, or start anew with --init {folder.parent.parent} and another --out."
+            )
+    load_strictly(_module(method), state["method"], str(folder))
+    optimizer.load_state_dict(state["optimizer"])
+    own = folder / _rank_file(fabric.global_rank % state["processes"])
+    with torch.no_grad():
+        buffers = dict(_module(method).named_buffers())
+        for name, value in _load(own).items():
+            buffers[name].copy_(value)
+    return int(state["step"])
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """The state of a checkpoint, on the CPU.
+
+    Raises:
+        CheckpointError: It is not whole, or of another version.
+    """
+    state = _load(folder / "state.pt")
+    version = state.get("version")
+    if version != VERSION:
+        newer = isinstance(version, int) and version > VERSION
+        raise CheckpointError(
+            f"Checkpoint {folder} has version {version}; this seastars reads version {VERSION}. "
+            f"{'Upgrade seastars' if newer else 'Train anew'}, or resume it where it was made."
+        )
+    return state
+
+
+def list_checkpoints(run: Path) -> list[Path]:
+    """Whole checkpoints of a run, the oldest first."""
+    return sorted(path for path in (run / FOLDER).glob("step-*") if _NAME.match(path.name) and (path / "state.pt").is_file())
+
+
+def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> None:
+    """Load tensors where every one must fit.
+
+    Args:
+        module: What they go into.
+        tensors: By name.
+        origin: What to call them in an error.
+
+    Raises:
+        CheckpointError: One lacks, is unknown, or has another shape; the message counts them and names the first.
+    """
+    own = module.state_dict()
+    lacking = [name for name in own if name not in tensors]
+    unknown = [name for name in tensors if name not in own]
+    shapes = [name for name in own if name in tensors and own[name].shape != tensors[name].shape]
+    for names, words in ((lacking, "lacks"), (unknown, "has too many, beyond"), (shapes, "differs in the shape of")):
+        if names:
+            first = names[0]
+            sizes = f", {tuple(tensors[first].shape)} for {tuple(own[first].shape)}" if names is shapes else ""
+            raise CheckpointError(
+                f"{origin} {words} {len(names)} of {len(own)} tensors (first: {first}{sizes}). "
+                "It was made with another backbone, other bands or another queue: give the settings that it was made with."
+            )
+    module.load_state_dict(tensors)
+
+
+def batch_statistics(module: nn.Module) -> dict[str, Tensor]:
+    """Running statistics of every batch normalisation, by the names that `named_buffers` gives them."""
+    return {
+        f"{name}.{key}": buffer
+        for name, each in module.named_modules()
+        if isinstance(each, _NormBase)
+        for key, buffer in each.named_buffers(recurse=False)
+    }
+
+
+def _module(method: Method) -> nn.Module:
+    """A method is a module too, which its protocol cannot say."""
+    assert isinstance(method, nn.Module), "a method is a module"
+    return method
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path} is not there: the checkpoint is not whole. Remove its folder to go on from an older one."
+        ) from error
+    except Exception as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({type(error).__name__}). Remove its folder to go on from an older checkpoint."
+        ) from error
+    return loaded
+
+
+def _rank_file(rank: int) -> str:
+    return f"rank-{rank:05d}.pt"
+
+
+def _difference(theirs: str, ours: str) -> str:
+    """The first place where two texts differ, with a little around it."""
+    place = next((place for place, (a, b) in enumerate(zip(theirs, ours, strict=False)) if a != b), min(len(theirs), len(ours)))
+    start = max(place - 30, 0)
+    return f"it has ...{theirs[start : place + 30]}..., this run ...{ours[start : place + 30]}..."

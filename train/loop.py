@@ -1,0 +1,269 @@
+"""One loop for all methods.
+
+Lightning Fabric brings devices, precision, processes and the writing of checkpoints; the loop is ours. Nothing in a step waits
+for the device: the loss stays there and is read every `log_every` steps.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from train.backbones import is_convolutional, make_backbone
+from train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from train.dataset import Batches, Share, load_batches
+from train.hooks import Hook, HookContext
+from train.journal import Journal
+from train.methods import make_method
+from train.methods.uniform import uniform_terms
+from train.prefetch import on_device
+from train.steps import make_optimizer, memory_words, seed_step, set_rate, train_step
+from train.views import ViewMaker
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+    from train.config import TrainConfig
+    from train.methods.protocol import Method
+    from train.prepare import Training
+
+CHECKPOINT_S = 300.0
+"""Seconds after which the end of an epoch is worth a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """How a training runs; the weights do not depend on it."""
+
+    workers: int = 2
+    """Processes that read, per process that trains."""
+    accelerator: str = "auto"
+    """`auto`, `cpu` or `cuda`."""
+    devices: int | None = None
+    """Of this machine; all that torchrun started, or one, where none."""
+    nodes: int = 1
+    """Machines."""
+    log_every: int = 50
+    """Steps from one look at the loss to the next."""
+    checkpoint_every: int | None = None
+    """Steps between checkpoints; none for the ends of epochs, at most every five minutes."""
+    steps: int | None = None
+    """Stop after so many steps in all; none for all epochs."""
+    hooks: Sequence[Hook] = ()
+    """Called after every epoch."""
+    quiet: bool = False
+    """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a training ended."""
+
+    steps: int
+    """Optimizer steps done, in all runs together."""
+    finished: bool
+    """Whether these were all; otherwise it was interrupted."""
+    backbone: nn.Module
+    """What was trained, on the CPU."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """The last row of `metrics.csv`."""
+
+
+def fit(training: Training, run: Path, runtime: Runtime) -> Outcome:
+    """Train, going on from the last checkpoint of the run folder if there is one.
+
+    Args:
+        training: What on what.
+        run: The run folder, with its `config.json`.
+        runtime: How.
+
+    Raises:
+        ConfigError: The batch does not divide among the processes, or weights do not fit.
+        CheckpointError: The last checkpoint is of something else.
+        DivergedError: The loss is not finite.
+        MemoryShortError: The device cannot hold the batch.
+    """
+    config = training.config
+    fabric = make_fabric(config, runtime)
+    torch.use_deterministic_algorithms(config.deterministic)
+    torch.manual_seed(config.seed)
+    method = _make_method(training)
+    student = method.student
+    optimizer = _set_up(fabric, method, config)
+    last, identity = list_checkpoints(run), training.record.identity
+    with _bare(method, student):
+        start = load_checkpoint(last[-1], fabric, method, optimizer, identity=identity) if last else 0
+    batches = Batches(training.stack, training.samples, config, Share(fabric.global_rank, fabric.world_size, config.accumulate))
+    steps = min(len(batches), runtime.steps or len(batches))
+    maker = ViewMaker(training.record.spec, training.stack.layers)
+    loaded = load_batches(batches, range(start, steps), workers=runtime.workers, pin_memory=fabric.device.type == "cuda")
+    upcoming = on_device(loaded, fabric.device)
+    saved, saved_at = start, time.monotonic()
+    step = start
+    with _journal(fabric, training, run, runtime, start=start, steps=steps) as journal, _stopping() as stop:
+        while step < steps and not _agree(fabric, stop, step, runtime):
+            with journal.waiting():
+                parts = next(upcoming)
+            rate = set_rate(optimizer, config.optimizer, step, steps=len(batches), steps_per_epoch=batches.steps_per_epoch)
+            seed_step(config.seed, step, fabric.global_rank)
+            with memory_words(config, fabric.device):
+                terms = train_step(fabric, method, optimizer, parts, maker=maker, config=config)
+            step += 1
+            journal.after_step(step, terms, method.diagnostics(), rate=rate)
+            ends_epoch = step % batches.steps_per_epoch == 0
+            if ends_epoch or step == steps:
+                _call_hooks(fabric, method, training, runtime.hooks, step=step, journal=journal)
+            if _is_due(fabric, runtime, step - saved, time.monotonic() - saved_at, ends_epoch=ends_epoch):
+                journal.look()
+                with _bare(method, student):
+                    save_checkpoint(run, fabric, method, optimizer, step=step, identity=identity)
+                saved, saved_at = step, time.monotonic()
+        journal.look()
+        if step > saved:
+            with _bare(method, student):
+                save_checkpoint(run, fabric, method, optimizer, step=step, identity=identity)
+        figures = journal.figures
+    return Outcome(step, step == steps, method.backbone().to("cpu"), figures)
+
+
+def _make_method(training: Training) -> Method:
+    """The method, its backbone from weights where the user has some."""
+    config = training.config
+    backbone = None
+    if training.record.init is not None:
+        from train.weights import load_into
+
+        backbone = make_backbone(config.backbone, bands=len(config.bands), size_px=config.views[0].crop.size_px)
+        load_into(backbone, Path(training.record.init))
+    return make_method(config, len(config.bands), queue=training.record.queue, backbone=backbone)
+
+
+@contextmanager
+def _bare(method: Method, student: nn.Module) -> Iterator[None]:
+    """The method without the wrapper of its student, whose names a checkpoint must not hold."""
+    wrapper, method.student = method.student, student
+    try:
+        yield
+    finally:
+        method.student = wrapper
+
+
+def make_fabric(config: TrainConfig, runtime: Runtime) -> Fabric:
+    """Devices, precision and processes; under torchrun, those that it started."""
+    from lightning.fabric import Fabric
+    from lightning.fabric.strategies.ddp import DDPStrategy
+
+    processes, local = _torchrun_processes()
+    cuda = runtime.accelerator in ("auto", "cuda") and torch.cuda.is_available()
+    precision = config.precision if config.precision != "auto" else ("bf16-mixed" if cuda else "32-true")
+    devices = local or runtime.devices or 1
+    several = max(processes, devices * runtime.nodes) > 1
+    fabric = Fabric(
+        accelerator="cuda" if cuda else "cpu",
+        devices=devices,
+        num_nodes=processes // local if processes else runtime.nodes,
+        strategy=DDPStrategy(gradient_as_bucket_view=True) if several else "auto",
+        precision=precision,  # type: ignore[arg-type]  # checked by TrainConfig
+    )
+    fabric.launch()
+    return fabric
+
+
+def _torchrun_processes() -> tuple[int, int]:
+    """Processes in all and on this machine, as torchrun tells; 0 without it."""
+    import os
+
+    return int(os.environ.get("WORLD_SIZE", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "0"))
+
+
+def _set_up(fabric: Fabric, method: Method, config: TrainConfig) -> torch.optim.Optimizer:
+    """Move a method to the device; wrap what is trained, and nothing else."""
+    module: Any = method
+    module.to(fabric.device)
+    if config.channels_last and is_convolutional(method.backbone()):
+        module.to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(config.optimizer, [each for each in method.student.parameters() if each.requires_grad])
+    student: Any = torch.compile(method.student) if config.compile else method.student
+    wrapped: tuple[nn.Module, torch.optim.Optimizer] = fabric.setup(student, optimizer)
+    method.student, method.autocast = wrapped[0], fabric.autocast
+    return wrapped[1]
+
+
+def _agree(fabric: Fabric, stop: threading.Event, step: int, runtime: Runtime) -> bool:
+    """Whether to stop; several processes ask each other when they look at the loss."""
+    if fabric.world_size == 1:
+        return stop.is_set()
+    if step % runtime.log_every:
+        return False
+    asked: torch.Tensor = fabric.all_reduce(torch.tensor(float(stop.is_set())), reduce_op="sum")  # type: ignore[assignment]
+    return bool(asked.item())
+
+
+def _is_due(fabric: Fabric, runtime: Runtime, steps: int, seconds: float, *, ends_epoch: bool) -> bool:
+    """Whether it is time for a checkpoint; the first process's clock decides for all."""
+    if runtime.checkpoint_every is not None:
+        return steps >= runtime.checkpoint_every
+    return ends_epoch and bool(fabric.broadcast(seconds >= CHECKPOINT_S))
+
+
+def _call_hooks(
+    fabric: Fabric, method: Method, training: Training, hooks: Sequence[Hook], *, step: int, journal: Journal
+) -> None:
+    """Show the backbone to the hooks, in evaluation mode; the other processes wait."""
+    if hooks and fabric.is_global_zero:
+        backbone = method.backbone()
+        backbone.eval()
+        spe = len(training.samples) // training.config.batch_size
+        context = HookContext(step, step // spe, backbone, training.record.spec, fabric.device, journal.log)
+        with torch.no_grad():
+            for hook in hooks:
+                hook(context)
+        backbone.train()
+    if hooks:
+        fabric.barrier()
+
+
+@contextmanager
+def _journal(fabric: Fabric, training: Training, run: Path, runtime: Runtime, *, start: int, steps: int) -> Iterator[Journal]:
+    journal = Journal(
+        run,
+        start=start,
+        steps=steps,
+        config=training.config,
+        uniform=uniform_terms(training.config, queue=training.record.queue, processes=fabric.world_size),
+        log_every=runtime.log_every,
+        silent=not fabric.is_global_zero,
+        quiet=runtime.quiet,
+    )
+    with journal:
+        yield journal
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, so that a step ends before a training stops; a second Ctrl-C stops at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def ask(number: int, _frame: Any) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

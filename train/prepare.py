@@ -1,0 +1,124 @@
+"""From a catalog and a configuration to everything that a training needs, checked before a weight moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from catalogs import open_catalog
+from catalogs.stack import Stack, open_stack
+from train.config import InputSpec, TrainConfig
+from train.errors import ConfigError, DataError
+from train.provenance import git_commit
+from train.run_folder import RunRecord, package_versions
+from train.samples import Samples, find_samples
+from train.scaling import measure_input
+from train.state import queue_capacity
+
+if TYPE_CHECKING:
+    from catalogs import Catalog
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What is trained on what; see `prepare_training`."""
+
+    config: TrainConfig
+    """With the sensor, the bands and the queue that were left open filled in."""
+    stack: Stack
+    """Pixels of the sensor's items."""
+    samples: Samples
+    """Locations to train on."""
+    record: RunRecord
+    """What a run folder says of it."""
+
+
+def prepare_training(
+    config: TrainConfig,
+    catalog: str,
+    *,
+    cache: Path | None = None,
+    pack: bool | None = None,
+    init: Path | None = None,
+    spec: InputSpec | None = None,
+) -> Training:
+    """Open a catalog for a training and settle what the configuration leaves open.
+
+    Args:
+        config: Of a recipe, changed as the user likes.
+        catalog: A catalog's folder or address.
+        cache: Folder that files of a remote catalog are kept in.
+        pack: Read from a pack (`True`), from rasters (`False`), or from a pack where there is one.
+        init: Weights to start from.
+        spec: Scaling and normalisation that were settled before, of a run that is resumed.
+
+    Raises:
+        CatalogError: The catalog cannot be read, or lacks a band.
+        ConfigError: Settings do not fit the catalog.
+        DataError: The catalog has too few locations or dates.
+    """
+    opened = open_catalog(catalog)
+    sensor = _sensor(config, opened)
+    stack = open_stack(opened, opened.items(sensor=sensor), config.bands or None, cache=cache, pack=pack)
+    contrast = config.contrast
+    samples = find_samples(stack, dates=config.scenes if contrast.distinct_dates else 1)
+    if config.batch_size > len(samples):
+        raise too_large_a_batch(config.batch_size, len(samples))
+    queue = queue_capacity(contrast.queue, batch_size=config.batch_size, locations=len(samples), force=contrast.force_queue)
+    settled = replace(config, sensor=sensor, bands=stack.bands)
+    crop = config.views[0].crop
+    measured = spec or measure_input(
+        stack, np.unique(samples.items), size_px=crop.size_px, scaling=config.scaling, interpolation=crop.interpolation
+    )
+    record = RunRecord(
+        config=settled,
+        spec=measured,
+        catalog=catalog,
+        catalog_id=str(opened.document.get("id")),
+        index_hash=stack.index_hash,
+        locations=len(samples),
+        queue=queue,
+        versions=package_versions(),
+        git_commit=git_commit(),
+        init=None if init is None else str(init),
+        **_origin(opened.collection(sensor)),
+    )
+    return Training(settled, stack, samples, record)
+
+
+def too_large_a_batch(batch_size: int, locations: int) -> ConfigError:
+    """The error of a batch that the data cannot fill."""
+    return ConfigError(
+        f"A batch of {batch_size} locations is larger than the data: {locations} locations to train on. "
+        f"Choose --batch-size {1 << (locations.bit_length() - 1)} or less, or sample more locations."
+    )
+
+
+def _origin(collection: Mapping[str, Any]) -> dict[str, Any]:
+    """What a collection says of where its pixels are from, and whose they are."""
+    extent = collection.get("extent", {})
+    box = (extent.get("spatial", {}).get("bbox") or [None])[0]
+    first, last = (extent.get("temporal", {}).get("interval") or [(None, None)])[0]
+    return {
+        "license": str(collection.get("license", "other")),
+        "attribution": str(collection.get("description", "")),
+        "bbox": tuple(box) if box else None,
+        "interval": (first, last) if first and last else None,
+    }
+
+
+def _sensor(config: TrainConfig, catalog: Catalog) -> str:
+    """The sensor to train on."""
+    if config.sensor is not None:
+        return config.sensor
+    if not catalog.sensors:
+        raise DataError(f"{catalog!r} holds no scenes of a sensor that we know. Build it first: curate build {catalog.href}.")
+    if len(catalog.sensors) > 1:
+        raise ConfigError(
+            f"{catalog!r} has several sensors: {', '.join(catalog.sensors)}. Choose one with --sensor {catalog.sensors[0]}."
+        )
+    return catalog.sensors[0]

@@ -1,0 +1,80 @@
+"""From a step to a value: learning rates and what else changes as training goes on. Pure.
+
+Steps count from 0 to `steps - 1`. A peak is met at one step, and the last step has the last value. (In the released codes of
+MoCo, SeCo and DINO the last value is never reached, and DINO's peak is met twice.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from train.config import Optimizer
+from train.errors import ConfigError
+
+
+def learning_rate(optimizer: Optimizer, step: int, *, steps: int, steps_per_epoch: int) -> float:
+    """The learning rate of a step.
+
+    Args:
+        optimizer: Peak, schedule and its constants.
+        step: From 0.
+        steps: Of the whole training.
+        steps_per_epoch: What `warmup_epochs` counts in.
+
+    Raises:
+        ConfigError: The warm-up is as long as the training.
+    """
+    warmup = round(optimizer.warmup_epochs * steps_per_epoch)
+    if warmup >= steps:
+        raise ConfigError(
+            f"A warm-up of {optimizer.warmup_epochs:g} epochs takes {warmup:,} steps, and the whole training has {steps:,}. "
+            "Choose a shorter warm-up, or more epochs."
+        )
+    if step < warmup:
+        return warm_up(step, steps=warmup, peak=optimizer.lr)
+    if optimizer.schedule == "cosine":
+        return cosine(step - warmup, steps=steps - warmup, start=optimizer.lr, end=optimizer.final_lr)
+    if optimizer.schedule == "step":
+        return optimizer.lr * decay(step, steps=steps, milestones=optimizer.milestones, gamma=optimizer.gamma)
+    return optimizer.lr
+
+
+def warm_up(step: int, *, steps: int, peak: float) -> float:
+    """A straight rise from 0, which is before the first step, to the peak, which is after the last.
+
+    Examples:
+        >>> [warm_up(step, steps=3, peak=1.0) for step in range(3)]
+        [0.25, 0.5, 0.75]
+    """
+    return peak * (step + 1) / (steps + 1)
+
+
+def cosine(step: int, *, steps: int, start: float, end: float) -> float:
+    """Half a cosine from the first step to the last.
+
+    Examples:
+        >>> [round(cosine(step, steps=3, start=1.0, end=0.0), 3) for step in range(3)]
+        [1.0, 0.5, 0.0]
+    """
+    if steps == 1:
+        return start
+    share = (1 + math.cos(math.pi * step / (steps - 1))) / 2
+    return end + (start - end) * share
+
+
+def decay(step: int, *, steps: int, milestones: Sequence[float], gamma: float) -> float:
+    """The factor after some milestones: `gamma` for each that the step has met.
+
+    Args:
+        step: From 0.
+        steps: Of the whole training.
+        milestones: Shares of it, in 0 to 1.
+        gamma: Factor at each.
+
+    Examples:
+        >>> [round(decay(step, steps=10, milestones=(0.6, 0.8), gamma=0.1), 3) for step in (0, 5, 6, 7, 8, 9)]
+        [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]
+    """
+    met = sum(step >= round(milestone * steps) for milestone in milestones)
+    return float(gamma**met)

@@ -1,0 +1,204 @@
+"""Backbones with weights, by one name: an export, a run, timm's, random ones, a published checkpoint.
+
+Loading is strict: every tensor fits, or an error says which does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from train.backbones import check_name, make_backbone
+from train.config import InputSpec, from_json
+from train.errors import CheckpointError, ConfigError
+from train.exported import CONFIG, SECTION, VERSION, WEIGHTS
+from train.published import read_published
+from train.tensors import decode_tensors, hash_tensors, load_strictly
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RUN_WEIGHTS = "weights"
+"""Folder of a run's export."""
+SEED = 0
+"""Of `random:NAME`."""
+KINDS = ("timm", "random")
+_FORMS = "Expected an export's folder, a run's folder, timm:NAME, random:NAME, or a published SeCo checkpoint (.ckpt)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedBackbone:
+    """A backbone with its weights."""
+
+    module: nn.Module
+    """(batch, bands, size, size) to (batch, features); on the CPU, in evaluation mode."""
+    spec: InputSpec | None
+    """What it expects of its input; none where the weights do not say (`timm:`, `random:`)."""
+    name: str
+    """As it was asked for."""
+    identity: str
+    """SHA-256 of its tensors as a safetensors file: the same weights have the same, wherever they lie."""
+    timm_name: str
+    """What timm calls its architecture."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stored:
+    """Weights from a file."""
+
+    timm_name: str
+    tensors: dict[str, Tensor]
+    spec: InputSpec
+    where: str
+
+
+def load_backbone(name: str | Path, *, bands: Sequence[str] | None = None, size_px: int | None = None) -> LoadedBackbone:
+    """Load a backbone with its weights.
+
+    Args:
+        name: Path of an export's folder, of a run's folder (its `weights` are taken) or of a published SeCo checkpoint;
+            `timm:NAME` for timm's own weights, its first layer adapted to the bands; `random:NAME` for weights that were never
+            trained, always the same.
+        bands: That it is to read, in their order. Needed of `timm:` and `random:`, where red, green and blue are meant if
+            absent; of others, weights of other bands are refused.
+        size_px: Side of the images, for `timm:` and `random:` networks that are made for one size.
+
+    Raises:
+        CheckpointError: There are no such weights, they are damaged or of another version, do not fit, or may not be read.
+        ConfigError: timm does not know the name, or cannot make the backbone.
+    """
+    kind, _, timm_name = str(name).partition(":")
+    if kind in KINDS:
+        module = _make(kind, timm_name, bands=len(bands or "RGB"), size_px=size_px)
+        return LoadedBackbone(module.eval(), None, str(name), hash_tensors(module.state_dict()), timm_name)
+    stored = _read(name)
+    _check_bands(stored, bands)
+    with torch.random.fork_rng(devices=[]):
+        module = make_backbone(stored.timm_name, bands=len(stored.spec.bands), size_px=stored.spec.size_px)
+    load_strictly(module, stored.tensors, where=stored.where)
+    return LoadedBackbone(module.eval(), stored.spec, str(name), hash_tensors(stored.tensors), stored.timm_name)
+
+
+def load_into(backbone: nn.Module, name: str | Path, *, bands: Sequence[str] | None = None) -> str:
+    """Put weights into a backbone that is there, such as one that is about to be trained.
+
+    Args:
+        backbone: Nothing of it changes unless all fits.
+        name: As for `load_backbone`.
+        bands: That it reads, in their order; weights that say theirs are refused where they differ.
+
+    Returns:
+        The weights' identity.
+
+    Raises:
+        CheckpointError: As for `load_backbone`; of weights with other bands the message says how many they were trained with.
+        ConfigError: As for `load_backbone`.
+    """
+    if str(name).partition(":")[0] in KINDS:
+        loaded = load_backbone(name, bands=["band"] * _channels(backbone))
+        load_strictly(backbone, loaded.module.state_dict(), where=str(name))
+        return loaded.identity
+    stored = _read(name)
+    _check_bands(stored, bands)
+    load_strictly(backbone, stored.tensors, where=stored.where)
+    return hash_tensors(stored.tensors)
+
+
+def _make(kind: str, name: str, *, bands: int, size_px: int | None) -> nn.Module:
+    check_name(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(SEED)
+        if kind == "random":
+            return make_backbone(name, bands=bands, size_px=size_px)
+        try:
+            return make_backbone(name, bands=bands, size_px=size_px, pretrained=True)
+        except ConfigError as error:
+            if not isinstance(error.__cause__, OSError):
+                raise
+            reason = str(error.__cause__).splitlines()[0]
+            raise CheckpointError(
+                f"timm's weights of {name} are not on this machine and cannot be fetched: {reason} "
+                f"Fetch them once where there is a network, set HF_HOME to where they lie, or take random:{name}."
+            ) from error
+
+
+def _read(name: str | Path) -> _Stored:
+    """Weights from a path."""
+    path = Path(name)
+    if path.is_file():
+        return _read_file(path)
+    if (path / WEIGHTS).is_file():
+        return _read_export(path)
+    if (path / RUN_WEIGHTS / WEIGHTS).is_file():
+        return _read_export(path / RUN_WEIGHTS)
+    if path.is_dir():
+        run = (path / "checkpoints").is_dir()
+        remedy = f"Make them with train export {path}." if run else f"{_FORMS}."
+        raise CheckpointError(f"{path} holds no weights: there is neither {WEIGHTS} nor {RUN_WEIGHTS}/{WEIGHTS}. {remedy}")
+    kind, colon, rest = str(name).partition(":")
+    guess = get_close_matches(kind, KINDS, 1, 0.5) if colon else []
+    meant = f" Did you mean {f'{guess[0]}:{rest}'!r}?" if guess else ""
+    raise CheckpointError(f"There are no weights {str(name)!r}. {_FORMS}.{meant}")
+
+
+def _read_file(path: Path) -> _Stored:
+    if path.suffix == ".safetensors":
+        raise CheckpointError(
+            f"{path} does not say what its weights expect of their input. Give the folder of the export, with its {CONFIG}: "
+            f"{path.parent}."
+        )
+    published = read_published(path)
+    return _Stored(published.timm_name, published.tensors, published.spec, str(path))
+
+
+def _read_export(folder: Path) -> _Stored:
+    config = _read_config(folder / CONFIG)
+    section = config[SECTION]
+    content = (folder / WEIGHTS).read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != section["weights_sha256"]:
+        raise CheckpointError(
+            f"{folder / WEIGHTS} is not what was exported: its SHA-256 begins with {sha256[:12]}, {CONFIG} says "
+            f"{section['weights_sha256'][:12]}. Copy the folder again, or export it again."
+        )
+    spec = from_json(InputSpec, section["input"])
+    return _Stored(config["architecture"], decode_tensors(content, folder / WEIGHTS), spec, str(folder))
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = config[SECTION]["version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} does not say what the weights beside it expect of their input ({type(error).__name__}: {error}). "
+            "Expected a folder that train export wrote, whole."
+        ) from error
+    if version != VERSION:
+        raise CheckpointError(
+            f"{path} has version {version}; this seastars reads version {VERSION}. "
+            "Export it again, or use the seastars that wrote it."
+        )
+    return config
+
+
+def _check_bands(stored: _Stored, bands: Sequence[str] | None) -> None:
+    if bands is not None and tuple(bands) != stored.spec.bands:
+        raise CheckpointError(
+            f"{stored.where} was trained with {len(stored.spec.bands)} bands ({', '.join(stored.spec.bands)}); asked for are "
+            f"{len(bands)} ({', '.join(bands)}). Pass --bands {' '.join(stored.spec.bands)}, in this order."
+        )
+
+
+def _channels(backbone: nn.Module) -> int:
+    """Channels that a backbone reads."""
+    first = next(layer for layer in backbone.modules() if isinstance(layer, nn.Conv2d))
+    return first.in_channels
