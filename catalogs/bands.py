@@ -45,6 +45,8 @@ class Sensor:
     """STAC provider object of the producer."""
     citation: str | None = None
     """`sci:citation`."""
+    is_display: bool = False
+    """Numbers that somebody stretched for the eye and clipped: no reflectance, and a clipped frame is no fault."""
 
     @property
     def gsds(self) -> tuple[float, ...]:
@@ -104,6 +106,7 @@ COPERNICUS = {"name": "ESA", "roles": ["producer", "licensor"], "url": "https://
 USGS = {"name": "USGS", "roles": ["producer", "licensor"], "url": "https://www.usgs.gov/landsat-missions"}
 IGN = {"name": "IGN", "roles": ["producer", "licensor"], "url": "https://geoservices.ign.fr"}
 USDA = {"name": "USDA", "roles": ["producer", "licensor"], "url": "https://naip-usdaonline.hub.arcgis.com"}
+DFKI = {"name": "DFKI", "roles": ["producer", "licensor"], "url": "https://github.com/phelber/EuroSAT"}
 SENTINEL_NOTICE = "Contains modified Copernicus Sentinel data"
 
 _SENTINEL_2_L2A = _reflectance(
@@ -167,6 +170,18 @@ SENSORS: dict[str, Sensor] = {
         Sensor(
             "aerial-ortho", "Aerial orthophoto, red, green, blue and, where flown, near infrared, 0.2 m", _ortho(0.2, None),
             "uint8", None, "uint8", "L3", "aerial", ("aerial",), "etalab-2.0", "BD ORTHO, IGN", IGN,
+        ),
+        Sensor(
+            "eurosat-rgb", "EuroSAT, Sentinel-2 red, green and blue as published: display values, no reflectance",
+            _reflectance(
+                [("B04", "red", 10, 0.665), ("B03", "green", 10, 0.56), ("B02", "blue", 10, 0.49)],
+                scale=1 / 255, offset=0.0, nodata=None,
+            ),
+            "uint8", None, "uint8", "display", "sentinel-2", ("msi",), "MIT",
+            "EuroSAT, Helber et al. 2019. Contains modified Copernicus Sentinel data", DFKI,
+            "Helber, Bischke, Dengel, Borth: EuroSAT, a novel dataset and deep learning benchmark for land use and land cover "
+            "classification. IEEE JSTARS, 2019, 10.1109/JSTARS.2019.2918242",
+            is_display=True,
         ),
     )
 }  # fmt: skip

@@ -6,7 +6,8 @@ CatalogError
 ├── MissingAssetError    (FileNotFoundError)  a file that the catalog names and that is not there
 ├── UnsafeHrefError      (ValueError)         an href that leaves the catalog's folder
 ├── MissingBandError     (KeyError)           a band that an item lacks
-└── CatalogUnreachableError (OSError)         an address that does not answer
+├── CatalogUnreachableError (OSError)         an address that does not answer
+└── StorageError         (OSError)            a cache that cannot be written, a disk that is full
 
 Each message says what is wrong, with the value; what was expected; and what to do.
 """
@@ -49,3 +50,7 @@ class CatalogUnreachableError(CatalogError, OSError):
     """An address that does not answer."""
 
     exit_code: ClassVar[int] = 4
+
+
+class StorageError(CatalogError, OSError):
+    """A cache that cannot be written, a disk that is full."""

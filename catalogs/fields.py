@@ -9,13 +9,14 @@ from typing import Any
 
 from catalogs.errors import ContractError
 
-CONTRACT_VERSION = "1.0"
+CONTRACT_VERSION = "1.1"
 PREFIX = "seastars:"
 
 CONTRACT = "seastars:contract"
 LOCATION = "seastars:location"
 SPLIT = "seastars:split"
 SEASON = "seastars:season"
+LABELS = "seastars:labels"
 VALID_PERCENT = "seastars:valid_percent"
 UNCLASSIFIED_PERCENT = "seastars:unclassified_percent"
 SOURCE_CLOUD_PERCENT = "seastars:source_cloud_percent"
@@ -25,6 +26,8 @@ SHIFT_M = "seastars:shift_m"
 SIMULATED = "seastars:simulated"
 RESAMPLING = "seastars:resampling"
 SOURCES = "seastars:sources"
+INDEX_HASH = "seastars:index_hash"
+"""Of a collection's asset that is made from its index: SHA-256 of that index."""
 
 
 @cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalogs.errors import CatalogUnreachableError, ContractError, MissingAssetError, NotACatalogError
+from catalogs.errors import CatalogError, CatalogUnreachableError, ContractError, MissingAssetError, NotACatalogError
 from catalogs.secrets import without_secrets
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 REMOTE = ("http://", "https://", "s3://")
 WHOLE_BELOW = 8 << 20
 """Bytes up to which a remote index is fetched in one request."""
+PORTION = 16 << 20
+"""Bytes of a large file that are fetched in one request, or read at a time."""
+_CLIENTS: set[int] = set()
+"""The processes, of which this is the last, that have used the network."""
 RETRIES = 3
 TIMEOUT_S = 60
 CONNECT_TIMEOUT_S = 10
@@ -57,6 +62,24 @@ def read_bytes(href: str) -> bytes:
             return bytes(obstore.get(store, path).bytes())
     with _told(href):
         return Path(href).read_bytes()
+
+
+def read_portions(href: str) -> Iterator[bytes]:
+    """The bytes of a file in portions, so that a large one takes little memory and no request takes long.
+
+    Args:
+        href: A path, or an `http(s)://` or `s3://` address.
+
+    Raises:
+        MissingAssetError: There is no such file.
+        CatalogUnreachableError: Its server does not answer, or refuses.
+    """
+    if is_remote(href):
+        yield from _fetch_portions(href)
+        return
+    with _told(href), Path(href).open("rb") as file:
+        while portion := file.read(PORTION):
+            yield portion
 
 
 def read_json(href: str) -> dict[str, Any]:
@@ -143,6 +166,24 @@ def _remote_source(href: str) -> pa.NativeFile:
     return pa.BufferReader(bytes(obstore.get(store, path).bytes()))
 
 
+def _fetch_portions(href: str) -> Iterator[bytes]:
+    import obstore
+    from obstore.exceptions import NotSupportedError
+
+    with _told(href):
+        store, path = _locate(href)
+        size = obstore.head(store, path)["size"]
+    for start in range(0, size, PORTION):
+        with _told(href):
+            try:
+                portion = bytes(obstore.get_range(store, path, start=start, end=min(start + PORTION, size)))
+            except NotSupportedError:  # by a server without ranges
+                portion = bytes(obstore.get(store, path).bytes())
+        yield portion
+        if len(portion) > PORTION:
+            return
+
+
 class _RangeFile(io.RawIOBase):
     """A remote file that is fetched where it is read."""
 
@@ -179,8 +220,19 @@ class _RangeFile(io.RawIOBase):
         return content
 
 
+def is_client_lost() -> bool:
+    """Whether this process was forked from one whose network client was running: here it would wait for ever."""
+    return bool(_CLIENTS) and os.getpid() not in _CLIENTS
+
+
 def _locate(href: str) -> tuple[HTTPStore | S3Store, str]:
     """The store of an address, and the path in it."""
+    if is_client_lost():
+        raise CatalogUnreachableError(
+            f"{without_secrets(href)} cannot be read in a process that was forked from one that reads remote files. "
+            "Give a cache folder, or start the process by spawn."
+        )
+    _CLIENTS.add(os.getpid())
     parts = urlsplit(href)
     query = f"?{parts.query}" if parts.query else ""
     return _store(parts.scheme.lower(), parts.netloc), unquote(parts.path).lstrip("/") + query
@@ -210,7 +262,7 @@ def _told(href: str) -> Iterator[None]:
     except pa.ArrowInvalid as error:
         raise ContractError(f"{shown} is no parquet file. It is derived: remove it, and run curate build again.") from error
     except Exception as error:
-        if not remote:
+        if not remote or isinstance(error, CatalogError):
             raise
         raise CatalogUnreachableError(
             f"{shown} cannot be read: {_cause(error)}. Check the address, the network and your credentials, then try again."

@@ -54,6 +54,7 @@ def scene_from_item(item: Mapping[str, Any]) -> Scene:
         radiometry=Radiometry(radiometry["decision"], radiometry["check"]) if radiometry else None,
         shift_m=(shift[0], shift[1]) if shift else None,
         simulated=properties.get(fields.SIMULATED, False),
+        labels=tuple(properties.get(fields.LABELS) or ()),
     )
 
 
@@ -72,10 +73,16 @@ def unlink_item(item: Mapping[str, Any], folder: str) -> dict[str, Any]:
 
 
 def location_from_properties(properties: Mapping[str, Any]) -> Location:
-    """The location that an item's properties tell of."""
+    """The location that an item's properties tell of; what lies on the lattice has the code of its grid square."""
     left, bottom, right, top = (round(edge) for edge in properties["proj:bbox"])
-    epsg = int(properties["proj:code"].removeprefix("EPSG:"))
-    return Location(properties[fields.LOCATION], epsg, (left, bottom, right, top), properties[fields.SPLIT])
+    code = properties.get("proj:code")
+    return Location(
+        properties[fields.LOCATION],
+        int(code.removeprefix("EPSG:")) if code else None,
+        (left, bottom, right, top),
+        properties[fields.SPLIT],
+        off_lattice=bool(code) and properties.get("grid:code") is None,
+    )
 
 
 def read_time(value: Any) -> datetime | None:
@@ -85,7 +92,7 @@ def read_time(value: Any) -> datetime | None:
     return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).astimezone(UTC)
 
 
-def _raster(key: str, asset: Mapping[str, Any], epsg: int) -> Raster:
+def _raster(key: str, asset: Mapping[str, Any], epsg: int | None) -> Raster:
     height, width = asset["proj:shape"]
     a, b, c, d, e, f = asset["proj:transform"][:6]
     transform: Transform = (a, b, c, d, e, f)

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from catalogs import fields, layout
 from catalogs.errors import ContractError
-from catalogs.rows import FILTERED, decode_items, encode_items, items_schema
+from catalogs.rows import BBOX, FILTERED, decode_items, encode_items, items_schema
 
 __all__ = ["ROW_GROUP", "extent", "folders", "items_schema", "iter_items", "merge_items", "read_items", "write_items"]
 
@@ -121,16 +121,19 @@ def extent(source: Path | str | pq.ParquetFile) -> tuple[list[float] | None, tup
 
     Returns:
         (west, south, east, north) in degrees, west > east where an item crosses 180 degrees; the first and the last
-        instant; the number of items. The first two are none where there are no items.
+        instant; the number of items. The first is none where no item's ground is known, the first two where there are none.
     """
     file = _open(source)
     count: int = file.metadata.num_rows
     if not count:
         return None, None, 0
     table = file.read(columns=["bbox", "datetime", "start_datetime", "end_datetime"])
-    west, south, east, north = (pc.struct_field(table["bbox"], field.name).to_numpy() for field in FILTERED[-1][1])
     first = pc.min(pc.coalesce(table["start_datetime"], table["datetime"])).as_py()
     last = pc.max(pc.coalesce(table["end_datetime"], table["datetime"])).as_py()
+    edges = np.stack([pc.struct_field(table["bbox"], field.name).to_numpy() for field in BBOX])
+    west, south, east, north = edges[:, edges[1] <= edges[3]]  # others are inside out: nobody knows their ground
+    if not len(west):
+        return None, (first, last), count
     left, right = _around(west, east)
     return [left, float(south.min()), right, float(north.max())], (first, last), count
 

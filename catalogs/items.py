@@ -20,7 +20,10 @@ from catalogs.stores import AnyScene, Rows, Store
 
 CHUNK = 500
 """Records made at a time while iterating."""
-RENAMED = {fields.LOCATION: "location", fields.SPLIT: "split", fields.SEASON: "season", "eo:cloud_cover": "cloud_percent"}
+RENAMED = {
+    fields.LOCATION: "location", fields.SPLIT: "split", fields.SEASON: "season", fields.LABELS: "labels",
+    "eo:cloud_cover": "cloud_percent",
+}  # fmt: skip
 
 
 class Items(Sequence[AnyScene]):
@@ -56,12 +59,18 @@ class Items(Sequence[AnyScene]):
         for start in range(0, len(self), CHUNK):
             yield from self._picks.at(slice(start, start + CHUNK)).gather(_scenes)
 
+    @property
+    def picks(self) -> Picks:
+        """Which they are: by store, and by row."""
+        return self._picks
+
     @cached_property
     def table(self) -> pa.Table:
         """What the items are, without making records: one row each, in their order.
 
-        Columns `id`, `sensor`, `location`, `split`, `season`, `datetime`, `start_datetime`, `end_datetime`, `cloud_percent`
-        and `bbox` (struct of `xmin`, `ymin`, `xmax`, `ymax`, degrees; `xmin` > `xmax` across 180 degrees).
+        Columns `id`, `sensor`, `location`, `split`, `season`, `datetime`, `start_datetime`, `end_datetime`, `cloud_percent`,
+        `labels` (list of strings, null where an item has none) and `bbox` (struct of `xmin`, `ymin`, `xmax`, `ymax`, degrees;
+        `xmin` > `xmax` across 180 degrees, `ymin` > `ymax` where nobody knows the ground).
         """
         table = self._picks.columns([name for name, _ in FILTERED])
         table = table.rename_columns([RENAMED.get(name, name) for name in table.column_names])

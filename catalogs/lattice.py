@@ -132,8 +132,11 @@ def footprint(location: Location) -> tuple[dict[str, Any], list[float]]:
 
     Returns:
         A Polygon and (west, south, east, north); across 180 degrees a MultiPolygon and a box with west > east.
+
+    Raises:
+        ContractError: The square's ground is not known.
     """
-    return footprint_of_corners(corner_lonlats(location.epsg, [location.bounds])[0])
+    return footprint_of_corners(corner_lonlats(location.zone, [location.bounds])[0])
 
 
 def footprint_of_corners(corners: NDArray[np.float64]) -> tuple[dict[str, Any], list[float]]:
@@ -173,8 +176,8 @@ def grid_square(location: Location) -> str:
         '31UDQ'
     """
     x, y = location.centre_xy
-    _, lat = to_lonlat(x, y, location.epsg)
-    return mgrs_square(location.epsg, x, y, float(lat[0]))
+    _, lat = to_lonlat(x, y, location.zone)
+    return mgrs_square(location.zone, x, y, float(lat[0]))
 
 
 def mgrs_square(epsg: int, x: float, y: float, lat: float) -> str:

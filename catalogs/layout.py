@@ -4,6 +4,8 @@
 <collection>/<grid square>[/<10 km digits>]/<location>/<item>.json
                                                       /<stem>_<asset key>.tif
 ```
+
+Images of somebody else's data set, off the lattice or of unknown ground, lie by the number in their id: `012/eurosat-012345`.
 """
 
 from __future__ import annotations
@@ -24,10 +26,18 @@ INDEX = "items.parquet"
 LOCATIONS = "locations.parquet"
 FAILURES = "failures.parquet"
 RECIPE = "recipe.json"
+PACKS = "packs"
+"""Folder of the packs, one folder per sensor."""
+PACK = "pack.parquet"
+"""Of a pack, where each item is."""
+PACK_JOURNAL = "journal.jsonl"
+"""What an unfinished pack has so far."""
 WORK = ".seastars"
 """Folder of what a build needs to continue: saved searches, the journal."""
 CROWDED = 2000
 """A square with more locations than this is split by its 10 km digits."""
+THOUSAND_DIGITS = 3
+"""Last digits of an id's number that images of one folder differ in, where no grid square tells where they lie."""
 TEMPORARY = ".part"
 """Ending of a file that is still being written."""
 
@@ -42,16 +52,31 @@ class Layout:
     @classmethod
     def of(cls, locations: Iterable[Location]) -> Layout:
         """The layout of a whole set of locations."""
-        counts = Counter(grid_square(location) for location in locations)
+        counts = Counter(grid_square(location) for location in locations if location.is_sampled)
         return cls(frozenset(square for square, count in counts.items() if count > CROWDED))
 
     def folder(self, location: Location) -> str:
-        """Folder of a location's files, relative to the collection: `31UDQ/france-000412`."""
+        """Folder of a location's files, relative to the collection: `31UDQ/france-000412`, `012/eurosat-012345`."""
+        if not location.is_sampled:
+            number = location.id.rpartition("-")[2]
+            return f"{number[:-THOUSAND_DIGITS] or '0'}/{location.id}"
         square = grid_square(location)
         if square not in self.crowded:
             return f"{square}/{location.id}"
         x, y = location.centre_xy
         return f"{square}/{int(x // 10_000) % 10}{int(y // 10_000) % 10}/{location.id}"
+
+
+def where(folder: str) -> str:
+    """What the items of a folder of locations have in common, in words.
+
+    Examples:
+        >>> where("31UDQ/47"), where("012")
+        ('in MGRS square 31UDQ 47', 'with numbers 012000 to 012999')
+    """
+    if folder.isdigit():
+        return f"with numbers {folder}{'0' * THOUSAND_DIGITS} to {folder}{'9' * THOUSAND_DIGITS}"
+    return f"in MGRS square {folder.replace('/', ' ')}"
 
 
 def stem(when: datetime | None, start: datetime | None, end: datetime | None) -> str:
@@ -76,6 +101,16 @@ def asset_name(stem_: str, key: str) -> str:
 def item_name(id_: str) -> str:
     """File name of an item."""
     return f"{id_}.json"
+
+
+def pack_folder(sensor_id: str) -> str:
+    """Folder of a sensor's pack, relative to the catalog."""
+    return f"{PACKS}/{sensor_id}"
+
+
+def shard_name(layer_key: str, number: int) -> str:
+    """File of a shard, relative to its pack's folder: `10m/00012.npy`."""
+    return f"{layer_key}/{number:05d}.npy"
 
 
 def up(folder: str, name: str) -> str:

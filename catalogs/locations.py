@@ -2,7 +2,8 @@
 
 Columns: `id`, `split`, `epsg`, `left`, `bottom`, `right`, `top` (whole metres of the UTM zone), `lon`, `lat` (of the centre),
 `grid_square` (MGRS, 100 km), `geometry` (the footprint, WKB, OGC:CRS84) and `bbox` (`xmin` > `xmax` across 180 degrees, as in
-RFC 7946). Rows keep the order in which locations were accepted. Reading needs pyarrow alone.
+RFC 7946). Rows keep the order in which locations were accepted. Of an image off the lattice there is no `grid_square`; of one
+whose ground is not known there is no `epsg`, `lon`, `lat`, `geometry` or `bbox` either. Reading needs pyarrow alone.
 
 References:
     GeoParquet 1.1.0, https://geoparquet.org/releases/v1.1.0/
@@ -43,7 +44,7 @@ SCHEMA = pa.schema(
         ("bbox", BBOX),
     ]
 )
-NEEDED = ("id", "split", "epsg", *EDGES)
+NEEDED = ("id", "split", "epsg", *EDGES, "grid_square")
 ROW_GROUP = 20_000
 
 
@@ -64,23 +65,39 @@ def write_locations(path: Path, locations: Sequence[Location]) -> None:
 
 def locations_table(locations: Sequence[Location]) -> pa.Table:
     """The rows of `locations.parquet`, with GeoParquet's metadata."""
-    epsg = np.fromiter((location.epsg for location in locations), np.int32, len(locations))
     bounds = np.array([location.bounds for location in locations], np.int64).reshape(-1, 4)
-    x, y = (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
-    lon, lat = to_lonlat(x, y, epsg)
-    geometry, boxes = _footprints(corner_lonlats(epsg, bounds)) if len(locations) else ([], np.empty((0, 4)))
+    located, boxes = _located([location for location in locations if location.epsg is not None])
+    has_ground = np.array([location.epsg is not None for location in locations], bool)
+    rows = pa.array(np.cumsum(has_ground) - 1, mask=~has_ground)
+    epsg, *others = (column.take(rows) for column in located)
     columns = [
         pa.array([location.id for location in locations], pa.string()),
         pa.array([location.split for location in locations], pa.string()),
         epsg,
         *bounds.T,
-        np.round(lon, 7),
-        np.round(lat, 7),
-        pa.array([mgrs_square(*row) for row in zip(epsg.tolist(), x, y, lat, strict=True)], pa.string()),
+        *others,
+    ]
+    return pa.table(columns, schema=SCHEMA.with_metadata({"geo": json.dumps(_geo_metadata(boxes))}))
+
+
+def _located(locations: Sequence[Location]) -> tuple[list[pa.Array], NDArray[np.float64]]:
+    """What there is of locations whose ground is known: columns `epsg` and from `lon` to `bbox`, and the boxes again."""
+    epsg = np.fromiter((location.zone for location in locations), np.int32, len(locations))
+    bounds = np.array([location.bounds for location in locations], np.int64).reshape(-1, 4)
+    x, y = (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
+    lon, lat = to_lonlat(x, y, epsg)
+    geometry, boxes = _footprints(corner_lonlats(epsg, bounds)) if len(locations) else ([], np.empty((0, 4)))
+    is_sampled = [location.is_sampled for location in locations]
+    squares = (mgrs_square(*row) for row in zip(epsg.tolist(), x, y, lat, strict=True))
+    columns = [
+        pa.array(epsg),
+        pa.array(np.round(lon, 7)),
+        pa.array(np.round(lat, 7)),
+        pa.array([square if sampled else None for square, sampled in zip(squares, is_sampled, strict=True)], pa.string()),
         pa.array(geometry, pa.binary()),
         pa.StructArray.from_arrays([pa.array(edge) for edge in boxes.T], fields=list(BBOX)),
     ]
-    return pa.table(columns, schema=SCHEMA.with_metadata({"geo": json.dumps(_geo_metadata(boxes))}))
+    return columns, boxes
 
 
 def _footprints(corners: NDArray[np.float64]) -> tuple[list[bytes], NDArray[np.float64]]:
@@ -152,8 +169,17 @@ def read_locations(source: Path | str | BinaryIO) -> list[Location]:
         ContractError: It holds something else, or a location that breaks the contract.
     """
     table = read_locations_table(source, NEEDED)
-    ids, splits, epsg, *edges = (table[name].to_pylist() for name in NEEDED)
-    return [
-        Location(id_, code, bounds, split)
-        for id_, code, bounds, split in zip(ids, epsg, zip(*edges, strict=True), splits, strict=True)
-    ]
+    return [location_of_row(row) for row in zip(*(table[name].to_pylist() for name in NEEDED), strict=True)]
+
+
+def location_of_row(row: Sequence[Any]) -> Location:
+    """The location of one row.
+
+    Args:
+        row: Values of its `NEEDED` columns.
+
+    Raises:
+        ContractError: It breaks the contract.
+    """
+    id_, split, epsg, left, bottom, right, top, grid_square = row
+    return Location(id_, epsg, (left, bottom, right, top), split, off_lattice=epsg is not None and grid_square is None)

@@ -31,10 +31,10 @@ from typing import TYPE_CHECKING, Any
 
 from catalogs import layout
 from catalogs.errors import CatalogUnreachableError, MissingAssetError
+from catalogs.plain_raster import read_plain
 from catalogs.records import Band, Grid, Window
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 BLOCK_PX = 512
@@ -61,8 +61,8 @@ def encode_raster(array: NDArray[Any], grid: Grid, bands: Sequence[Band]) -> byt
     with MemoryFile() as memory:
         with memory.open(
             driver="GTiff", count=count, height=height, width=width, dtype=array.dtype, nodata=bands[0].nodata,
-            crs=f"EPSG:{grid.epsg}", transform=Affine(*grid.transform), interleave="band", compress="zstd", zstd_level=1,
-            predictor=3 if array.dtype.kind == "f" else 2, **blocks,
+            crs=f"EPSG:{grid.epsg}" if grid.epsg else None, transform=Affine(*grid.transform), interleave="band",
+            compress="zstd", zstd_level=1, predictor=3 if array.dtype.kind == "f" else 2, **blocks,
         ) as raster:  # fmt: skip
             raster.write(array)
             raster.descriptions = [band.name for band in bands]
@@ -118,29 +118,37 @@ def is_disk_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def read_raster(href: str, indexes: Sequence[int] | None = None, window: Window | None = None) -> NDArray[np.generic]:
+def read_raster(
+    href: str, indexes: Sequence[int] | None = None, window: Window | None = None, *, out: NDArray[Any] | None = None
+) -> NDArray[Any]:
     """Read bands of a raster file as they are.
+
+    A local file of the layout above is read without GDAL, at a third of the time.
 
     Args:
         href: A path, or an `http(s)://` or `s3://` address.
         indexes: Bands of the file, from 1; all where absent.
         window: (column, row, width, height) in pixels; the whole file where absent.
+        out: Where to put them, (bands, height, width), of native type.
 
     Returns:
-        Pixels, (bands, height, width), native type.
+        Pixels, (bands, height, width), native type; `out` where it is given.
 
     Raises:
         MissingAssetError: A path that is not there.
         CatalogUnreachableError: A file that cannot be read.
     """
+    plain = read_plain(href, indexes, out) if window is None else None
+    if plain is not None:
+        return plain
     import rasterio
     from rasterio.errors import RasterioIOError
     from rasterio.windows import Window as RasterioWindow
 
     try:
         with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(href) as raster:
-            pixels: NDArray[np.generic] = raster.read(
-                list(indexes) if indexes else None, window=window and RasterioWindow(*window)
+            pixels: NDArray[Any] = raster.read(
+                list(indexes) if indexes else None, window=window and RasterioWindow(*window), out=out
             )
     except RasterioIOError as error:
         if "://" not in href and not Path(href).exists():

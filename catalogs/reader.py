@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import posixpath
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -25,7 +26,7 @@ from catalogs.locations import read_locations_table
 from catalogs.odc import collection_config
 from catalogs.opening import collection_sensor, find_root, open_other_store, open_our_store
 from catalogs.picks import pick
-from catalogs.pixels import read_raster
+from catalogs.pixels import SHA256_MULTIHASH, multihash, multihash_file, read_raster
 from catalogs.planes import choose_mask, choose_planes, read_planes, to_reflectance
 from catalogs.records import Scene
 from catalogs.secrets import without_secrets
@@ -77,8 +78,9 @@ class Catalog:
         """Whether it follows our contract, rather than STAC alone."""
         if self.is_ours:
             fields.check_contract(root.content[fields.CONTRACT], without_secrets(root.href))
+        self.trusts_hrefs = trust_hrefs
+        """Whether hrefs are followed wherever they lead."""
         self._root = root
-        self._trusts = trust_hrefs
         self._check = guard(self.href, is_ours=self.is_ours, trust_hrefs=trust_hrefs)
         self._stores: dict[str, Store] = {}
 
@@ -113,6 +115,23 @@ class Catalog:
             ContractError: There is none.
         """
         return self._linked(sensor)[0].content
+
+    def index_hash(self, sensor: str) -> str:
+        """SHA-256 of what says which items a sensor has: what a pack and a training run are tied to.
+
+        Returns:
+            64 hexadecimal digits: of its index, as its collection states them where the catalog is remote; of its items
+            where it has no index.
+        """
+        index = f"{posixpath.dirname(self._linked(sensor)[0].href)}/{layout.INDEX}"
+        if not files.is_remote(index) and Path(index).is_file():
+            return multihash_file(Path(index)).removeprefix(SHA256_MULTIHASH)
+        stated = self.collection(sensor).get("assets", {}).get("items", {}).get("file:checksum")
+        if stated:
+            return str(stated).removeprefix(SHA256_MULTIHASH)
+        store = self._store(sensor)
+        items = [json.dumps(item, sort_keys=True, default=str) for item in store.items(store.select(Filter()))]
+        return multihash("\n".join(items).encode()).removeprefix(SHA256_MULTIHASH)
 
     def items(
         self,

@@ -1,11 +1,11 @@
 """`recipe.json`: what identifies a catalog, so that the same command continues it and another one is refused.
 
 ```
-{"contract": "1.0", "sample": {"region": "france", "seed": 7, ...}, "build": {"source": "earth-search", ...}}
+{"contract": "1.1", "sample": {"region": "france", "seed": 7, ...}, "build": {"source": "earth-search", ...}}
 ```
 
 A section is what one command was asked for, its defaults resolved. Workers, budgets and retries are not part of it: they do not
-change the bytes.
+change the bytes. A catalog is sampled and built, or converted from a released data set: it has `sample` and `build`, or `convert`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from catalogs.fields import CONTRACT_VERSION, check_contract
 from catalogs.pixels import write_whole
 
 CONTRACT = "contract"
+CONVERTED = "convert"
 ABSENT = "absent"
 
 
@@ -46,6 +47,15 @@ def read_recipe(folder: Path) -> dict[str, Any]:
     return recipe
 
 
+def items_section(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the items were made by: the section of the build or of the conversion, which have `sensors` and `seasons`.
+
+    Empty where nothing was asked for yet.
+    """
+    section: Mapping[str, Any] = recipe.get("build") or recipe.get(CONVERTED) or {}
+    return section
+
+
 def check_ours(folder: Path) -> None:
     """Refuse to write into a folder that holds something else.
 
@@ -68,22 +78,36 @@ def write_section(folder: Path, section: str, values: Mapping[str, Any], *, may_
 
     Args:
         folder: The catalog's folder; made where absent.
-        section: `sample` or `build`. Other sections are kept.
+        section: `sample`, `build` or `convert`. Other sections are kept.
         values: What identifies the section's work; JSON's types.
         may_change: Keys whose new value replaces the old one.
 
     Raises:
-        ContractError: The folder is not ours, or it was made from other values; the message has both sides of each.
+        ContractError: The folder is not ours, it was made from other values (the message has both sides of each), or a
+            catalog is to be sampled that was converted, or the other way round.
         OSError: The disk is full or cannot be written.
     """
     check_ours(folder)
     recipe = read_recipe(folder) or {CONTRACT: CONTRACT_VERSION}
+    check_kind(folder, recipe, section)
     values = json.loads(json.dumps(values))
     if section in recipe:
         check_same(folder, section, recipe[section], {**values, **{key: recipe[section].get(key) for key in may_change}})
     if recipe.get(section) != values:
         text = json.dumps({**recipe, section: values}, indent=2, ensure_ascii=False) + "\n"
         write_whole(folder / layout.RECIPE, text.encode())
+
+
+def check_kind(folder: Path, recipe: Mapping[str, Any], section: str) -> None:
+    """Keep what is sampled apart from what is converted.
+
+    Raises:
+        ContractError: A section of the other kind is there.
+    """
+    others = ("sample", "build") if section == CONVERTED else (CONVERTED,)
+    if any(other in recipe for other in others):
+        made = "sampled" if section == CONVERTED else "converted from a released data set"
+        raise ContractError(f"{folder} is a catalog that was {made}, and stays one. Choose another folder.")
 
 
 def check_same(folder: Path, section: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -29,8 +29,8 @@ MAX_SIDE_M = 9780
 class Grid:
     """Where the pixels of an array lie on the ground: north-up, square pixels."""
 
-    epsg: int
-    """Code of the coordinate system, 32601-32660 or 32701-32760 for a location's own grids."""
+    epsg: int | None
+    """Code of the coordinate system, 32601-32660 or 32701-32760 for a location's own grids; none of pixels without ground."""
     transform: Transform
     """Affine from (column, row) to (x, y)."""
     height: int
@@ -115,38 +115,77 @@ class Raster:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A square of ground, sampled once, that several scenes look at."""
+    """A square of ground, sampled once, that several scenes look at.
+
+    What is sampled lies on the lattice. The images of somebody else's data set do not have to: their squares may be of any
+    side, anywhere in their zone (`off_lattice`), or somewhere unknown (`epsg` none), with bounds in a frame of their own.
+    """
 
     id: str
     """`<slug>-<six digits>`."""
-    epsg: int
-    """UTM zone of the centre, by the rules of MGRS."""
+    epsg: int | None
+    """UTM zone of the centre, by the rules of MGRS; none where nobody knows the ground."""
     bounds: tuple[int, int, int, int]
-    """(left, bottom, right, top), metres, the lower-left corner on the 60 m lattice."""
+    """(left, bottom, right, top), metres, the lower-left corner on the 60 m lattice; (0, 0, side, side) of unknown ground."""
     split: str = "none"
     """`train`, `val`, `test` or `none`."""
+    off_lattice: bool = False
+    """Known ground of somebody else's choice: any corner, any side."""
 
     def __post_init__(self) -> None:
         """Check the square.
 
         Raises:
-            ContractError: The square is not square, its side does not divide by 60 m, it is off the lattice, or the
-                zone is no UTM zone.
+            ContractError: The square is not square, its side does not divide by 60 m, it is off the lattice without saying
+                so, or the zone is no UTM zone; or its ground is unknown, and its bounds are not those of a frame of its own.
         """
         left, bottom, right, top = self.bounds
-        check_side(right - left)
+        if self.epsg is not None and not self.off_lattice:
+            check_side(right - left)
         if right - left != top - bottom:
             raise ContractError(f"Location {self.id} is {right - left} x {top - bottom} m; a location is a square.")
-        if self.epsg not in range(32601, 32661) and self.epsg not in range(32701, 32761):
+        if self.epsg is None:
+            self._check_frame()
+        elif self.epsg not in range(32601, 32661) and self.epsg not in range(32701, 32761):
             raise ContractError(f"Location {self.id} is in EPSG:{self.epsg}; expected a UTM zone, 32601-32660 or 32701-32760.")
-        south = 40 if self.epsg > 32700 else 0
-        if left % LATTICE_M or (bottom - south) % LATTICE_M:
-            raise ContractError(
-                f"Location {self.id} has its lower-left corner at {left}, {bottom}; expected multiples of {LATTICE_M}"
-                f"{' (northing: 40 more)' if south else ''}, so that Sentinel-2 windows are copied, not resampled."
-            )
+        elif self.off_lattice and left >= right:
+            raise ContractError(f"Location {self.id} has a side of {right - left} m; expected a side above 0.")
+        elif not self.off_lattice:
+            self._check_corner(south_m=40 if self.epsg > 32700 else 0)
         if self.split not in SPLITS:
             raise ContractError(f"Location {self.id} has split {self.split!r}; expected one of {', '.join(SPLITS)}.")
+
+    def _check_frame(self) -> None:
+        left, bottom, right, _ = self.bounds
+        if left or bottom or right <= 0 or self.off_lattice:
+            raise ContractError(
+                f"Location {self.id} has no zone and bounds {self.bounds}{', off the lattice' if self.off_lattice else ''}; "
+                "expected (0, 0, side, side) metres of an image whose ground is not known, and no word of a lattice."
+            )
+
+    def _check_corner(self, south_m: int) -> None:
+        left, bottom, _, _ = self.bounds
+        if left % LATTICE_M or (bottom - south_m) % LATTICE_M:
+            raise ContractError(
+                f"Location {self.id} has its lower-left corner at {left}, {bottom}; expected multiples of {LATTICE_M}"
+                f"{' (northing: 40 more)' if south_m else ''}, so that Sentinel-2 windows are copied, not resampled."
+            )
+
+    @property
+    def zone(self) -> int:
+        """EPSG code of its UTM zone.
+
+        Raises:
+            ContractError: Its ground is not known.
+        """
+        if self.epsg is None:
+            raise ContractError(f"Location {self.id} is an image whose ground is not known: it has no place on the globe.")
+        return self.epsg
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether it is a square of the lattice, as everything that is sampled, rather than an image of somebody else's."""
+        return self.epsg is not None and not self.off_lattice
 
     @property
     def side_m(self) -> int:
@@ -234,12 +273,15 @@ class Scene:
     """Measured shift (east, north) against the location's reference scene, metres."""
     simulated: bool = False
     """Rendered, not measured."""
+    labels: tuple[str, ...] = ()
+    """What the square shows, in the words of whoever labelled it; none where nobody did."""
 
     def __post_init__(self) -> None:
-        """Check times.
+        """Check times and labels.
 
         Raises:
-            ContractError: There is neither an instant nor an interval, both, or a time that is not UTC.
+            ContractError: There is neither an instant nor an interval, both, or a time that is not UTC; a label is empty or
+                there twice.
         """
         interval = (self.start_datetime, self.end_datetime)
         if (self.datetime is None) == (None in interval) or (self.datetime and any(interval)):
@@ -250,6 +292,8 @@ class Scene:
         for when in (self.datetime, *interval):
             if when is not None and when.utcoffset() != dt.timedelta(0):
                 raise ContractError(f"A scene of {self.location.id} has time {when.isoformat()}; expected UTC with its zone.")
+        if "" in self.labels or len(set(self.labels)) < len(self.labels):
+            raise ContractError(f"A scene of {self.location.id} has labels {list(self.labels)}; expected words, each once.")
 
     @property
     def bands(self) -> tuple[str, ...]:

@@ -32,6 +32,10 @@ from catalogs.wkb import from_wkb, to_wkb
 TEXT, NUMBER, SMALL, SIZE, FLAG = pa.string(), pa.float64(), pa.int32(), pa.int64(), pa.bool_()
 TIME = pa.timestamp("us", tz="UTC")
 BBOX = pa.struct([(name, NUMBER) for name in ("xmin", "ymin", "xmax", "ymax")])
+NOWHERE = (181.0, 91.0, -181.0, -91.0)
+"""Box of an item whose ground is not known, whose polygon is empty: beyond the globe and inside out, so that it touches no box
+and adds nothing to an extent. Nulls would be plainer, but stac-geoparquet 0.8 cannot read an index that has one in either
+column, nor rustac 0.9 one with NaN in a box."""
 LINK = pa.struct([("rel", TEXT), ("href", TEXT), ("type", TEXT)])
 BAND = pa.struct(
     [
@@ -70,9 +74,10 @@ FILTERED = (
     ("start_datetime", TIME),
     ("end_datetime", TIME),
     ("eo:cloud_cover", NUMBER),
+    (fields.LABELS, pa.list_(TEXT)),
     ("bbox", BBOX),
 )
-"""What a reader filters by: first in the file."""
+"""What a reader filters by or groups by: first in the file."""
 OTHERS = (
     ("type", TEXT),
     ("stac_version", TEXT),
@@ -105,7 +110,7 @@ OTHERS = (
     ("links", pa.list_(LINK)),
 )
 TOP_LEVEL = ("id", "type", "stac_version", "stac_extensions", "collection", "geometry", "bbox", "links", "assets")
-UNREAD = ("type", "stac_version", "stac_extensions", "geometry", "bbox", "constellation", "instruments", "gsd", "grid:code")
+UNREAD = ("type", "stac_version", "stac_extensions", "geometry", "bbox", "constellation", "instruments", "gsd")
 """Columns that a record does not need."""
 METADATA = {
     "geo": {
@@ -159,10 +164,10 @@ def decode_items(rows: pa.StructArray) -> list[dict[str, Any]]:
     """Rows as items in row form, equal to those that were encoded; whole numbers are integers, times text."""
     items = []
     for item in raw_items(rows):
-        bbox = [item["bbox"][field.name] for field in BBOX]
         tidy = {name: _tidy(item[name]) for name in ("type", "stac_version", "stac_extensions", "id", "collection")}
-        tidy |= {"geometry": from_wkb(item["geometry"]), "bbox": bbox}
-        tidy["properties"] = {"datetime": None, **_tidy(item["properties"])}
+        tidy |= _footprint(item)
+        groundless = {"proj:code": None} if tidy["geometry"] is None else {}
+        tidy["properties"] = {"datetime": None, **groundless, **_tidy(item["properties"])}
         items.append(tidy | {"links": _tidy(item["links"]), "assets": _tidy(item["assets"])})
     return items
 
@@ -174,6 +179,12 @@ def raw_items(rows: pa.StructArray) -> Iterator[dict[str, Any]]:
         item["assets"] = {key: asset for key, asset in item["assets"].items() if asset is not None}
         item["properties"] = row
         yield item
+
+
+def _footprint(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Geometry and box of a row; of unknown ground a geometry of none, and as STAC then asks, no box."""
+    geometry = from_wkb(item["geometry"])
+    return {"geometry": geometry, **({"bbox": [item["bbox"][field.name] for field in BBOX]} if geometry else {})}
 
 
 def _column(items: Sequence[Mapping[str, Any]], field: pa.Field) -> pa.Array:
@@ -194,7 +205,7 @@ def _column(items: Sequence[Mapping[str, Any]], field: pa.Field) -> pa.Array:
 
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "geometry": to_wkb,
-    "bbox": lambda box: dict(zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)),
+    "bbox": lambda box: dict(zip(("xmin", "ymin", "xmax", "ymax"), box or NOWHERE, strict=True)),
 }
 
 

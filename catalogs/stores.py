@@ -18,16 +18,23 @@ from catalogs.filters import CLOUD, TIMES, Filter
 from catalogs.foreign import SourceScene
 from catalogs.from_stac import scene_from_item
 from catalogs.records import Scene
-from catalogs.rows import BBOX, FILTERED, UNREAD, raw_items
+from catalogs.rows import ASSET, BBOX, FILTERED, NOWHERE, UNREAD, raw_items
 
 Rows = NDArray[np.int64]
 AnyScene = Scene | SourceScene
 """A scene of a catalog of ours, or of another one."""
 REPEATING = (
-    fields.LOCATION, fields.SPLIT, fields.CONTRACT, "platform", "collection", "proj:code", "processing:level",
+    fields.LOCATION, fields.SPLIT, fields.CONTRACT, "platform", "collection", "grid:code", "proj:code", "processing:level",
     "processing:version",
 )  # fmt: skip
 """Columns of text that repeats: kept as dictionaries, they are read in a fraction of the time."""
+FILTER_TYPES = dict(FILTERED)
+"""Of the columns that `Store.columns` has."""
+READ_OF_ASSET = (
+    "href", "roles", "gsd", "data_type", "proj:shape", "file:checksum", "bands.list.element.name",
+    "bands.list.element.nodata", "bands.list.element.raster:scale", "bands.list.element.raster:offset",
+)  # fmt: skip
+"""What of an asset reading its pixels takes."""
 GROUPS_KEPT = 3
 """Row groups of an index that stay decoded, some 80 MB each: for reading here and there in a catalog of up to 60,000 items."""
 
@@ -72,6 +79,10 @@ class Store(Protocol):
         """All orders of bands that the assets of all items come in."""
         ...
 
+    def assets(self, rows: Rows) -> Iterator[pa.Table]:
+        """What reading pixels takes of some items, in portions, in their order: their valid share, and a struct of assets."""
+        ...
+
 
 class IndexStore:
     """Items of a catalog of ours, read from its index as far as they are asked for."""
@@ -100,7 +111,7 @@ class IndexStore:
     def columns(self, names: Sequence[str], rows: Rows) -> pa.Table:
         """Some columns of some items; reads only the row groups that hold them."""
         groups = np.unique(np.searchsorted(self._starts, rows, side="right") - 1)
-        table = self.file.read_row_groups(groups.tolist(), columns=list(names))
+        table = _whole(self.file.read_row_groups(groups.tolist(), columns=list(names)), names)
         if len(rows) == len(table) == self._starts[-1] and (rows == np.arange(len(rows))).all():
             return table
         return table.take(pa.array(_places(rows, groups, self._starts)))
@@ -132,6 +143,13 @@ class IndexStore:
             }
             orders += [BandOrder(key, tuple(order.split("\n")), first) for order, first in firsts.items()]
         return orders
+
+    def assets(self, rows: Rows) -> Iterator[pa.Table]:
+        """What reading pixels takes of some items, one row group in memory at a time."""
+        keys = [field.name for field in self.file.schema_arrow.field("assets").type]
+        columns = [fields.VALID_PERCENT, *(f"assets.{key}.{part}" for key in keys for part in READ_OF_ASSET)]
+        for group, within in _by_group(rows, self._starts):
+            yield self.file.read_row_group(group, columns=columns).take(pa.array(within))
 
     def _group(self, number: int) -> pa.StructArray:
         if number in self._groups:
@@ -184,6 +202,13 @@ class WalkedStore:
                 orders.setdefault((raster.key, names), BandOrder(raster.key, names, str(item["id"])))
         return list(orders.values())
 
+    def assets(self, rows: Rows) -> Iterator[pa.Table]:
+        """What reading pixels takes of some items of ours."""
+        items = [self._items[row] for row in rows]
+        type_ = pa.struct([(key, ASSET) for key in sorted({key for item in items for key in item["assets"]})])
+        valid = pa.array([item["properties"].get(fields.VALID_PERCENT) for item in items], pa.float64())
+        yield pa.table({fields.VALID_PERCENT: valid, "assets": pa.array([item["assets"] for item in items], type_)})
+
 
 def _filter_table(items: Sequence[Mapping[str, Any]], scenes: Sequence[AnyScene]) -> pa.Table:
     """The columns of an index that filters read, of items of any catalog; what only ours have is absent of others."""
@@ -195,15 +220,22 @@ def _filter_table(items: Sequence[Mapping[str, Any]], scenes: Sequence[AnyScene]
         fields.SEASON: [scene and scene.season for scene in ours],
         **{name: [getattr(scene, name) for scene in scenes] for name in TIMES},
         CLOUD: [scene.cloud_percent for scene in scenes],
+        fields.LABELS: [(scene and list(scene.labels)) or None for scene in ours],
         "bbox": [_box(item) for item in items],
     }
     return pa.table([pa.array(columns[name], type_) for name, type_ in FILTERED], names=[name for name, _ in FILTERED])
 
 
-def _box(item: Mapping[str, Any]) -> dict[str, float] | None:
-    box = item.get("bbox")
-    if not box:
-        return None
+def _whole(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """A table with all the columns wanted: those that an older contract lacks are null."""
+    for name in names:
+        if name not in table.column_names and name in FILTER_TYPES:
+            table = table.append_column(name, pa.nulls(len(table), FILTER_TYPES[name]))
+    return table.select(list(names))
+
+
+def _box(item: Mapping[str, Any]) -> dict[str, float]:
+    box = item.get("bbox") or NOWHERE
     half = len(box) // 2
     return {field.name: box[place] for field, place in zip(BBOX, (0, 1, half, half + 1), strict=True)}
 

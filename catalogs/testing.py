@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,12 @@ def make_locations(
     return found
 
 
+def make_images(count: int = 3, *, side_m: int = 640, slug: str = "image") -> list[Location]:
+    """Images whose ground is not known, as of a converted data set, with splits in turn."""
+    splits = ("train", "train", "val", "test")
+    return [Location(f"{slug}-{number:06d}", None, (0, 0, side_m, side_m), splits[number % 4]) for number in range(count)]
+
+
 def make_catalog(
     folder: Path,
     *,
@@ -44,6 +52,7 @@ def make_catalog(
     sensors: Sequence[str] = ("sentinel-2-l2a",),
     seasons: int = 2,
     json_items: bool = True,
+    labels: Sequence[str] = (),
     seed: int = 0,
 ) -> Path:
     """Write a small, valid catalog.
@@ -54,6 +63,7 @@ def make_catalog(
         sensors: Ids of its sensors.
         seasons: Dates per location and sensor.
         json_items: Whether items are JSON files too, or rows of the index alone.
+        labels: One for each location in turn; none where there are none.
         seed: Of its pixels.
 
     Returns:
@@ -61,17 +71,21 @@ def make_catalog(
     """
     squares = list(make_locations() if locations is None else locations)
     folder.mkdir(parents=True, exist_ok=True)
-    write_section(folder, "sample", {"region": "test", "seed": seed})
-    write_section(folder, "build", {"source": "catalogs.testing", "sensors": list(sensors), "seasons": seasons})
+    section = {"source": "catalogs.testing", "sensors": list(sensors), "seasons": seasons}
+    if all(location.is_sampled for location in squares):
+        write_section(folder, "sample", {"region": "test", "seed": seed})
+        write_section(folder, "build", section)
+    else:
+        write_section(folder, "convert", section)
     write_locations(folder / layout.LOCATIONS, squares)
     bands = {sensor: find_sensor(sensor).bands for sensor in sensors}
     writer = CatalogWriter(folder, squares, bands, description="A catalog for tests.", json_items=json_items)
     for number, location in enumerate(squares):
-        items = [
-            writer.write_scene(*make_scene(find_sensor(sensor), location, season, seed=seed + 1000 * number + season))
-            for sensor in sensors
-            for season in range(seasons)
-        ]
+        mine = (labels[number % len(labels)],) if labels else ()
+        items = []
+        for sensor, season in product(sensors, range(seasons)):
+            scene, patches = make_scene(find_sensor(sensor), location, season, seed=seed + 1000 * number + season)
+            items.append(writer.write_scene(replace(scene, labels=mine), patches))
         writer.finish(location, items, [])
     writer.close()
     return folder

@@ -25,6 +25,8 @@ ITEM_EXTENSIONS = [
     for name in ("eo/v2.0.0", "file/v2.1.0", "grid/v1.1.0", "processing/v1.2.0", "projection/v2.0.0", "raster/v2.0.0",
                  "sat/v1.2.0", "view/v1.1.0")
 ]  # fmt: skip
+WORLD = (-180.0, -90.0, 180.0, 90.0)
+"""Extent of a collection without items, or of which no item's ground is known."""
 GEOTIFF = "image/tiff; application=geotiff"
 GEOPARQUET = "application/vnd.apache.parquet"
 
@@ -33,9 +35,10 @@ def scene_to_item(scene: Scene) -> dict[str, Any]:
     """A scene as a STAC item in the form of an index row.
 
     Returns:
-        A dictionary of JSON types; hrefs relative to the collection's folder, the only link `derived_from`.
+        A dictionary of JSON types; hrefs relative to the collection's folder, the only link `derived_from`. Where the ground
+        is not known, the geometry is null, as is `proj:code`, and there is no bbox.
     """
-    geometry, bbox = footprint(scene.location)
+    geometry, bbox = footprint(scene.location) if scene.location.epsg else (None, None)
     stem = layout.stem(scene.datetime, scene.start_datetime, scene.end_datetime)
     return {
         "type": "Feature",
@@ -44,7 +47,7 @@ def scene_to_item(scene: Scene) -> dict[str, Any]:
         "id": layout.item_id(scene.location.id, stem),
         "collection": scene.sensor,
         "geometry": geometry,
-        "bbox": bbox,
+        **({"bbox": bbox} if bbox else {}),
         "properties": _properties(scene),
         "links": [{"rel": "derived_from", "href": scene.source_href, "type": "application/geo+json"}]
         if scene.source_href
@@ -85,6 +88,8 @@ def _extensions(scene: Scene) -> list[str]:
         absent.append("view")
     if scene.relative_orbit is None and scene.orbit_state is None:
         absent.append("sat")
+    if not scene.location.is_sampled:
+        absent.append("grid")
     return [address for address in ITEM_EXTENSIONS if not any(f"/{name}/" in address for name in absent)]
 
 
@@ -106,8 +111,8 @@ def _properties(scene: Scene) -> dict[str, Any]:
         "view:sun_azimuth": scene.sun_azimuth,
         "sat:relative_orbit": scene.relative_orbit,
         "sat:orbit_state": scene.orbit_state,
-        "grid:code": f"MGRS-{grid_square(scene.location)}",
-        "proj:code": f"EPSG:{scene.location.epsg}",
+        "grid:code": f"MGRS-{grid_square(scene.location)}" if scene.location.is_sampled else None,
+        "proj:code": f"EPSG:{scene.location.epsg}" if scene.location.epsg else None,
         "proj:bbox": [float(edge) for edge in scene.location.bounds],
         "processing:level": sensor.level,
         "processing:version": scene.baseline,
@@ -123,8 +128,10 @@ def _properties(scene: Scene) -> dict[str, Any]:
         fields.RADIOMETRY: scene.radiometry and {"decision": scene.radiometry.decision, "check": scene.radiometry.check},
         fields.SHIFT_M: list(scene.shift_m) if scene.shift_m else None,
         fields.SIMULATED: scene.simulated,
+        fields.LABELS: list(scene.labels) or None,
     }
-    return {"datetime": scene.datetime and write_time(scene.datetime), **_present(measured)}
+    groundless = {"proj:code": None} if scene.location.epsg is None else {}
+    return {"datetime": scene.datetime and write_time(scene.datetime), **groundless, **_present(measured)}
 
 
 def _asset(raster: Raster) -> dict[str, Any]:
@@ -185,17 +192,19 @@ def collection_to_stac(
     children: Sequence[str],
     notices: Sequence[str],
     index_checksum: str | None,
+    packs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The collection of one sensor.
 
     Args:
         sensor: What was measured.
         bands: The bands that its items may have.
-        bbox: (west, south, east, north) of all items, degrees; the whole globe where there are none.
+        bbox: (west, south, east, north) of all items, degrees; the whole globe where no item's ground is known.
         interval: First and last instant of all items; open where there are none.
         children: Hrefs of the squares' catalogs, relative to the collection.
         notices: Attribution sentences, of every source that took part.
         index_checksum: Multihash of `items.parquet`; none where it is not written yet.
+        packs: The files of its pack, as assets; none where it has none.
     """
     keys: dict[str, list[Band]] = {}
     for band in bands:
@@ -206,7 +215,7 @@ def collection_to_stac(
     }
     if sensor.mask:
         item_assets[sensor.mask.name] = _mask_asset(sensor, sensor.mask)
-    collection = {
+    collection: dict[str, Any] = {
         "type": "Collection",
         "stac_version": STAC_VERSION,
         "stac_extensions": _collection_extensions(sensor, bands),
@@ -216,7 +225,7 @@ def collection_to_stac(
         "license": sensor.license,
         "providers": [sensor.provider],
         "extent": {
-            "spatial": {"bbox": [list(bbox or (-180.0, -90.0, 180.0, 90.0))]},
+            "spatial": {"bbox": [list(bbox or WORLD)]},
             "temporal": {"interval": [[write_time(when) for when in interval] if interval else [None, None]]},
         },
         "summaries": {
@@ -242,7 +251,8 @@ def collection_to_stac(
                 "roles": ["collection-mirror"],
                 "title": "All items, as stac-geoparquet",
                 "file:checksum": index_checksum,
-            }
+            },
+            **(packs or {}),
         }
     return collection
 
@@ -276,11 +286,11 @@ def _mask_asset(sensor: Sensor, mask: Band) -> dict[str, Any]:
 
 
 def square_to_stac(sensor_id: str, folder: str, items: Sequence[str], children: Sequence[str] = ()) -> dict[str, Any]:
-    """The catalog of one grid square, or of a part of a crowded one.
+    """The catalog of one grid square, of a part of a crowded one, or of a thousand images off the lattice.
 
     Args:
         sensor_id: Its collection.
-        folder: Its folder, relative to the collection: `31UDQ` or `31UDQ/47`.
+        folder: Its folder, relative to the collection: `31UDQ`, `31UDQ/47`, or `012` of images off the lattice.
         items: Hrefs of its items, relative to `folder`.
         children: Hrefs of its parts' catalogs, relative to `folder`.
     """
@@ -288,7 +298,7 @@ def square_to_stac(sensor_id: str, folder: str, items: Sequence[str], children: 
         "type": "Catalog",
         "stac_version": STAC_VERSION,
         "id": f"{sensor_id}-{folder.replace('/', '-')}",
-        "description": f"Items of {sensor_id} in MGRS square {folder.replace('/', ' ')}.",
+        "description": f"Items of {sensor_id} {layout.where(folder)}.",
         "links": [
             {"rel": "root", "href": layout.up(f"{sensor_id}/{folder}", layout.CATALOG), "type": "application/json"},
             {"rel": "parent", "href": "../catalog.json" if "/" in folder else "../collection.json", "type": "application/json"},

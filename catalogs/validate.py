@@ -22,6 +22,7 @@ from catalogs.checks.documents import Collected, check_documents
 from catalogs.checks.indexed import checked_rows, location_of
 from catalogs.checks.leftovers import note_leftovers
 from catalogs.checks.locations import check_locations
+from catalogs.checks.packs import check_packs
 from catalogs.checks.places import Place, PlaceFindings, check_place
 from catalogs.checks.report import Findings, Problem, Report
 from catalogs.checks.texts import check_index_texts, check_loose_texts
@@ -106,7 +107,8 @@ class _Check:
             for collected in collections:
                 self._check_items(collected, watcher)
         check_loose_texts(self._visit)
-        unfinished = self._tell_unfinished(recipe, collections)
+        packs, packs_left_out = check_packs(self._visit, collections, deep=self._deep)
+        unfinished = [*self._tell_unfinished(recipe, collections), *packs]
         findings = self._visit.findings
         return Report(
             catalog=self._visit.tree.shown,
@@ -114,7 +116,7 @@ class _Check:
             counts=dict(sorted(findings.counts.items())),
             unfinished=tuple(unfinished),
             checked=dict(sorted(findings.checked.items())),
-            left_out=self._tell_left_out(),
+            left_out=" ".join(filter(None, (self._tell_left_out(), packs_left_out))) or None,
         )
 
     def _read_recipe(self) -> Mapping[str, Any]:
@@ -212,7 +214,8 @@ class _Check:
             told += [] if count or collections else ["No locations are sampled yet: run `curate sample` again."]
         for what, hrefs in sorted(self._visit.findings.loose.items()):
             told.append(f"{len(set(hrefs))} x {what}, first: {min(hrefs)}")
-        return [*told, "Run `curate build` on the catalog to finish it; it links or removes what is left."] if told else []
+        again = "the same `curate convert` again" if "convert" in recipe else "`curate build` on the catalog"
+        return [*told, f"Run {again} to finish it; it links or removes what is left."] if told else []
 
     def _tell_left_out(self) -> str | None:
         if not self._places_unread:

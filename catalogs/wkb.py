@@ -15,14 +15,18 @@ from catalogs.errors import ContractError
 LITTLE_ENDIAN, POLYGON, MULTI_POLYGON = 1, 3, 6
 _HEAD = struct.Struct("<BII")
 _COUNT = struct.Struct("<I")
+_NOWHERE = _HEAD.pack(LITTLE_ENDIAN, POLYGON, 0)
+"""The empty polygon: the footprint of what nobody knows the ground of."""
 
 
-def to_wkb(geometry: Mapping[str, Any]) -> bytes:
-    """A GeoJSON Polygon or MultiPolygon as little-endian WKB.
+def to_wkb(geometry: Mapping[str, Any] | None) -> bytes:
+    """A GeoJSON Polygon or MultiPolygon as little-endian WKB; none as an empty polygon, which more readers take than a null.
 
     Raises:
         ContractError: It is of another type.
     """
+    if geometry is None:
+        return _NOWHERE
     kind, coordinates = geometry["type"], geometry["coordinates"]
     if kind == "Polygon":
         return _polygon(coordinates)
@@ -31,8 +35,8 @@ def to_wkb(geometry: Mapping[str, Any]) -> bytes:
     raise ContractError(f"A footprint is a {kind}; expected a Polygon, or a MultiPolygon across 180 degrees.")
 
 
-def from_wkb(content: bytes) -> dict[str, Any]:
-    """The GeoJSON geometry of little-endian WKB.
+def from_wkb(content: bytes) -> dict[str, Any] | None:
+    """The GeoJSON geometry of little-endian WKB; none of an empty polygon.
 
     Raises:
         ContractError: It is neither a Polygon nor a MultiPolygon, or big-endian.
@@ -40,6 +44,8 @@ def from_wkb(content: bytes) -> dict[str, Any]:
     order, kind, count = _HEAD.unpack_from(content)
     if order != LITTLE_ENDIAN or kind not in (POLYGON, MULTI_POLYGON):
         raise ContractError(f"A footprint is WKB of type {kind}, byte order {order}; expected type 3 or 6, byte order 1.")
+    if content == _NOWHERE:
+        return None
     if kind == POLYGON:
         return {"type": "Polygon", "coordinates": _rings(content, 0)[0]}
     polygons, at = [], _HEAD.size

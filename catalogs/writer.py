@@ -25,6 +25,7 @@ from catalogs.bands import Sensor, find_sensor
 from catalogs.failures import read_failures, write_failures
 from catalogs.index import extent, folders, items_schema, merge_items, read_items
 from catalogs.journal import Entry, Failure, Journal
+from catalogs.pack_listing import pack_assets
 from catalogs.pixels import multihash_file, write_raster, write_whole
 from catalogs.records import Band, Grid, Location, Raster, Scene, SourceWindow
 from catalogs.to_stac import catalog_to_stac, collection_to_stac, link_item, scene_to_item, square_to_stac
@@ -124,10 +125,20 @@ class CatalogWriter:
         folder = self._layout.folder(scene.location)
         stem = layout.stem(scene.datetime, scene.start_datetime, scene.end_datetime)
         rasters = [
-            self._write_patch(scene.sensor, f"{folder}/{layout.asset_name(stem, patch.key)}", patch) for patch in patches
+            write_patch(self._folder / scene.sensor, f"{folder}/{layout.asset_name(stem, patch.key)}", patch)
+            for patch in patches
         ]
-        item = scene_to_item(replace(scene, rasters=tuple(sorted(rasters, key=lambda raster: raster.key))))
+        return self.write_item(replace(scene, rasters=tuple(sorted(rasters, key=lambda raster: raster.key))))
+
+    def write_item(self, scene: Scene) -> dict[str, Any]:
+        """Write the JSON of a scene whose assets are written, by `write_patch` in whatever process.
+
+        Returns:
+            The item in row form, to be given to `finish` with its location's other items.
+        """
+        item = scene_to_item(scene)
         if self._json_items:
+            folder = self._layout.folder(scene.location)
             self._write_json(f"{scene.sensor}/{folder}/{layout.item_name(item['id'])}", link_item(item))
         return item
 
@@ -176,26 +187,8 @@ class CatalogWriter:
         if work.is_dir() and not any(work.iterdir()):
             work.rmdir()
 
-    def _write_patch(self, sensor: str, href: str, patch: Patch) -> Raster:
-        checksum, size = write_raster(self._folder / sensor / href, patch.pixels, patch.grid, patch.bands)
-        return Raster(
-            patch.key,
-            href,
-            patch.bands,
-            patch.grid,
-            patch.pixels.dtype.name,
-            checksum,
-            size,
-            patch.resampling,
-            patch.sources,
-            patch.is_mask,
-        )
-
     def _write_json(self, href: str, content: Mapping[str, Any]) -> None:
-        """Write a JSON file, unless it holds just that already."""
-        path, text = self._folder / href, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"
-        if not (path.exists() and path.read_bytes() == text):
-            write_whole(path, text)
+        write_document(self._folder / href, content)
 
     def _write_collection(self, sensor: str) -> None:
         index = self._folder / sensor / layout.INDEX
@@ -215,8 +208,15 @@ class CatalogWriter:
                 children=squares,
                 notices=notices,
                 index_checksum=multihash_file(index),
+                packs=self._listed_pack(sensor),
             ),
         )
+
+    def _listed_pack(self, sensor: str) -> dict[str, dict[str, Any]]:
+        """The pack that the collection lists, if it is there still: stale or not, its assets say of which index it is."""
+        collection = self._folder / sensor / layout.COLLECTION
+        has_pack = (self._folder / layout.pack_folder(sensor) / layout.PACK).exists()
+        return pack_assets(json.loads(collection.read_bytes())) if has_pack and collection.exists() else {}
 
     def _write_squares(self, sensor: str, index: Path) -> list[str]:
         """Write the catalogs of all squares; give the hrefs of the top ones."""
@@ -262,6 +262,39 @@ class CatalogWriter:
             if index.exists():
                 known.update(pc.unique(pq.read_table(index, columns=[fields.LOCATION])[fields.LOCATION]).to_pylist())
         return known
+
+
+def write_patch(collection: Path, href: str, patch: Patch) -> Raster:
+    """Write the file of one raster; safe to call from any process.
+
+    Args:
+        collection: The folder of its collection.
+        href: The file, relative to that.
+        patch: Its pixels.
+
+    Raises:
+        OSError: The disk is full or cannot be written.
+    """
+    checksum, size = write_raster(collection / href, patch.pixels, patch.grid, patch.bands)
+    return Raster(
+        patch.key,
+        href,
+        patch.bands,
+        patch.grid,
+        patch.pixels.dtype.name,
+        checksum,
+        size,
+        patch.resampling,
+        patch.sources,
+        patch.is_mask,
+    )
+
+
+def write_document(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file as a whole, unless it holds just that already."""
+    text = json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"
+    if not (path.exists() and path.read_bytes() == text):
+        write_whole(path, text)
 
 
 def _is_simulated(index: Path) -> bool:

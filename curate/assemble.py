@@ -25,7 +25,7 @@ from curate.errors import SourceUnavailableError
 from curate.fetch import read_bands, read_mask, valid_percent
 from curate.search import Searches
 from curate.seasons import DateWindow, SeasonPlan
-from curate.sources.protocol import Source
+from curate.sources.protocol import Labelled, Source
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,15 @@ class Assembler:
         windows = [window for window in self.wanted.plan.windows(location.id) if seasons is None or window.season in seasons]
         try:
             candidates = {
-                sensor: merge_copies(self.searches.candidates(sensor, location), location.epsg)
+                sensor: merge_copies(self.searches.candidates(sensor, location), location.zone)
                 for sensor in self.wanted.sensors
             }
         except SourceUnavailableError as error:
             return [], [self._unavailable(location, window, error) for window in windows]
+        labels = self.source.labels(location) if isinstance(self.source, Labelled) else ()
         for window in windows:
             try:
-                done = _Season(self, location, window, candidates).complete()
+                done = _Season(self, location, window, candidates, labels=labels).complete()
             except SourceUnavailableError as error:
                 failures.append(self._unavailable(location, window, error))
                 continue
@@ -102,13 +103,20 @@ class _Season:
     """One date window of one location."""
 
     def __init__(
-        self, assembler: Assembler, location: Location, window: DateWindow, candidates: Mapping[str, list[Candidate]]
+        self,
+        assembler: Assembler,
+        location: Location,
+        window: DateWindow,
+        candidates: Mapping[str, list[Candidate]],
+        *,
+        labels: tuple[str, ...],
     ) -> None:
         self._source = assembler.source
         self._writer = assembler.writer
         self._wanted = assembler.wanted
         self._location = location
         self._window = window
+        self._labels = labels
         self._candidates = {sensor: in_window(found, window) for sensor, found in candidates.items()}
         self._looks: dict[str, _Look] = {}
 
@@ -170,6 +178,7 @@ class _Season:
             baseline=scene.baseline,
             radiometry=_radiometry(scene, look, find_sensor(scene.sensor)),
             simulated=self._source.simulated or scene.simulated,
+            labels=self._labels,
         )
         return self._writer.write_scene(record, [*look.patches, *([look.mask] if look.mask else [])])
 
@@ -222,7 +231,7 @@ def _radiometry(scene: SourceScene, look: _Look, sensor: Sensor) -> Radiometry |
 
 
 def _place(location: Location) -> str:
-    lon, lat = to_lonlat(*location.centre_xy, location.epsg)
+    lon, lat = to_lonlat(*location.centre_xy, location.zone)
     north, east = "N" if lat[0] >= 0 else "S", "E" if lon[0] >= 0 else "W"
     return f"location {location.id} ({abs(lat[0]):.2f}{north}, {abs(lon[0]):.2f}{east})"
 

@@ -153,7 +153,7 @@ def aligned_window(source: Grid, target: Grid) -> Window | None:
     return round(column), round(row), target.width, target.height
 
 
-def northing_difference(source_epsg: int, target_epsg: int) -> float | None:
+def northing_difference(source_epsg: int | None, target_epsg: int | None) -> float | None:
     """What to take from a northing of the target's system to have it in the source's; none between unlike systems.
 
     The two halves of a UTM zone are one projection, and the lattice passes through the equator: a tile of the north that
@@ -163,6 +163,8 @@ def northing_difference(source_epsg: int, target_epsg: int) -> float | None:
         >>> northing_difference(32636, 32636), northing_difference(32636, 32736), northing_difference(32636, 32637)
         (0.0, 10000000.0, None)
     """
+    if source_epsg is None or target_epsg is None:
+        return None
     if source_epsg == target_epsg:
         return 0.0
     if {source_epsg // 100, target_epsg // 100} == {326, 327} and source_epsg % 100 == target_epsg % 100:

@@ -6,12 +6,10 @@ each finished one in, and checkpoints link them. A run that stops anywhere is co
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,13 +21,13 @@ from catalogs.errors import ContractError
 from catalogs.fields import SEASON
 from catalogs.journal import Failure
 from catalogs.locations import read_locations
-from catalogs.pixels import is_disk_full
-from catalogs.recipe import read_recipe, write_section
+from catalogs.recipe import CONVERTED, read_recipe, write_section
 from catalogs.records import Location
 from catalogs.writer import GEONAMES_NOTICE, CatalogWriter
 from curate.assemble import Assembler, Wanted
 from curate.build_request import BuildRequest, read_wanted, resolve_request
-from curate.errors import CurateError, RecipeError, SourceSensorError, StorageError
+from curate.errors import RecipeError, SourceSensorError
+from curate.locking import disk_errors, only_writer
 from curate.search import Searches
 from curate.sources.protocol import Source
 
@@ -118,6 +116,11 @@ class Build:
             SourceSensorError: The source lacks a sensor.
         """
         recipe = read_recipe(folder)
+        if CONVERTED in recipe:
+            raise RecipeError(
+                f"{folder} was converted from a released data set: its items are what that has, and nothing is built into it. "
+                "Sample another folder: curate sample --region REGION --out FOLDER"
+            )
         if "sample" not in recipe or not (folder / layout.LOCATIONS).exists():
             raise RecipeError(
                 f"{folder} has no {layout.LOCATIONS}: it is no catalog that `curate sample` made. "
@@ -151,7 +154,7 @@ class Build:
             StorageError: The disk is full or cannot be written.
             SourceUnavailableError: The source does not answer a search.
         """
-        with _only_build(self.folder), _disk_errors(self.folder):
+        with only_writer(self.folder), disk_errors(self.folder):
             writer = CatalogWriter(
                 self.folder,
                 self.locations,
@@ -264,30 +267,3 @@ def _completed(
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             yield running.pop(future), future.result()
-
-
-@contextmanager
-def _only_build(folder: Path) -> Iterator[None]:
-    """Keep a second build out of the same folder."""
-    with (folder / layout.LOCATIONS).open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CurateError(f"Another build is writing {folder}. Wait for it, or stop it first.") from error
-        except OSError:
-            pass  # A file system without locks (some network mounts): the user keeps builds apart.
-        yield
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """Say what a full disk means for a build."""
-    try:
-        yield
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        raise StorageError(
-            f"The disk that holds {folder} is full ({error.strerror}). What is written is whole: "
-            "make room and run the same command again, and it continues."
-        ) from error

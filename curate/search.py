@@ -116,7 +116,7 @@ def _at_home(href: str) -> str:
 
 def location_boxes(locations: Sequence[Location]) -> list[LonLatBox]:
     """Boxes (west, south, east, north), degrees, that hold the squares: two where they lie on both sides of 180 degrees."""
-    corners = corner_lonlats([location.epsg for location in locations], [location.bounds for location in locations])
+    corners = corner_lonlats([location.zone for location in locations], [location.bounds for location in locations])
     lon, lat = corners[..., 0], corners[..., 1]
     south, north = float(lat.min()), float(lat.max())
     if lon.max() - lon.min() <= 180:

@@ -20,13 +20,17 @@ from catalogs.checks.coverage import Cells, seasons_of
 from catalogs.checks.tree import Tree
 from catalogs.errors import ContractError, MissingAssetError
 from catalogs.locations import read_locations_table
-from catalogs.recipe import CONTRACT
+from catalogs.pack_listing import ASSET, pack_assets
+from catalogs.pixels import SHA256_MULTIHASH
+from catalogs.recipe import CONTRACT, items_section
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COUNTED = (fields.SPLIT, fields.SEASON)
-READ = (fields.LOCATION, *COUNTED, "datetime", "start_datetime", "end_datetime", "eo:cloud_cover", fields.SIMULATED)
+READ = (
+    fields.LOCATION, *COUNTED, "datetime", "start_datetime", "end_datetime", "eo:cloud_cover", fields.SIMULATED, fields.LABELS,
+)  # fmt: skip
 NOTICE_AFTER = "one item per acquisition and location. "
 """What stands before the attribution in a collection's description."""
 
@@ -38,6 +42,29 @@ class Spread:
     least: float
     median: float
     most: float
+
+
+@dataclass(frozen=True, slots=True)
+class PackSummary:
+    """The pack of one sensor, as its collection lists it."""
+
+    size: int
+    """Bytes."""
+    bands: Sequence[str]
+    """By pixel size, finest first."""
+    is_fresh: bool
+    """Whether the items are still those that it was made of."""
+
+    @classmethod
+    def of(cls, collection: Mapping[str, Any]) -> PackSummary | None:
+        """The pack that a collection lists; none where it lists none."""
+        assets = pack_assets(collection)
+        if not assets:
+            return None
+        bands = dict.fromkeys(band["name"] for asset in assets.values() for band in asset.get("bands", ()))
+        index = collection["assets"].get("items", {}).get("file:checksum", "").removeprefix(SHA256_MULTIHASH)
+        size = sum(asset["file:size"] for asset in assets.values())
+        return cls(size, list(bands), assets[ASSET][fields.INDEX_HASH] == index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +81,8 @@ class SensorSummary:
     """Items of each date window."""
     splits: Mapping[str, int]
     """Items of each split."""
+    labels: Mapping[str, int]
+    """Items of each label, most frequent first; an item may have several, or none."""
     first: datetime | None
     """Start of the first."""
     last: datetime | None
@@ -74,6 +103,8 @@ class SensorSummary:
     """SPDX identifier, or `other`."""
     notice: str
     """What the licences ask to be said."""
+    pack: PackSummary | None
+    """Its pack, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +198,12 @@ def summarize(href: str) -> CatalogSummary:
     failures = _read_failures(tree)
     sensors, done = [], []
     cells = Cells(table["id"].combine_chunks(), seasons_of(recipe) or 1)
-    for sensor in recipe.get("build", {}).get("sensors", ()):
+    asked = items_section(recipe)
+    for sensor in asked.get("sensors", ()):
         count = _Count(sensor)
         for part in _read_index(tree, sensor):
             count.add(part)
-        sensors.append(count.summary(_read_json(tree, f"{sensor}/{layout.COLLECTION}"), recipe["build"].get("bands") or ()))
+        sensors.append(count.summary(_read_json(tree, f"{sensor}/{layout.COLLECTION}"), asked.get("bands") or ()))
         done.append(count.cells(cells))
     complete, incomplete, unbuilt = _completeness(cells.of(failures, "location", "season"), done)
     return CatalogSummary(
@@ -199,7 +231,8 @@ class _Count:
         self._places: list[pa.Table] = []
         self._clouds: list[NDArray[np.float64]] = []
         self._times: list[datetime] = []
-        self._tallies: dict[str, Counter[Any]] = {name: Counter() for name in (*COUNTED, fields.SIMULATED, "size", "band")}
+        tallied = (*COUNTED, fields.SIMULATED, fields.LABELS, "size", "band")
+        self._tallies: dict[str, Counter[Any]] = {name: Counter() for name in tallied}
 
     def add(self, table: pa.Table) -> None:
         """Take in rows of its index."""
@@ -208,6 +241,8 @@ class _Count:
         self._clouds.append(pc.drop_null(table["eo:cloud_cover"]).to_numpy())
         for name in (*COUNTED, fields.SIMULATED):
             self._tallies[name].update(_tally(table[name]))
+        if fields.LABELS in table.column_names:  # else of contract 1.0
+            self._tallies[fields.LABELS].update(_tally(pc.list_flatten(table[fields.LABELS])))
         starts, ends = (pc.coalesce(table[name], table["datetime"]) for name in ("start_datetime", "end_datetime"))
         self._times += [when.as_py() for when in (pc.min(starts), pc.max(ends)) if when.is_valid]
         assets = table["assets"].combine_chunks()
@@ -238,6 +273,7 @@ class _Count:
             locations=pc.count_distinct(pa.concat_tables(self._places)[fields.LOCATION]).as_py() if self._places else 0,
             seasons=dict(sorted(self._tallies[fields.SEASON].items())),
             splits=dict(self._tallies[fields.SPLIT].most_common()),
+            labels=dict(sorted(self._tallies[fields.LABELS].items(), key=lambda pair: (-pair[1], pair[0]))),
             first=min(self._times, default=None),
             last=max(self._times, default=None),
             cloud_percent=Spread(float(clouds.min()), float(np.median(clouds)), float(clouds.max())) if clouds.size else None,
@@ -248,6 +284,7 @@ class _Count:
             simulated=self._tallies[fields.SIMULATED][True],
             license=collection.get("license", sensor.license),
             notice=str(collection.get("description", sensor.attribution)).rpartition(NOTICE_AFTER)[2],
+            pack=PackSummary.of(collection),
         )
 
 

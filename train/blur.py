@@ -7,6 +7,7 @@ shifted copies, which is several times faster on a CPU.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -32,20 +33,24 @@ def blur(images: Tensor, sigma: Tensor) -> Tensor:
 def blur_one(image: Tensor, sigma: float) -> Tensor:
     """Blur one image, (bands, height, width), on a CPU."""
     bands, height, width = image.shape
-    made = add_lines(image.transpose(0, 1).reshape(height, -1), *_taps(sigma, height))
-    turned = made.view(height, bands, width).permute(2, 1, 0).reshape(width, -1)
-    made = add_lines(turned, *_taps(sigma, width))
-    return made.view(width, bands, height).permute(1, 2, 0).contiguous()
+    image = add_lines(image, *_taps(sigma, bands, height))
+    return add_lines(image.transpose(1, 2), *_taps(sigma, bands, width)).transpose(1, 2).contiguous()
 
 
-def _taps(sigma: float, pixels: int) -> tuple[Tensor, Tensor]:
-    """For each line the lines around it, mirrored where there is none, and their weights, (pixels, count) each."""
+def _taps(sigma: float, bands: int, pixels: int) -> tuple[Tensor, Tensor]:
+    """For each line of each band the lines around it and their weights, (bands * pixels, count) each."""
     radius = min(math.ceil(TRUNCATE * sigma), pixels - 1)
-    around = torch.arange(-radius, radius + 1)
-    weights = torch.exp(-0.5 * (around / sigma) ** 2)
+    side = [math.exp(-0.5 * (distance / sigma) ** 2) for distance in range(radius, 0, -1)]
+    weights = torch.tensor([*side, 1.0, *reversed(side)])
+    return _lines_around(radius, bands, pixels), (weights / weights.sum()).repeat(bands * pixels, 1)
+
+
+@lru_cache(maxsize=64)
+def _lines_around(radius: int, bands: int, pixels: int) -> Tensor:
+    """Numbers of lines, counted through all bands, mirrored where a band ends."""
     last = pixels - 1
-    lines = last - (last - (torch.arange(pixels)[:, None] + around).abs()).abs()
-    return lines, (weights / weights.sum()).expand(lines.shape).contiguous()
+    lines = last - (last - (torch.arange(pixels)[:, None] + torch.arange(-radius, radius + 1)).abs()).abs()
+    return (torch.arange(bands)[:, None, None] * pixels + lines).flatten(0, 1)
 
 
 def _line_weights(sigma: Tensor, pixels: int) -> Tensor:

@@ -67,10 +67,11 @@ def adjust_hue(rgb: Tensor, shift: Number) -> None:
     least = torch.minimum(torch.minimum(red, green), blue)
     chroma = torch.maximum(torch.maximum(red, green), blue).sub_(least)
     sixths = (green + blue).sub_(red).sub_(least).div_(chroma.clamp(min=1e-12)).add_(1).copysign_(green - blue)
+    base = least - chroma
     for plane, center in zip((red, green, blue), _centers(shift), strict=True):
-        # For |x| up to 7, clamp(||x| - 3| - 1, 0, 1) is clamp(2 - d, 0, 1).
-        share = (sixths + center).abs_().sub_(3).abs_().sub_(1).clamp_(0, 1)
-        torch.addcmul(least, share, chroma, out=plane)
+        # For |x| up to 7, clamp(||x| - 3|, 1, 2) is 1 + clamp(2 - d, 0, 1).
+        share = (sixths + center).abs_().sub_(3).abs_().clamp_(1, 2)
+        torch.addcmul(base, share, chroma, out=plane)
 
 
 def remove_color(images: Tensor, *, rgb: bool) -> None:

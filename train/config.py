@@ -192,6 +192,12 @@ class Optimizer:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 or more.")
         if not all(0 <= each <= 1 for each in self.milestones):
             raise ConfigError(f"milestones are {self.milestones}; expected shares of the training, from 0 to 1.")
+        if self.warmup_epochs < 0:
+            raise ConfigError(f"warmup_epochs is {self.warmup_epochs}; expected 0 or more.")
+        if sorted(self.milestones) != list(self.milestones) or any(not 0 < share < 1 for share in self.milestones):
+            raise ConfigError(f"milestones are {self.milestones}; expected shares of the training in order, between 0 and 1.")
+        if not 0 < self.gamma <= 1:
+            raise ConfigError(f"gamma is {self.gamma}; expected more than 0 and at most 1.")
         if self.max_norm is not None and not self.max_norm > 0:
             raise ConfigError(f"max_norm is {self.max_norm}; expected more than 0, or none for no clipping.")
 
@@ -255,6 +261,8 @@ class TrainConfig:
     """How weights move."""
     backbone: str = "resnet50"
     """timm's name."""
+    drop_path: float = 0.0
+    """Rate of stochastic depth."""
     sensor: str | None = None
     """Id of the sensor; none for the catalog's only one."""
     bands: tuple[str, ...] = ()
@@ -292,6 +300,8 @@ class TrainConfig:
                 f"A batch of {self.batch_size} does not divide into {self.accumulate} equal parts. "
                 "Choose accumulate among the divisors of the batch size."
             )
+        if not 0 <= self.drop_path < 1:
+            raise ConfigError(f"drop_path is {self.drop_path}; expected 0 or more and below 1.")
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("scaling", self.scaling, ("measured", "native", "seco"))
         if not self.views:

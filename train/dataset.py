@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from train.errors import ConfigError
+from train.samples import refuse_large_batch
 from train.views import ViewParameters, draw_parameters
 
 if TYPE_CHECKING:
@@ -87,9 +88,11 @@ class Share:
         """
         parts = self.processes * self.accumulate
         if batch_size % parts:
+            below = batch_size // parts * parts
+            nearest = " or ".join(str(each) for each in (below, below + parts) if each)
             raise ConfigError(
                 f"A batch of {batch_size} does not divide among {self.processes} processes in {self.accumulate} parts each. "
-                f"Choose --batch-size {max(batch_size // parts, 1) * parts} or {(batch_size // parts + 1) * parts}."
+                f"Choose --batch-size {nearest}."
             )
         size = batch_size // parts
         first = self.rank * self.accumulate
@@ -111,11 +114,7 @@ class Batches(Dataset[list[Batch]]):
         Raises:
             ConfigError: A batch is larger than the data, or does not divide among the processes.
         """
-        if config.batch_size > len(samples):
-            raise ConfigError(
-                f"A batch of {config.batch_size} locations is larger than the data: {len(samples)} locations to train on. "
-                f"Choose --batch-size {_below(len(samples))} or less, or sample more locations."
-            )
+        refuse_large_batch(config.batch_size, len(samples))
         self.stack = stack
         self.samples = samples
         self.config = config
@@ -210,8 +209,3 @@ def _empty(layer: Layer, shape: tuple[int, ...]) -> Tensor:
     empty: Any = torch.empty(0, dtype=kind)
     room: Tensor = empty.set_(shared._new_shared(count * kind.itemsize), 0, size)  # noqa: SLF001, as torch's own collate
     return room
-
-
-def _below(count: int) -> int:
-    """The largest power of two up to a count."""
-    return 1 << (count.bit_length() - 1)

@@ -70,18 +70,23 @@ def exchange(samples: Tensor, order: Tensor) -> Tensor:
     """
     count, here = len(samples), rank()
     if world_size() == 1:
-        return samples[order.to(samples.device)]
+        return samples[_onto(order, samples.device)]
     wanted = order.view(world_size(), count)
     sent = [places[places // count == here] - here * count for places in wanted]
     source = wanted[here] // count
     received = torch.empty_like(samples, memory_format=torch.contiguous_format)
     distributed.all_to_all_single(
         received,
-        samples[torch.cat(sent).to(samples.device)].contiguous(),
+        samples[_onto(torch.cat(sent), samples.device)].contiguous(),
         torch.bincount(source, minlength=world_size()).tolist(),
         [len(places) for places in sent],
     )
-    return received[torch.argsort(torch.argsort(source, stable=True)).to(samples.device)]
+    return received[_onto(torch.argsort(torch.argsort(source, stable=True)), samples.device)]
+
+
+def _onto(indexes: Tensor, device: torch.device) -> Tensor:
+    """Small indexes on a device, without waiting for it."""
+    return indexes.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else indexes
 
 
 def _is_started() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from train.backbones import make_backbone
+from train.backbones import backbone_of
 from train.checkpoint import list_checkpoints, load_strictly, read_state
 from train.config import to_json
 from train.errors import CheckpointError
@@ -61,7 +61,7 @@ def export_checkpoint(run: Path, *, out: Path | None = None) -> Path:
         raise CheckpointError(f"{run} has no checkpoint yet, so there is nothing to export. To train on: train resume {run}.")
     state = read_state(checkpoints[-1])
     config = record.config
-    backbone = make_backbone(config.backbone, bands=len(config.bands), size_px=config.views[0].crop.size_px)
+    backbone = backbone_of(config, len(config.bands))
     own = {name.removeprefix(BACKBONE): value for name, value in state["method"].items() if name.startswith(BACKBONE)}
     load_strictly(backbone, own, str(checkpoints[-1]))
     return export_run(run, record, backbone, step=state["step"], out=out)

@@ -33,14 +33,15 @@ class HealthLimits:
     every: int = 50
     """Steps between two readings: one wait for the device in fifty steps costs nothing that can be measured."""
     patience: int = 1000
-    """Steps before anything but a loss that is not finite is judged, and that a loss must stay at its uniform value. A network
-    that has not learned looks collapsed too, and a queue starts with keys that tell nothing."""
+    """Steps before features and subspaces are judged, and that a loss must stay at its uniform value: at first the queue holds
+    keys that tell nothing, and losses pass their uniform value on the way down."""
     plateau: float = 0.01
     """A mean loss above (1 - this) of its uniform value has learned nothing; healthy runs leave that band within an epoch."""
     spread: float = 0.1
-    """Less is a collapse to a point: a tenth of what independent components give, a sixth of what a ReLU leaves of it."""
+    """Less is a collapse to a point. ResNet-18 and -50 that were never trained have 0.27 on EuroSAT in evaluation mode, and
+    0.65 in training mode."""
     rank: float = 0.03
-    """A share of the directions there can be; less is a dimensional collapse. Usable features fill a tenth and more."""
+    """A share of the directions there can be; less is a dimensional collapse. Those networks fill 0.07 and more."""
     separation: float = 0.05
     """A smaller difference of cosines is what subspaces show that hold the same."""
     features: int = 1024

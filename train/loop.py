@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from train.backbones import is_convolutional, make_backbone
+from train.backbones import backbone_of, is_convolutional
 from train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from train.dataset import Batches, Share, load_batches
 from train.hooks import Hook, HookContext
@@ -142,7 +142,7 @@ def _make_method(training: Training) -> Method:
     if training.record.init is not None:
         from train.weights import load_into
 
-        backbone = make_backbone(config.backbone, bands=len(config.bands), size_px=config.views[0].crop.size_px)
+        backbone = backbone_of(config, len(config.bands))
         load_into(backbone, Path(training.record.init))
     return make_method(config, len(config.bands), queue=training.record.queue, backbone=backbone)
 

@@ -129,8 +129,9 @@ def seco_logits(
         negatives, excluded = [queue[space]], [own_location]
         if space > 0:
             views = [view for view in range(len(SPACES)) if view != space]
-            negatives.append(others[space, views].flatten(0, 1))
-            excluded.append(same_date[:, views].flatten(1) if same_date is not None and space == 2 else None)
+            negatives.append(torch.cat([others[space, view] for view in views]))
+            masks = same_date.unbind(1) if same_date is not None and space == 2 else None
+            excluded.append(torch.cat([masks[view] for view in views], 1) if masks else None)
         logits[name] = contrast_logits(query[space], keys[space, space], *negatives, temperature=temperature, excluded=excluded)
     return logits
 

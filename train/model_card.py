@@ -177,7 +177,7 @@ def _limits(spec: InputSpec, provenance: Provenance) -> str:
     ground = f"{provenance.locations:,} locations{' within the box above' if provenance.bbox else ''}"
     return (
         "## Limits\n\n"
-        "- No figure above is of a task: what the features are worth on yours, measure on data held out by place.\n"
+        "- The figures above are from training: what the features are worth on your task, measure on data held out by place.\n"
         f"- It saw {ground}, and the dates above: other climates, land covers and seasons are beyond what it learned.\n"
         f"- It expects {spec.sensor} reflectance in this band order. Another sensor or processing level, images stretched to "
         "8 bits or bands in another order give features without warning, and worse ones.\n"

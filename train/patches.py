@@ -97,5 +97,5 @@ class Source:
     def taps(self, boxes: Tensor, target: Target, *, flip: Tensor) -> tuple[Taps, Taps]:
         """How boxes of the finest layer, (batch, 4), are resampled down and across."""
         boxes = self.boxes(boxes)
-        taps = partial(axis_taps, size_px=target.size_px, interpolation=target.interpolation)
+        taps = partial(axis_taps, bands=len(self.bands), size_px=target.size_px, interpolation=target.interpolation)
         return taps(boxes[:, 0], boxes[:, 2]), taps(boxes[:, 1], boxes[:, 3], flip=flip)

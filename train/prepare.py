@@ -15,7 +15,7 @@ from train.config import InputSpec, TrainConfig
 from train.errors import ConfigError, DataError
 from train.provenance import git_commit
 from train.run_folder import RunRecord, package_versions
-from train.samples import Samples, find_samples
+from train.samples import Samples, find_samples, refuse_large_batch
 from train.scaling import measure_input
 from train.state import queue_capacity
 
@@ -63,11 +63,13 @@ def prepare_training(
     """
     opened = open_catalog(catalog)
     sensor = _sensor(config, opened)
-    stack = open_stack(opened, opened.items(sensor=sensor), config.bands or None, cache=cache, pack=pack)
+    items = opened.items(sensor=sensor)
+    if not len(items):
+        raise DataError(f"{opened!r} has no items of {sensor} yet. Build it first: curate build {opened.href}.")
+    stack = open_stack(opened, items, config.bands or None, cache=cache, pack=pack)
     contrast = config.contrast
     samples = find_samples(stack, dates=config.scenes if contrast.distinct_dates else 1)
-    if config.batch_size > len(samples):
-        raise too_large_a_batch(config.batch_size, len(samples))
+    refuse_large_batch(config.batch_size, len(samples))
     queue = queue_capacity(contrast.queue, batch_size=config.batch_size, locations=len(samples), force=contrast.force_queue)
     settled = replace(config, sensor=sensor, bands=stack.bands)
     crop = config.views[0].crop
@@ -88,14 +90,6 @@ def prepare_training(
         **_origin(opened.collection(sensor)),
     )
     return Training(settled, stack, samples, record)
-
-
-def too_large_a_batch(batch_size: int, locations: int) -> ConfigError:
-    """The error of a batch that the data cannot fill."""
-    return ConfigError(
-        f"A batch of {batch_size} locations is larger than the data: {locations} locations to train on. "
-        f"Choose --batch-size {1 << (locations.bit_length() - 1)} or less, or sample more locations."
-    )
 
 
 def _origin(collection: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,9 +33,9 @@ class Taps:
     touched: tuple[slice, ...]
     """Of each sample, the lines of the input that the box touches."""
     lines: Tensor
-    """(batch, size, count), int64, counted from the first that is touched."""
+    """(batch, bands * size, count), int64, counted from the first that is touched, through all bands."""
     weights: Tensor
-    """(batch, size, count), float32; they sum to 1 over the last dimension."""
+    """(batch, bands * size, count), float32; they sum to 1 over the last dimension."""
 
 
 def resample(
@@ -85,26 +85,32 @@ def axis_weights(
     return _weigh(lines - start[:, None, None], length, size_px=size_px, interpolation=interpolation, beyond=beyond)
 
 
-def axis_taps(start: Tensor, length: Tensor, *, size_px: int, interpolation: str, flip: Tensor | None = None) -> Taps:
+def axis_taps(
+    start: Tensor, length: Tensor, *, bands: int, size_px: int, interpolation: str, flip: Tensor | None = None
+) -> Taps:
     """The lines of the input that weigh anything in each line of the output, on a CPU.
 
     Args:
         start: (batch,), where the box begins, pixels.
         length: (batch,), its length, pixels.
+        bands: Of the input.
         size_px: Lines of the output.
         interpolation: `bilinear` or `bicubic`.
         flip: (batch,), 1 where first and last line change places.
     """
-    first, end = (start + EDGE).floor(), (start + length - EDGE).ceil()
+    first, end = ((edge[:, None, None]) for edge in ((start + EDGE).floor(), (start + length - EDGE).ceil()))
     reach = SUPPORT[interpolation] * (length / size_px).clamp(min=1.0)[:, None, None]
     centers = _centers(length, size_px) + start[:, None, None]
     lines = (centers - reach + 0.5).floor() + torch.arange(math.ceil(2 * float(reach.max())))
     weights = _weigh(lines - start[:, None, None], length, size_px=size_px, interpolation=interpolation)
-    lines = lines.clamp_(first[:, None, None], end[:, None, None] - 1) - first[:, None, None]
     if flip is not None:
         lines, weights = (torch.where(flip[:, None, None] > 0, each.flip(1), each) for each in (lines, weights))
-    touched = tuple(slice(int(low), int(high)) for low, high in zip(first.tolist(), end.tolist(), strict=True))
-    return Taps(touched, lines.to(torch.int64), weights)
+    within = torch.minimum(torch.maximum(lines, first), end - 1) - first
+    through = [within + band * (end - first) for band in range(bands)]
+    touched = tuple(
+        slice(int(low), int(high)) for low, high in zip(first.flatten().tolist(), end.flatten().tolist(), strict=True)
+    )
+    return Taps(touched, torch.cat(through, dim=1).to(torch.int64), weights.repeat(1, bands, 1))
 
 
 def resample_one(image: Tensor, sample: int, rows: Taps, columns: Taps) -> Tensor:
@@ -119,16 +125,25 @@ def resample_one(image: Tensor, sample: int, rows: Taps, columns: Taps) -> Tenso
     Returns:
         (bands, size, size).
     """
-    bands, height, width = image.shape
-    made = add_lines(image.transpose(0, 1).reshape(height, -1), rows.lines[sample], rows.weights[sample])
-    turned = made.view(-1, bands, width).permute(2, 1, 0).reshape(width, -1)
-    made = add_lines(turned, columns.lines[sample], columns.weights[sample])
-    return made.view(len(made), bands, -1).permute(1, 2, 0).contiguous()
+    made = add_lines(image, rows.lines[sample], rows.weights[sample])
+    turned = add_lines(made.transpose(1, 2), columns.lines[sample], columns.weights[sample])
+    return turned.transpose(1, 2).contiguous()
 
 
-def add_lines(matrix: Tensor, lines: Tensor, weights: Tensor) -> Tensor:
-    """Weighted sums of rows of a matrix: (rows, values) to (size, values) by (size, count) numbers of rows and weights."""
-    return functional.embedding_bag(lines, matrix, mode="sum", per_sample_weights=weights)
+def add_lines(image: Tensor, lines: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sums of the rows of an image.
+
+    Args:
+        image: (bands, height, width).
+        lines: (bands * size, count), numbers of rows, counted through all bands.
+        weights: (bands * size, count).
+
+    Returns:
+        (bands, size, width).
+    """
+    bands, _, width = image.shape
+    made = functional.embedding_bag(lines, image.reshape(-1, width), mode="sum", per_sample_weights=weights)
+    return made.view(bands, -1, width)
 
 
 def share_out(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from train.draws import location_key, permutation, uniforms
-from train.errors import DataError
+from train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from catalogs.stack import Stack
@@ -139,6 +139,20 @@ def _with_dates(
         days=days[inside],
         left_out=left_out,
     )
+
+
+def refuse_large_batch(batch_size: int, locations: int) -> None:
+    """Refuse a batch that the data cannot fill.
+
+    Raises:
+        ConfigError: It is larger than the data; the message has a size that leaves as many locations for a queue.
+    """
+    if batch_size > locations:
+        fitting = 1 << max((locations // 2).bit_length() - 1, 0)
+        raise ConfigError(
+            f"A batch of {batch_size:,} locations is larger than the data: {locations:,} to train on. "
+            f"Choose --batch-size {fitting} or less, or sample more locations."
+        )
 
 
 def describe_left_out(left_out: dict[int, int]) -> str:

@@ -22,7 +22,7 @@ def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
     """Tensors as a safetensors file; the same tensors give the same bytes, whatever their device, order and memory format."""
     from safetensors.torch import save
 
-    plain = {name: tensors[name].detach().cpu().clone(memory_format=torch.contiguous_format) for name in sorted(tensors)}
+    plain = {name: each.detach().cpu().clone(memory_format=torch.contiguous_format) for name, each in tensors.items()}
     return save(plain, METADATA)
 
 

@@ -17,17 +17,17 @@ import torch
 from torch import nn
 
 from train.backbones import check_name, make_backbone
+from train.checkpoint import FOLDER as RUN_CHECKPOINTS
 from train.config import InputSpec, from_json
 from train.errors import CheckpointError, ConfigError
 from train.exported import CONFIG, SECTION, VERSION, WEIGHTS
 from train.published import read_published
+from train.run_folder import WEIGHTS as RUN_WEIGHTS
 from train.tensors import decode_tensors, hash_tensors, load_strictly
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-RUN_WEIGHTS = "weights"
-"""Folder of a run's export."""
 SEED = 0
 """Of `random:NAME`."""
 KINDS = ("timm", "random")
@@ -140,7 +140,7 @@ def _read(name: str | Path) -> _Stored:
     if (path / RUN_WEIGHTS / WEIGHTS).is_file():
         return _read_export(path / RUN_WEIGHTS)
     if path.is_dir():
-        run = (path / "checkpoints").is_dir()
+        run = (path / RUN_CHECKPOINTS).is_dir()
         remedy = f"Make them with train export {path}." if run else f"{_FORMS}."
         raise CheckpointError(f"{path} holds no weights: there is neither {WEIGHTS} nor {RUN_WEIGHTS}/{WEIGHTS}. {remedy}")
     kind, colon, rest = str(name).partition(":")

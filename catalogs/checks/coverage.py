@@ -17,6 +17,7 @@ from catalogs.checks.documents import Collected
 from catalogs.checks.tree import BROKEN_TABLE, Visit, check_text
 from catalogs.errors import CatalogUnreachableError, MissingAssetError
 from catalogs.failures import SCHEMA
+from catalogs.recipe import items_section
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,7 @@ NAMED_SEASONS = {"seco": 5}
 
 def seasons_of(recipe: Mapping[str, Any]) -> int | None:
     """How many date windows every location has; none where nothing was asked for yet."""
-    seasons = recipe.get("build", {}).get("seasons")
+    seasons = items_section(recipe).get("seasons")
     return NAMED_SEASONS.get(seasons) if isinstance(seasons, str) else seasons
 
 

@@ -15,7 +15,10 @@ from catalogs.checks.report import Findings
 from catalogs.checks.tree import BROKEN_TABLE, Tree, Visit, beside
 from catalogs.errors import CatalogUnreachableError, ContractError, MissingAssetError, UnsafeHrefError
 from catalogs.from_stac import read_time
+from catalogs.pack_listing import pack_assets
 from catalogs.pixels import SHA256_MULTIHASH, multihash
+from catalogs.recipe import items_section
+from catalogs.to_stac import WORLD
 
 STRUCTURE = ("root", "parent", "child", "item", "collection", "locations")
 """Links that hold a catalog together; others tell of what is elsewhere."""
@@ -41,6 +44,10 @@ class Collected:
     """Whether its index could be read."""
     has_files: bool = False
     """Whether items are JSON files too, not rows of the index alone."""
+    pack: Mapping[str, Any] = field(default_factory=dict)
+    """The files of its pack that the collection lists, by asset key."""
+    index_hash: str | None = None
+    """SHA-256 of its index; none where the index cannot be read, or the last run was stopped."""
 
 
 def check_documents(visit: Visit, recipe: Mapping[str, Any]) -> list[Collected]:
@@ -59,7 +66,7 @@ def check_documents(visit: Visit, recipe: Mapping[str, Any]) -> list[Collected]:
         check_links(root, layout.CATALOG, {"root": layout.CATALOG, "locations": layout.LOCATIONS}, visit.findings)
     linked = links_to(root or {}, layout.CATALOG, "child")
     found = [_check_collection(visit, posixpath.dirname(href), is_linked=True) for href in linked]
-    sensors = {str(sensor) for sensor in recipe.get("build", {}).get("sensors", ())}
+    sensors = {str(sensor) for sensor in items_section(recipe).get("sensors", ())}
     for sensor in sorted(sensors - {collected.sensor for collected in found}):
         if visit.tree.exists(f"{sensor}/{layout.INDEX}"):
             found.append(_check_collection(visit, sensor, is_linked=False))
@@ -150,6 +157,7 @@ def _check_collection(visit: Visit, sensor: str, *, is_linked: bool) -> Collecte
         if document.get("id") != sensor or sensor not in SENSORS:
             known = ", ".join(SENSORS)
             visit.add("schema", href, f"Has id {document.get('id')!r} in folder {sensor}; expected one of {known} in its own.")
+    collected.pack = pack_assets(document)
     for key, asset in document.get("assets", {}).items():
         _check_inside(visit, href, key, str(asset.get("href")))
     for square in links_to(document, href, "child"):
@@ -213,6 +221,7 @@ def _check_index(visit: Visit, collected: Collected, document: Mapping[str, Any]
     if compared:
         _check_extent(visit.findings, f"{collected.sensor}/{layout.COLLECTION}", document, covered)
         stated, real = document.get("assets", {}).get("items", {}).get("file:checksum"), _checksum(visit.tree, href)
+        collected.index_hash = real.removeprefix(SHA256_MULTIHASH)
         if stated != real:
             visit.add("index", href, f"Has checksum {real}; its collection.json says {stated}.")
 
@@ -237,6 +246,7 @@ def _check_extent(findings: Findings, href: str, document: Mapping[str, Any], co
     bbox, interval, count = covered
     if not count:
         return
+    bbox = bbox or WORLD
     extent = document.get("extent", {})
     try:
         stated_bbox = extent["spatial"]["bbox"][0]

@@ -20,13 +20,16 @@ BRIGHT = 0.9
 """Reflectance from which a common highest value is a ceiling: what is clipped to 10,000 DN has it, with either offset."""
 
 
-def frame_fault(pixels: NDArray[Any], band: Band, *, is_mask: bool = False) -> tuple[str, str] | None:
+def frame_fault(
+    pixels: NDArray[Any], band: Band, *, is_mask: bool = False, may_clip: bool = False
+) -> tuple[str, str] | None:
     """What is wrong with a frame as a whole.
 
     Args:
         pixels: (height, width), DN or classes.
         band: Its nodata, scale and offset.
         is_mask: Classes or bits, which may well be the same everywhere.
+        may_clip: Display values, which their publisher may have clipped.
 
     Returns:
         `blank`, `constant` or `saturated`, and the words; none where it is a picture.
@@ -42,7 +45,7 @@ def frame_fault(pixels: NDArray[Any], band: Band, *, is_mask: bool = False) -> t
         return None
     highest = valid.max()
     share = 100 * float(np.mean(valid == highest))
-    if share >= SATURATED_PERCENT and _is_ceiling(highest, band, valid.dtype):
+    if not may_clip and share >= SATURATED_PERCENT and _is_ceiling(highest, band, valid.dtype):
         return (
             "saturated",
             f"{share:.0f} % of {band.name} are at its highest value, {highest:g}; expected under {SATURATED_PERCENT:g} %.",

@@ -29,8 +29,8 @@ DEGREES = 1e-6
 PLACE = (*FOOTPRINT, "properties.proj:", "properties.grid:")
 """Where a difference is one of the grid."""
 TIMES = ("datetime", "start_datetime", "end_datetime")
-FREE = "stac_extensions"
-"""Of which minor versions of the contract may list others."""
+FREE = ("stac_extensions", f"properties.{fields.CONTRACT}")
+"""Of which minor versions of the contract may list others, and that version itself."""
 LONGEST = 80
 """Characters of a value that are told."""
 SHOWN = 3
@@ -174,16 +174,21 @@ def _offset_errors(scene: Scene) -> Iterator[str]:
 
 def _place_errors(scene: Scene, location: Location, where: str) -> Iterator[Problem]:
     told = scene.location
-    if (told.epsg, told.bounds) != (location.epsg, location.bounds):
+    if (told.epsg, told.bounds, told.off_lattice) != (location.epsg, location.bounds, location.off_lattice):
         yield Problem(
             "grid",
             where,
-            f"Lies on EPSG:{told.epsg} {told.bounds}; its location {location.id} is EPSG:{location.epsg} {location.bounds}.",
+            f"Lies on {_place(told)}; its location {location.id} is {_place(location)}.",
         )
     if told.split != location.split:
         yield Problem("split", where, f"Has split {told.split!r}; its location {location.id} is in {location.split!r}.")
     for raster in scene.rasters:
         yield from _raster_errors(raster, scene, location, where)
+
+
+def _place(location: Location) -> str:
+    system = f"EPSG:{location.epsg}" if location.epsg else "no zone"
+    return f"{system} {location.bounds}{', off the lattice' if location.off_lattice else ''}"
 
 
 def _raster_errors(raster: Raster, scene: Scene, location: Location, where: str) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from catalogs.checks.items import BROKEN_RECORD
 from catalogs.checks.report import Findings
 from catalogs.checks.tree import BROKEN_TABLE, Visit
 from catalogs.errors import CatalogUnreachableError, ContractError, MissingAssetError
-from catalogs.locations import NEEDED, locations_table, read_locations_table
+from catalogs.locations import NEEDED, location_of_row, locations_table, read_locations_table
 from catalogs.records import Location
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DEGREES = 1e-6
 """By how much another version of PROJ may differ."""
+DERIVED = ("lon", "lat", "grid_square", "geometry", "bbox")
+"""Columns that a location's square entails."""
 SHOWN = 20
 """Locations that are named for one column, or pairs for one fault."""
 
@@ -42,11 +44,11 @@ def check_locations(visit: Visit, recipe: Mapping[str, Any]) -> dict[str, Locati
     if table is None:
         return {}
     found: dict[str, Location | None] = {}
-    for id_, split, *square in zip(*(table[name].to_pylist() for name in NEEDED), strict=True):
-        if id_ in found:
-            visit.add("location", id_, f"Has two rows in {layout.LOCATIONS}; expected each id once.")
+    for row in zip(*(table[name].to_pylist() for name in NEEDED), strict=True):
+        if row[0] in found:
+            visit.add("location", row[0], f"Has two rows in {layout.LOCATIONS}; expected each id once.")
         else:
-            found[id_] = _read_location(visit, id_, split, square)
+            found[row[0]] = _read_location(visit, row, is_sampled="sample" in recipe)
     visit.findings.checked["locations"] = len(table)
     whole = [location for location in found.values() if location is not None]
     if len(whole) == len(table):
@@ -69,13 +71,16 @@ def _read_table(visit: Visit, recipe: Mapping[str, Any]) -> pa.Table | None:
     return None
 
 
-def _read_location(visit: Visit, id_: str, split: str, square: Sequence[int]) -> Location | None:
-    """One row; none, and a problem, where it breaks the contract."""
-    epsg, left, bottom, right, top = square
+def _read_location(visit: Visit, row: Sequence[Any], *, is_sampled: bool) -> Location | None:
+    """One row; none, and a problem, where it breaks the contract, or what is asked of a catalog that was sampled."""
     try:
-        location = Location(id_, epsg, (left, bottom, right, top), split)
+        location = location_of_row(row)
     except BROKEN_RECORD as error:
-        visit.add("location", str(id_), str(error))
+        visit.add("location", str(row[0]), str(error))
+        return None
+    if is_sampled and not location.is_sampled:
+        words = "Has no grid square" if location.epsg else "Has no zone"
+        visit.add("location", location.id, f"{words}; expected a square of the lattice, since the catalog was sampled.")
         return None
     if _is_on_earth(location):
         return location
@@ -85,17 +90,15 @@ def _read_location(visit: Visit, id_: str, split: str, square: Sequence[int]) ->
 
 
 def _is_on_earth(location: Location) -> bool:
-    """Whether a square's centre is where its zone has grid squares."""
+    """Whether a square's centre is where its zone has grid squares; one of unknown ground may be anywhere."""
     x, y = location.centre_xy
-    return 100_000 <= x < 900_000 and 0 <= y < 10_000_000
+    return location.epsg is None or (100_000 <= x < 900_000 and 0 <= y < 10_000_000)
 
 
 def _check_columns(table: pa.Table, locations: Sequence[Location], findings: Findings) -> None:
     """Hold the derived columns against the squares."""
     expected = locations_table(locations)
-    for name in expected.column_names:
-        if name in NEEDED:
-            continue
+    for name in DERIVED:
         if name not in table.column_names:
             words = f"Lacks the column {name!r}; expected {', '.join(expected.column_names)}."
             findings.add("location", layout.LOCATIONS, words)
@@ -107,7 +110,15 @@ def _check_columns(table: pa.Table, locations: Sequence[Location], findings: Fin
 
 
 def _differs(told: pa.ChunkedArray, expected: pa.ChunkedArray) -> NDArray[np.bool_]:
-    """Which rows of a column differ by more than rounding."""
+    """Which rows of a column differ by more than rounding, or have a value in one alone."""
+    has, should_have = (np.asarray(column.is_valid(), bool) for column in (told, expected))
+    both = has & should_have
+    different: NDArray[np.bool_] = has != should_have
+    different[both] = _values_differ(told.filter(pa.array(both)), expected.filter(pa.array(both)))
+    return different
+
+
+def _values_differ(told: pa.ChunkedArray, expected: pa.ChunkedArray) -> NDArray[np.bool_]:
     import shapely
 
     different: NDArray[np.bool_]
@@ -125,7 +136,11 @@ def _differs(told: pa.ChunkedArray, expected: pa.ChunkedArray) -> NDArray[np.boo
 
 
 def _check_squares(locations: Sequence[Location], findings: Findings, *, disjoint: bool) -> None:
-    """Find squares that were sampled twice, neighbours that two splits share, and overlaps that nobody asked for."""
+    """Find squares that were sampled twice, neighbours that two splits share, and overlaps that nobody asked for.
+
+    Where the images of somebody else's data set lie is a fact of it, not a fault of the catalog.
+    """
+    locations = [location for location in locations if location.is_sampled]
     counts = Counter((location.epsg, location.bounds) for location in locations)
     for location in locations:
         if counts[location.epsg, location.bounds] > 1:
@@ -145,8 +160,8 @@ def _overlapping_pairs(locations: Sequence[Location]) -> Iterator[tuple[Location
     """Pairs of squares that share ground; each zone by itself."""
     import shapely
 
-    for epsg in sorted({location.epsg for location in locations}):
-        mine = [location for location in locations if location.epsg == epsg]
+    for zone in sorted({location.zone for location in locations}):
+        mine = [location for location in locations if location.epsg == zone]
         squares = shapely.box(*np.array([location.bounds for location in mine], float).T)
         first, second = shapely.STRtree(squares).query(squares, predicate="intersects")
         once = first < second

@@ -167,7 +167,8 @@ class _PlaceCheck:
         if scene is None:
             return
         self._note_offset(scene, item["id"])
-        seen = {raster.key: self._read(raster) for raster in scene.rasters if _is_inside(raster.href)}
+        may_clip = find_sensor(scene.sensor).is_display
+        seen = {raster.key: self._read(raster, may_clip=may_clip) for raster in scene.rasters if _is_inside(raster.href)}
         for look in seen.values():
             self._findings.extend(look.problems)
         self._compare_with_others(item["id"], {name: digest for look in seen.values() for name, digest in look.digests.items()})
@@ -197,7 +198,7 @@ class _PlaceCheck:
         self._findings.extend(problems)
         return not problems
 
-    def _read(self, raster: Raster) -> Seen:
+    def _read(self, raster: Raster, *, may_clip: bool) -> Seen:
         """Read and check one file."""
         where = f"{self._sensor}/{raster.href}"
         self._findings.checked["assets"] += 1
@@ -206,7 +207,7 @@ class _PlaceCheck:
         except MissingAssetError:
             return Seen(where, [Problem("missing-asset", where, f"Is not there; its item says {raster.size} bytes.")])
         self._findings.checked["assets read"] += 1
-        seen = check_file(content, raster, where)
+        seen = check_file(content, raster, where, may_clip=may_clip)
         if seen.pixels is not None:
             self._findings.checked["pixels"] += seen.pixels.size
         return seen

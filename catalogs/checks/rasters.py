@@ -43,13 +43,14 @@ def check_size(size: int, stated: int, where: str) -> list[Problem]:
     return [Problem(kind, where, f"Has {size} bytes; its item says {stated}.")]
 
 
-def check_file(content: bytes, raster: Raster, where: str) -> Seen:
+def check_file(content: bytes, raster: Raster, where: str, *, may_clip: bool = False) -> Seen:
     """Check the bytes of an asset.
 
     Args:
         content: The whole file.
         raster: What its item says of it.
         where: Its href, for messages.
+        may_clip: Whether its pixels are display values, which their publisher may have clipped.
     """
     from rasterio.errors import RasterioError
 
@@ -60,13 +61,13 @@ def check_file(content: bytes, raster: Raster, where: str) -> Seen:
     if seen.problems:
         return seen
     try:
-        _read(content, raster, seen)
+        _read(content, raster, seen, may_clip=may_clip)
     except RasterioError as error:
         seen.add("unreadable", f"Is no GeoTIFF that GDAL reads ({error}).")
     return seen
 
 
-def _read(content: bytes, raster: Raster, seen: Seen) -> None:
+def _read(content: bytes, raster: Raster, seen: Seen, *, may_clip: bool) -> None:
     """Look at a file's header, then at its pixels."""
     from rasterio.io import MemoryFile
 
@@ -80,7 +81,7 @@ def _read(content: bytes, raster: Raster, seen: Seen) -> None:
         return
     seen.pixels = pixels
     for band, plane in zip(raster.bands, pixels, strict=True):
-        fault = frame_fault(plane, band, is_mask=raster.is_mask)
+        fault = frame_fault(plane, band, is_mask=raster.is_mask, may_clip=may_clip)
         if fault:
             seen.add(*fault)
         elif not raster.is_mask and plane.min() != plane.max():
@@ -110,12 +111,15 @@ def _check_header(file: DatasetReader, raster: Raster, seen: Seen) -> None:
 def show_grid(grid: Grid) -> str:
     """A grid in words."""
     corner = f"{grid.transform[2]:.10g}, {grid.transform[5]:.10g}"
-    return f"EPSG:{grid.epsg} from {corner}, {grid.width} x {grid.height} px of {grid.gsd:g} m"
+    system = "no coordinate system" if grid.epsg is None else f"EPSG:{grid.epsg}"
+    return f"{system} from {corner}, {grid.width} x {grid.height} px of {grid.gsd:g} m"
 
 
 @lru_cache(maxsize=256)
-def epsg_of(wkt: str) -> int:
-    """EPSG code of a coordinate system; 0 where it has none."""
+def epsg_of(wkt: str) -> int | None:
+    """EPSG code of a coordinate system; 0 of one without a code, none where there is no system."""
+    if not wkt:
+        return None
     from rasterio.crs import CRS
 
-    return (CRS.from_wkt(wkt).to_epsg() if wkt else None) or 0
+    return CRS.from_wkt(wkt).to_epsg() or 0

@@ -36,6 +36,7 @@ REMEDIES = {
     "saturated": DOUBT,
     "duplicate-pixels": "Keep one of the two: the source delivered one acquisition under two dates",
     "offset": "Compare with the source's metadata: the offset is stated but already applied, or applied nowhere",
+    "pack": "Remove the sensor's folder in `packs` and run `curate pack`: packs are derived",
     "cover": "Restore the item or its mask from a copy: cloud and snow are shares of the mask",
 }
 """What to do about each kind of problem."""
@@ -71,7 +72,7 @@ class Report:
     counts: Mapping[str, int]
     """How many problems there are of each kind."""
     unfinished: tuple[str, ...]
-    """What a build that was stopped left to do or to remove; no errors."""
+    """What a build or a packing that was stopped left to do or to remove, and packs to renew; no errors."""
     checked: Mapping[str, int]
     """How many of what were looked at."""
     left_out: str | None = None

@@ -10,7 +10,9 @@ from catalogs.command import run_command
 COMMANDS = {
     "sample": "Choose the locations of a new catalog in a region.",
     "build": "Find scenes for a catalog's locations, choose, fetch and write them.",
+    "convert": "Make a catalog of a released data set, such as EuroSAT.",
     "verify": "Check a catalog: schema, links, checksums, grids and pixels.",
+    "pack": "Copy a catalog's pixels into arrays that training maps into memory.",
     "info": "Count what a catalog holds, and say what failed and why.",
 }
 """What `curate --help` says of each command; `curate.cli.<name>` has a function of that name, loaded when it is called."""

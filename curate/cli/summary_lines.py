@@ -12,9 +12,11 @@ LABEL_WIDTH = 11
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 SHORT = {
     "sample": ("region", "strategy", "count", "seed", "patch_m", "no_overlap"),
+    "convert": ("kind", "limit", "seed", "splits"),
     "build": ("source", "seasons", "start", "end", "window_days", "max_cloud", "max_delta_days", "bands"),
 }
 """What of a recipe is told."""
+LABELS_SHOWN = 10
 
 
 def summary_lines(summary: CatalogSummary) -> Iterator[str]:
@@ -64,6 +66,8 @@ def _sensor_lines(sensor: SensorSummary) -> Iterator[str]:
     yield _line("items", f"{sensor.items:,} of {counted(sensor.locations, 'location')}{dates}", 2)
     yield _line("seasons", _pairs(sensor.seasons), 2)
     yield _line("splits", _pairs(sensor.splits), 2)
+    if sensor.labels:
+        yield _line("labels", _labels(sensor), 2)
     sizes = ", ".join(f"{key} {size_words(size)}" for key, size in sensor.sizes.items() if size)
     yield _line("size", f"{size_words(sensor.size)}: {sizes}", 2)
     if sensor.cloud_percent:
@@ -72,8 +76,16 @@ def _sensor_lines(sensor: SensorSummary) -> Iterator[str]:
     yield _line("bands", " ".join(sensor.bands), 2)
     if sensor.absent and sensor.items:
         yield _line("absent", f"{_absent(sensor)} (the source lacks them)", 2)
+    if sensor.pack:
+        state = "fresh" if sensor.pack.is_fresh else "stale: curate pack renews it"
+        yield _line("pack", f"{size_words(sensor.pack.size)}: {' '.join(sensor.pack.bands)}; {state}", 2)
     yield _line("licence", sensor.license, 2)
     yield _line("notice", sensor.notice, 2)
+
+
+def _labels(sensor: SensorSummary) -> str:
+    shown = dict(list(sensor.labels.items())[:LABELS_SHOWN])
+    return _pairs(shown) + (f", and {len(sensor.labels) - len(shown)} more" if len(sensor.labels) > len(shown) else "")
 
 
 def _absent(sensor: SensorSummary) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from catalogs.errors import ContractError
 from catalogs.lattice import to_lonlat
 
 if TYPE_CHECKING:
@@ -69,7 +70,13 @@ class Cells:
 
 
 def cells_of(grid: Grid, window: Window | None = None) -> Cells:
-    """The pixels of a window of a raster; all of them without one."""
+    """The pixels of a window of a raster; all of them without one.
+
+    Raises:
+        ContractError: Nobody knows where the raster lies.
+    """
+    if grid.epsg is None:
+        raise ContractError("Pixels whose ground is not known have no place in the simulated world. Give a place on the globe.")
     column, row, width, height = window or (0, 0, grid.width, grid.height)
     size, _, left, _, _, top = grid.transform
     return Cells(grid.epsg, size, left + column * size, top - row * size, height, width)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from catalogs.foreign import SourceBand, SourceScene
-from catalogs.records import Grid, Window
+from catalogs.records import Grid, Location, Window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,3 +60,11 @@ class Source(Protocol):
         Raises:
             SourceUnavailableError: The file cannot be read.
         """
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A source that also knows what is at a place; most do not."""
+
+    def labels(self, location: Location) -> tuple[str, ...]:
+        """What a location shows, at any time: the labels of its items."""

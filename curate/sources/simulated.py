@@ -23,13 +23,13 @@ from curate.simulation.atmosphere import cloud_percents
 from curate.simulation.ground import cells_of
 from curate.simulation.render import render
 from curate.simulation.sun import EPOCH, day_of, sun_angles
-from curate.simulation.truth import HREF, find_acquisition
+from curate.simulation.truth import HREF, find_acquisition, truth
 from curate.simulation.world import World
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from catalogs.records import Grid, Window
+    from catalogs.records import Grid, Location, Window
     from curate.simulation.tiles import Tile
     from curate.sources.protocol import LonLatBox, SourceRaster
 
@@ -134,6 +134,10 @@ class SimulatedSource:
         measured = sensor.band(match[4])
         grid, data_type = acquisition.tile.grid(measured.gsd), sensor.mask_type if measured == sensor.mask else sensor.data_type
         yield SimulatedRaster(grid, measured.nodata, data_type, self._world, acquisition, measured.name)
+
+    def labels(self, location: Location) -> tuple[str, ...]:
+        """The cover with the largest share of a location, which no season changes."""
+        return (truth(location, seed=self.seed).dominant,)
 
     def _judge_clouds(self, same: list[Acquisition]) -> None:
         """Remember the cloud cover of scenes of one tile: neighbouring locations ask for the same ones."""

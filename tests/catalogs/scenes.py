@@ -8,7 +8,7 @@ from typing import Any
 
 from catalogs import layout
 from catalogs.bands import SENSORS, Sensor, raster_key
-from catalogs.lattice import grid_square, squares_around
+from catalogs.lattice import squares_around
 from catalogs.records import SPLITS, Band, Location, Radiometry, Raster, Scene, SourceWindow
 from catalogs.to_stac import scene_to_item
 
@@ -25,6 +25,12 @@ def make_location(
     epsg, bounds = squares_around([lonlat[0]], [lonlat[1]], side_m)
     left, bottom, right, top = bounds[0].tolist()
     return Location(f"{slug}-{number:06d}", int(epsg[0]), (left, bottom, right, top), SPLITS[number % 4])
+
+
+GROUNDLESS = Location("images-001234", None, (0, 0, 600, 600), "test")
+"""An image of a released data set that does not say where it was taken."""
+OFF_LATTICE = Location("images-001235", 32632, (500_017, 5_400_009, 500_617, 5_400_609), "train", off_lattice=True)
+"""One that does, and lies where it lies."""
 
 
 def make_scene(location: Location | None = None, sensor_id: str = "sentinel-2-l2a", *, visit: int = 0, **changes: Any) -> Scene:
@@ -51,6 +57,7 @@ def make_scene(location: Location | None = None, sensor_id: str = "sentinel-2-l2
         baseline="05.09",
         radiometry=Radiometry("metadata", "consistent"),
         shift_m=(0.25, -1.0),
+        labels=("broadleaf_forest", "étang"),
     )
     scene = replace(scene, **{key: value for key, value in changes.items() if key != "rasters"})
     return replace(scene, rasters=changes.get("rasters") or make_rasters(scene, SENSORS[sensor_id].bands))
@@ -71,7 +78,7 @@ def make_rasters(scene: Scene, bands: Sequence[Band], **changes: Any) -> tuple[R
 def make_raster(scene: Scene, sensor: Sensor, key: str, bands: Sequence[Band], **changes: Any) -> Raster:
     """One raster, its checksum that of its name."""
     stem = layout.stem(scene.datetime, scene.start_datetime, scene.end_datetime)
-    href = f"{grid_square(scene.location)}/{scene.location.id}/{layout.asset_name(stem, key)}"
+    href = f"{layout.Layout().folder(scene.location)}/{layout.asset_name(stem, key)}"
     digest = sha256(href.encode()).hexdigest()
     is_mask = sensor.mask is not None and key == sensor.mask.name
     grid = scene.location.grid(bands[0].gsd)
@@ -100,11 +107,12 @@ def make_vintage(location: Location, sensor_id: str) -> Scene:
 
 
 def every_kind() -> list[Scene]:
-    """One scene of every kind: sensors, vintages, both hemispheres, across 180 degrees, all and no optional fields."""
+    """One scene of every kind: sensors, vintages, both hemispheres, across 180 degrees, without ground or off the lattice, all
+    and no optional fields."""
     places = [None, (-68.1, -16.5), (179.9995, -17.8), (-179.9995, 65.2), (5.32, 60.39), (15.6, 78.2)]
+    sampled = [make_location(number, lonlat=place, side_m=600) for number, place in enumerate(places)]
     scenes = []
-    for number, place in enumerate(places):
-        location = make_location(number, lonlat=place, side_m=600)
+    for location in (*sampled, GROUNDLESS, OFF_LATTICE):
         for sensor_id in SENSORS:
             scenes += [make_scene(location, sensor_id), make_bare_scene(location, sensor_id), make_vintage(location, sensor_id)]
     partial = make_scene(make_location(7), visit=1)

@@ -10,6 +10,7 @@ import pytest
 from catalogs import layout
 from catalogs.failures import write_failures
 from catalogs.journal import Failure
+from catalogs.records import Location
 from tests.catalogs.damage import (
     SENSOR,
     SIGNED,
@@ -240,6 +241,18 @@ LOCATIONS = [
     (set_column("split", "both"), "location", "has split 'both'"),
     (set_column("grid_square", "31UDQ"), "location", r"test-000000 . Has grid_square 31UDQ than its square entails \(31TCJ\)"),
     (set_column("lon", 2.5), "location", "Has lon 2.5"),
+    (set_column("lat", None), "location", r"Has lat None than its square entails \(43\.5"),
+    (set_column("geometry", None), "location", "Has another footprint than its square entails"),
+    (
+        set_column("grid_square", None),
+        "location",
+        "test-000000 . Has no grid square; expected a square of the lattice, since the catalog was sampled",
+    ),
+    (
+        add_location(lambda _: Location("test-000002", None, (0, 0, 600, 600))),
+        "location",
+        "test-000002 . Has no zone; expected a square of the lattice",
+    ),
     (add_location(lambda known: replace(known[0], id="test-000002")), "location", "test-000002 . Shares its square"),
     (add_location(lambda known: known[0]), "location", "Has two rows in locations.parquet"),
     (add_location(overlap), "split", "test-000000 . Is in split 'train' and overlaps test-000002 in 'val'"),

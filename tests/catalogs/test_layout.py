@@ -1,5 +1,6 @@
 """Paths from ids, and hrefs that would leave the catalog."""
 
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -32,6 +33,17 @@ def test_a_crowded_square_is_split_by_its_ten_kilometre_digits():
     assert layout.Layout.of(many[:2000]).folder(many[0]) == "31UDQ/a-000000"
     assert layout.Layout.of(many).folder(many[0]) == "31UDQ/40/a-000000"
     assert layout.Layout.of(many).folder(many[300]) == "31UDQ/60/a-000300"
+
+
+def test_images_without_a_grid_square_lie_by_thousands():
+    groundless = [Location(f"images-{i:06d}", None, (0, 0, 640, 640)) for i in range(12_000, 14_500)]
+    elsewhere = Location("images-014999", 32632, (500_017, 5_400_009, 500_617, 5_400_609), off_lattice=True)
+    where = layout.Layout.of([*groundless, elsewhere])
+    assert where.crowded == frozenset()
+    assert [where.folder(place) for place in (groundless[345], elsewhere)] == ["012/images-012345", "014/images-014999"]
+    folders = Counter(where.folder(place).partition("/")[0] for place in groundless)
+    assert folders == {"012": 1000, "013": 1000, "014": 500}
+    assert layout.Layout().folder(Location("many-1234567", None, (0, 0, 9, 9))) == "1234/many-1234567"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from catalogs.errors import ContractError, MissingAssetError
 from catalogs.lattice import footprint, grid_square, squares_around, to_lonlat
 from catalogs.locations import locations_table, read_locations, read_locations_table, write_locations
 from catalogs.records import SPLITS, Location
+from tests.catalogs.scenes import GROUNDLESS, OFF_LATTICE
 from tests.conftest import ROOT
 
 
@@ -32,6 +33,26 @@ def test_locations_come_back_as_they_were_in_their_order(tmp_path):
     write_locations(tmp_path / "new" / "locations.parquet", locations)
     assert read_locations(tmp_path / "new" / "locations.parquet") == locations
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["locations.parquet"]
+
+
+def test_images_of_other_people_come_back_with_what_is_known_of_them(tmp_path):
+    locations = [GROUNDLESS, *some_locations(3), OFF_LATTICE]
+    write_locations(tmp_path / "locations.parquet", locations)
+    assert read_locations(tmp_path / "locations.parquet") == locations
+    rows = pq.read_table(tmp_path / "locations.parquet").to_pylist()
+    assert {name for name, value in rows[0].items() if value is None} == {
+        "epsg", "lon", "lat", "grid_square", "geometry", "bbox"}  # fmt: skip
+    assert {name for name, value in rows[4].items() if value is None} == {"grid_square"}
+    assert rows[1:4] == locations_table(some_locations(3)).to_pylist()
+    frame = geopandas.read_parquet(tmp_path / "locations.parquet")
+    assert [shape is None for shape in frame.geometry] == [True, False, False, False, False]
+    assert frame.geometry[4] == shapely.geometry.shape(footprint(OFF_LATTICE)[0])
+
+
+def test_locations_of_which_no_ground_is_known_are_a_file_too(tmp_path):
+    write_locations(tmp_path / "locations.parquet", [GROUNDLESS])
+    assert read_locations(tmp_path / "locations.parquet") == [GROUNDLESS]
+    assert len(geopandas.read_parquet(tmp_path / "locations.parquet")) == 1
 
 
 def test_the_same_locations_give_the_same_bytes(tmp_path):

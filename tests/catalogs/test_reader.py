@@ -401,7 +401,7 @@ def test_a_stac_api_is_told_from_a_catalog(tmp_path):
 def test_another_major_version_of_the_contract_is_refused(tmp_path):
     folder = make_catalog(tmp_path / "cat", locations=make_locations(1), seasons=1)
     path = folder / "catalog.json"
-    path.write_text(path.read_text().replace('"seastars:contract": "1.0"', '"seastars:contract": "2.0"'))
+    path.write_text(path.read_text().replace('"seastars:contract": "1.1"', '"seastars:contract": "2.0"'))
     with pytest.raises(
         ContractError, match=r"catalog\.json follows version 2\.0 of the contract; this seastars reads 1\.x\. Upgrade"
     ):
@@ -419,7 +419,7 @@ def test_a_table_tells_what_records_tell(catalog):
     items = catalog.items(season=1)
     table = items.table
     assert table.column_names == ["id", "sensor", "location", "split", "season", "datetime", "start_datetime", "end_datetime",
-                                  "cloud_percent", "bbox"]  # fmt: skip
+                                  "cloud_percent", "labels", "bbox"]  # fmt: skip
     assert pa.types.is_timestamp(table.schema.field("datetime").type)
     for row, scene in zip(table.to_pylist(), items, strict=True):
         assert (row["id"], row["sensor"], row["location"], row["split"]) == (
@@ -427,3 +427,12 @@ def test_a_table_tells_what_records_tell(catalog):
         assert (row["datetime"], row["end_datetime"], row["cloud_percent"]) == (
             scene.datetime, scene.end_datetime, scene.cloud_percent)  # fmt: skip
         assert list(row["bbox"].values()) == scene_to_item(scene)["bbox"]
+        assert tuple(row["labels"] or ()) == scene.labels
+
+
+def test_labels_are_a_column_of_the_table(tmp_path):
+    opened = open_catalog(make_catalog(tmp_path / "cat", labels=("lake", "vineyard")))
+    table = opened.items().table
+    assert table["labels"].to_pylist() == [["lake"]] * 2 + [["vineyard"]] * 2 + [["lake"]] * 2
+    assert table.schema.field("labels").type == pa.list_(pa.string())
+    assert opened.items(location="test-000001")[0].labels == ("vineyard",)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from catalogs.errors import ContractError
-from catalogs.records import Location, Scene, check_side
+from catalogs.records import Grid, Location, Scene, check_side
 
 
 def location(**changes):
@@ -46,6 +46,37 @@ def test_a_square_off_the_contract_is_refused(changes, words):
         location(**changes)
 
 
+@pytest.mark.parametrize("side", [1, 640, 2640, 25_000])
+def test_an_image_whose_ground_is_not_known_has_a_frame_of_its_own(side):
+    place = location(epsg=None, bounds=(0, 0, side, side))
+    assert (place.side_m, place.is_sampled) == (side, False)
+    assert place.grid(side / 8) == Grid(None, (side / 8, 0.0, 0.0, 0.0, -side / 8, float(side)), 8, 8)
+    with pytest.raises(ContractError, match="a-000000 is an image whose ground is not known: it has no place on the globe"):
+        _ = place.zone
+
+
+def test_ground_off_the_lattice_may_lie_anywhere_with_any_side():
+    place = location(bounds=(500_017, 5_400_009, 500_657, 5_400_649), off_lattice=True)
+    assert (place.zone, place.side_m, place.is_sampled, location().is_sampled) == (32631, 640, False, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epsg": None}, r"has no zone and bounds \(500040, .*expected \(0, 0, side, side\) metres of an image whose ground"),
+        ({"epsg": None, "bounds": (0, 0, 0, 0)}, r"has no zone and bounds \(0, 0, 0, 0\)"),
+        ({"epsg": None, "bounds": (0, 0, 640, 600)}, "640 x 600 m; a location is a square"),
+        ({"epsg": None, "bounds": (0, 0, 60, 60), "off_lattice": True}, "off the lattice; .*and no word of a lattice"),
+        ({"epsg": None, "bounds": (0, 0, 60, 60), "split": "dev"}, "split 'dev'"),
+        ({"bounds": (0, 0, 0, 0), "off_lattice": True}, "has a side of 0 m; expected a side above 0"),
+        ({"epsg": 2154, "off_lattice": True}, "EPSG:2154; expected a UTM zone"),
+    ],
+)
+def test_other_peoples_images_have_rules_too(changes, words):
+    with pytest.raises(ContractError, match=words):
+        location(**changes)
+
+
 @pytest.mark.parametrize(
     ("side", "words"), [(1000, "nearest: 960 or 1020"), (12000, "60 to 9780; nearest: 9780"), (30, "nearest: 60")]
 )
@@ -68,3 +99,9 @@ def test_a_scene_has_an_instant_or_an_interval_in_utc():
     for when in (noon.replace(tzinfo=None), noon.astimezone(timezone(timedelta(hours=2)))):
         with pytest.raises(ContractError, match="expected UTC"):
             Scene("sentinel-2-l2a", location(), (), datetime=when)
+
+
+@pytest.mark.parametrize("labels", [("",), ("lake", "lake")])
+def test_labels_are_words_each_once(labels):
+    with pytest.raises(ContractError, match=r"has labels \[.*\]; expected words, each once"):
+        Scene("naip", location(), (), datetime=datetime(2023, 7, 1, tzinfo=UTC), labels=labels)

@@ -27,6 +27,11 @@ def test_wkb_comes_back_as_it_was(geometry):
     assert shape(from_wkb(to_wkb(geometry))) == shape(geometry)
 
 
+def test_no_geometry_is_an_empty_polygon_and_back():
+    assert to_wkb(None) == shapely.to_wkb(shapely.Polygon(), byte_order=1)
+    assert from_wkb(to_wkb(None)) is None
+
+
 def test_other_geometries_are_refused():
     with pytest.raises(ContractError, match="A footprint is a Point; expected a Polygon, or a MultiPolygon across 180 degrees"):
         to_wkb(mapping(shapely.Point(1, 2)))

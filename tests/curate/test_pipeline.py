@@ -109,6 +109,24 @@ def test_scenes_of_a_simulated_catalog_stay_simulated(folder, source_folder):
     assert all(item["properties"]["seastars:simulated"] for item in read_items(folder / S2 / layout.INDEX))
 
 
+def test_items_of_a_source_that_knows_labels_have_them(folder, source_folder):
+    class Surveyed(Faulty):
+        def labels(self, location):
+            return ("lake",) if location.id.endswith("1") else ("vineyard", "houses")
+
+    build(folder, Surveyed(open_source(str(source_folder))), request(source_folder))
+    told = {
+        item["properties"]["seastars:location"]: item["properties"]["seastars:labels"]
+        for item in read_items(folder / S2 / layout.INDEX)
+    }
+    assert told == {"test-000000": ["vineyard", "houses"], "test-000001": ["lake"], "test-000002": ["vineyard", "houses"]}
+
+
+def test_items_of_other_sources_have_none(folder, source_folder):
+    build(folder, open_source(str(source_folder)), request(source_folder))
+    assert not any("seastars:labels" in item["properties"] for item in read_items(folder / S2 / layout.INDEX))
+
+
 def test_what_could_not_be_read_is_recorded_and_tried_again_by_the_same_command(folder, source_folder, tmp_path):
     inner = open_source(str(source_folder))
     faulty = Faulty(inner, broken=["test-000001/20230416T105031_20m"])

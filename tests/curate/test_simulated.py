@@ -13,11 +13,14 @@ from catalogs.bands import SENSORS
 from catalogs.foreign import SourceBand
 from catalogs.lattice import squares_around, to_lonlat, to_utm
 from catalogs.records import Grid
+from catalogs.testing import make_locations
 from curate.errors import SourceSensorError, SourceUnavailableError
 from curate.simulation.acquisitions import acquisition_named
 from curate.simulation.ground import Cells
 from curate.simulation.landscape import cover_of
 from curate.simulation.tiles import tile_named
+from curate.simulation.truth import truth
+from curate.sources.protocol import Labelled
 from curate.sources.simulated import SimulatedSource
 
 YEAR = (datetime(2023, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
@@ -87,6 +90,17 @@ def test_scenes_have_all_bands_of_their_sensor_the_mask_last(source, sensor):
         taken = scene.bands[band.name]
         assert (taken.scale, taken.offset, taken.nodata) == (band.scale, band.offset, band.nodata)
         assert taken.href.startswith("simulated://world/0/")
+
+
+def test_labels_are_those_of_the_worlds_own_seed():
+    locations = make_locations(6)
+    for seed in (0, 3):
+        source = SimulatedSource(seed)
+        assert isinstance(source, Labelled)
+        assert [source.labels(place) for place in locations] == [(truth(place, seed=seed).dominant,) for place in locations]
+    assert [SimulatedSource(0).labels(place) for place in locations] != [
+        SimulatedSource(3).labels(place) for place in locations
+    ]
 
 
 def test_a_vintage_has_an_interval_and_no_instant(source):

@@ -17,6 +17,8 @@ from catalogs.validate import check_catalog
 from curate.choose import merge_copies
 from curate.fetch import aligned_window
 from curate.search import Searches
+from curate.simulation.covers import COVER_NAMES
+from curate.simulation.truth import truth
 from curate.sources import open_source
 from tests.end_to_end.commands import curate, items_of
 
@@ -74,6 +76,16 @@ def test_every_place_is_completed_and_verifies(built):
     assert len(items_of(built, S2)) == len(PLACES)
     report = check_catalog(str(built), deep=True)
     assert not report.problems, report.problems
+
+
+def test_items_are_labelled_with_the_cover_that_most_of_their_square_has(built):
+    labels = []
+    for _, item in items_of(built, S2):
+        cover = truth(location_from_properties(item["properties"])).cover
+        labels.append(COVER_NAMES[np.bincount(cover.ravel()).argmax()])
+        assert item["properties"]["seastars:labels"] == [labels[-1]]
+    assert len(set(labels)) > 2
+    assert open_catalog(built).items(sensor=S2).table["labels"].to_pylist() == [[label] for label in labels]
 
 
 def test_squares_lie_in_the_zone_of_their_place_on_its_lattice(built):

@@ -13,7 +13,7 @@ MODULE = "pytorch_lightning.callbacks.model_checkpoint"
 
 @contextmanager
 def lightning_1_1():
-    """The class whose name SeCo's checkpoints hold, at the place where PyTorch Lightning 1.1 had it, while a file is written."""
+    """The class that SeCo's checkpoints name, at the place where PyTorch Lightning 1.1 had it, while a file is written."""
     names = [MODULE.rsplit(".", cut)[0] for cut in (2, 1)] + [MODULE]
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "pytorch_lightning"}
     sys.modules.update({name: ModuleType(name) for name in names})

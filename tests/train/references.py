@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
@@ -13,9 +12,7 @@ from torchvision.transforms import functional as tv
 from train.config import Crop
 from train.parameters import COLUMNS, NEUTRAL, OPERATIONS
 
-TORCHVISION = {
-    "brightness": tv.adjust_brightness, "contrast": tv.adjust_contrast, "saturation": tv.adjust_saturation, "hue": tv.adjust_hue,
-}  # fmt: skip
+TORCHVISION = {name: getattr(tv, f"adjust_{name}") for name in OPERATIONS}
 
 
 def torchvision_view(image: Tensor, row: np.ndarray, crop: Crop) -> Tensor:

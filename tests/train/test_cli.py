@@ -1,16 +1,24 @@
 """The `train` command from outside: its help, its recipes, what it plans, and what it refuses."""
 
 import json
+from dataclasses import fields
 
 import pytest
 
 from tests.test_cli import HEAVY, start
 from tests.train.trainings import tiny_catalog
 from train import cli
+from train.cli.flags import TrainFlags
 from train.config import TrainConfig, from_json
+from train.methods import METHODS
 from train.recipes import RECIPES
 
-SMALL = ("--bands", "B04,B08", "--backbone", "test_resnet", "--size-px", "32", "--batch-size", "4", "--device", "cpu")
+SMALL = {"--bands": "B04,B08", "--backbone": "test_resnet", "--size-px": 32, "--batch-size": 4, "--device": "cpu"}
+
+
+def small(*words):
+    """Flags of a small training, but for those that are given."""
+    return [*words, *(part for flag, value in SMALL.items() if flag not in words for part in (flag, value))]
 
 
 def run(*words):
@@ -48,8 +56,12 @@ def test_help_of_a_command_shows_an_example_and_loads_nothing_heavy(name):
 
 @pytest.mark.parametrize("name", sorted(cli.COMMANDS))
 def test_every_option_of_a_command_is_explained(name):
-    for argument in cli.make_app([name])[name].assemble_argument_collection(parse_docstring=True):
-        assert argument.parameter.help, f"train {name} {argument.name} has no line"
+    arguments = cli.make_app([name])[name].assemble_argument_collection(parse_docstring=True)
+    named = {argument.name: argument.parameter.help for argument in arguments if argument.name != "*"}
+    assert named
+    assert [option for option, line in named.items() if not line] == []
+    if name in METHODS:
+        assert len(named) == len(fields(TrainFlags))
 
 
 def test_an_option_that_is_misspelt_is_answered_with_the_one_that_was_meant(capsys):
@@ -83,7 +95,7 @@ def test_the_recipes_as_json_are_the_configurations(capsys):
 
 def test_a_dry_run_says_what_would_be_trained_on_what_and_writes_nothing(catalog, tmp_path, capsys):
     out = tmp_path / "run"
-    assert run("moco-tp", "--catalog", catalog, "--out", out, "--dry-run", "--json", "--epochs", 3, *SMALL) == 0
+    assert run("moco-tp", "--catalog", catalog, "--out", out, "--dry-run", "--json", *small("--epochs", 3)) == 0
     output, words = capsys.readouterr()
     plan = json.loads(output)
     assert (plan["locations"], plan["queue"]) == (9, 4)
@@ -98,7 +110,7 @@ def test_a_dry_run_says_what_would_be_trained_on_what_and_writes_nothing(catalog
 
 
 def test_quiet_leaves_nothing_but_the_result(catalog, capsys):
-    assert run("moco", "--catalog", catalog, "--dry-run", "--quiet", *SMALL) == 0
+    assert run("moco", "--catalog", catalog, "--dry-run", "--quiet", *small()) == 0
     assert capsys.readouterr() == ("", "")
 
 
@@ -107,7 +119,11 @@ def test_quiet_leaves_nothing_but_the_result(catalog, capsys):
     [
         ("seco", (), "No location has the 3 dates that this method needs: 9 locations have 2 dates. Build more seasons"),
         ("moco", ("--bands", "B04,B99"), "B99"),
-        ("moco", ("--batch-size", "16"), "A batch of 16 locations is larger than the data: 9 locations to train on."),
+        (
+            "moco",
+            ("--batch-size", "16"),
+            "A batch of 16 locations is larger than the data: 9 to train on. Choose --batch-size 4",
+        ),
         ("moco", ("--queue", "6"), "A queue of 6 keys is no multiple of the batch of 4 locations"),
         ("moco", ("--queue", "8"), "A queue of 8 keys holds more than half of the 9 training locations"),
         ("moco", ("--sensor", "landsat-c2-l2"), "landsat-c2-l2"),
@@ -116,7 +132,7 @@ def test_quiet_leaves_nothing_but_the_result(catalog, capsys):
     ],
 )
 def test_what_cannot_be_trained_is_a_sentence_and_exit_code_2(catalog, tmp_path, capsys, method, words, message):
-    assert run(method, "--catalog", catalog, "--out", tmp_path / "run", *SMALL, *words) == 2
+    assert run(method, "--catalog", catalog, "--out", tmp_path / "run", *small(*words)) == 2
     output, told = capsys.readouterr()
     assert output == ""
     assert message in told

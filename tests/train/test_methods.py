@@ -360,3 +360,20 @@ def test_impossible_methods_are_refused():
         make_method(replace(config, method="moco"), 3, queue=8)
     with pytest.raises(ConfigError, match="queue of 9 keys is no multiple of the batch of 4"):
         make_method(config, 3, queue=9)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_never_waits_for_the_device(method):
+    config = small(method)
+    model = make_method(config, 3, queue=16).to("cuda")
+    model.autocast = lambda: torch.autocast("cuda", dtype=torch.bfloat16)
+    views = [torch.randn(4, 3, 32, 32, device="cuda") for _ in config.views]
+    batch = Drawn(torch.arange(4, device="cuda"), torch.arange(4 * config.scenes, device="cuda").view(4, -1))
+    for mode in ("default", "error"):
+        torch.cuda.set_sync_debug_mode(mode)
+        try:
+            sum(model(views, batch).values()).backward()
+            model.after_step()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")

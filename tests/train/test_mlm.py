@@ -1,14 +1,16 @@
 """The STAC item of an export is valid, by schemas of this machine, and says what the export is."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pystac
 import pytest
 from pystac.validation import JsonSchemaSTACValidator, set_validator, validate_dict
 
-from tests.train.exporting import make_provenance, make_spec
-from train.exported import Exported
+from catalogs.testing import make_catalog
+from tests.train.exporting import make_export, make_provenance, make_spec
+from train.exported import ITEM, Exported
 from train.mlm import ALWAYS, model_item
 
 PROCESSING = "https://stac-extensions.github.io/processing/v{}/schema.json"
@@ -160,3 +162,22 @@ def test_pystac_reads_the_item_and_finds_the_catalog(tmp_path):
     (link,) = item.get_links("derived_from")
     assert link.get_absolute_href() == str(tmp_path / "data" / "france" / "catalog.json")
     assert item.assets["model"].get_absolute_href() == str(tmp_path / "weights" / "model.safetensors")
+
+
+def test_the_item_of_an_export_is_valid_and_leads_to_the_catalog(tmp_path, monkeypatch):
+    make_catalog(tmp_path / "data" / "france")
+    monkeypatch.chdir(tmp_path)
+    make_export(Path("runs/a/weights"), catalog_href="data/france")
+    content = json.loads((tmp_path / "runs" / "a" / "weights" / ITEM).read_text())
+    check(content)
+    assert content["links"][0]["href"] == "../../../data/france/catalog.json"
+    item = pystac.Item.from_file(tmp_path / "runs" / "a" / "weights" / ITEM)
+    catalog = item.get_links("derived_from")[0].resolve_stac_object().target
+    assert isinstance(catalog, pystac.Catalog)
+    assert item.assets["model"].extra_fields["file:size"] == (tmp_path / "runs/a/weights/model.safetensors").stat().st_size
+
+
+def test_a_remote_catalog_is_linked_by_its_address(tmp_path):
+    make_export(tmp_path / "out", catalog_href="https://host/france/")
+    (link,) = json.loads((tmp_path / "out" / ITEM).read_text())["links"]
+    assert link["href"] == "https://host/france/catalog.json"

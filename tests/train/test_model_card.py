@@ -133,7 +133,7 @@ def test_the_card_has_licence_attribution_and_limits():
     card = write()
     assert card.startswith("---\nlicense: cc-by-4.0\nlibrary_name: timm\n")
     assert "- Contains modified Copernicus Sentinel data\n- Places: GeoNames" in card
-    assert "No figure above is of a task" in card
+    assert "measure on data held out by place" in card
 
 
 def test_the_card_says_how_numbers_become_reflectance():

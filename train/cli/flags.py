@@ -41,6 +41,8 @@ class TrainFlags:
     """Times that every location is seen."""
     steps: int | None = None
     """Stop after so many steps, as if interrupted; the schedule still spans all epochs."""
+    optimizer: str | None = None
+    """`sgd` or `adamw`."""
     lr: float | None = None
     """Peak learning rate."""
     max_norm: float | None = None
@@ -102,6 +104,8 @@ def make_config(method: str, flags: TrainFlags) -> TrainConfig:
     if flags.bands is not None:
         given["bands"] = tuple(name.strip() for name in flags.bands.split(","))
     optimizer = {name: value for name in ("lr", "max_norm") if (value := getattr(flags, name)) is not None}
+    if flags.optimizer is not None:
+        optimizer["name"] = flags.optimizer
     queue = config.contrast.queue if flags.queue is None else flags.queue
     return replace(
         config,

@@ -35,7 +35,7 @@ def make_method(config: TrainConfig, bands: int, *, queue: int, backbone: nn.Mod
     """
     import torch
 
-    from train.backbones import make_backbone
+    from train.backbones import backbone_of
     from train.config import check_choice
     from train.methods.moco import Moco
     from train.methods.seco import Seco
@@ -46,5 +46,5 @@ def make_method(config: TrainConfig, bands: int, *, queue: int, backbone: nn.Mod
     kind = Seco if config.method == "seco" else Moco
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.seed)
-        made = backbone or make_backbone(config.backbone, bands=bands, size_px=config.views[0].crop.size_px)
+        made = backbone or backbone_of(config, bands)
         return kind(made, config.contrast, queue=queue, batch_size=config.batch_size, seed=config.seed)

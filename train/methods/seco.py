@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from train.config import Contrast
@@ -65,9 +66,14 @@ class Seco(MomentumContrast):
 
     def _same_date(self, batch: Drawn) -> Tensor:
         """Which key views of which samples show the query's own location on its own date, (batch, views, samples), boolean."""
-        locations, dates = self._of_all(batch.locations), self._of_all(batch.scenes[:, KEY_SCENES])
+        locations, dates = self._of_all(batch.locations), self._of_all(_dates(batch))
         same_location = batch.locations[:, None] == locations[None]
         return same_location[:, None] & (batch.scenes[:, QUERY_SCENE][:, None, None] == dates.T[None])
+
+
+def _dates(batch: Drawn) -> Tensor:
+    """Of each key view, (batch, views). Indexing by a list would make the device wait."""
+    return torch.stack([batch.scenes[:, scene] for scene in KEY_SCENES], 1)
 
 
 def _diagnose(query: Tensor, keys: Tensor, logits: dict[str, Logits]) -> dict[str, Tensor]:

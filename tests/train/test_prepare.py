@@ -1,0 +1,140 @@
+"""From a catalog and a configuration to a training: what was left open is settled, what does not fit is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from catalogs import open_catalog
+from catalogs.errors import CatalogError, ContractError, MissingBandError
+from catalogs.testing import make_catalog, make_locations
+from train.config import InputSpec
+from train.errors import ConfigError, DataError
+from train.prepare import prepare_training
+from train.recipes import RECIPES, with_view_size
+from train.run_folder import package_versions
+from train.scaling import measure_input
+
+S2, LANDSAT = "sentinel-2-l2a", "landsat-c2-l2"
+
+
+def make_config(recipe="seco", **changes):
+    return replace(with_view_size(RECIPES[recipe](), 16), **({"batch_size": 4} | changes))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Twelve locations of three dates, of which six are to train on."""
+    return str(
+        make_catalog(tmp_path_factory.mktemp("cat"), locations=make_locations(12, side_m=240), seasons=3, json_items=False)
+    )
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    return str(
+        make_catalog(
+            tmp_path_factory.mktemp("pairs"),
+            locations=make_locations(12, side_m=240),
+            seasons=1,
+            sensors=(S2, LANDSAT),
+            json_items=False,
+        )
+    )
+
+
+def test_what_a_configuration_leaves_open_is_settled(folder):
+    config = make_config(batch_size=2)
+    training = prepare_training(config, folder)
+    catalog = open_catalog(folder)
+    assert training.config == replace(config, sensor=S2, bands=training.stack.bands)
+    assert len(training.stack.bands) == 12
+    assert len(training.samples) == 6
+    record = training.record
+    assert record.config == training.config
+    assert (record.catalog, record.catalog_id) == (folder, catalog.document["id"])
+    assert record.index_hash == training.stack.index_hash
+    assert (record.locations, record.queue) == (6, 2)
+    assert record.versions == package_versions()
+    assert record.init is None
+
+
+def test_the_scaling_is_measured_on_what_is_trained_on(folder):
+    training = prepare_training(make_config(batch_size=2, bands=("B04", "B11")), folder)
+    stack = training.stack
+    split = stack.items["split"].to_pylist()
+    mine = np.flatnonzero([each == "train" for each in split])
+    assert training.record.spec == measure_input(stack, mine, size_px=16)
+    assert training.record.spec.bands == ("B04", "B11")
+
+
+def test_the_scaling_of_a_run_that_goes_on_is_kept(folder):
+    spec = InputSpec(S2, ("B04",), (0.0,), (0.3,), (0.5,), (0.2,), 16)
+    assert prepare_training(make_config(batch_size=2, bands=("B04",)), folder, spec=spec).record.spec is spec
+
+
+def test_the_interpolation_and_the_size_of_features_are_those_of_the_views(folder):
+    config = make_config("moco", batch_size=2, bands=("B04",))
+    views = tuple(replace(view, crop=replace(view.crop, interpolation="bicubic")) for view in config.views)
+    spec = prepare_training(replace(config, views=views), folder).record.spec
+    assert (spec.size_px, spec.interpolation) == (16, "bicubic")
+
+
+def test_the_same_catalog_and_settings_have_the_same_identity(folder):
+    one, again = (prepare_training(make_config(batch_size=2), folder).record for _ in range(2))
+    other = prepare_training(make_config(batch_size=2, seed=1), folder).record
+    assert one.identity == again.identity
+    assert one.identity.catalog == other.identity.catalog
+    assert one.identity.config != other.identity.config
+
+
+def test_weights_to_start_from_are_a_part_of_the_record(folder, tmp_path):
+    record = prepare_training(make_config(batch_size=2), folder, init=tmp_path / "weights").record
+    assert record.init == str(tmp_path / "weights")
+
+
+def test_as_many_dates_are_needed_as_are_drawn_apart(folder):
+    with_replacement = replace(RECIPES["seco"]().contrast, distinct_dates=False)
+    views = tuple(replace(view, scene=3 * view.scene) for view in make_config().views)
+    config = make_config(batch_size=2, views=views, bands=("B04",))
+    with pytest.raises(DataError, match="No location has the 7 dates that this method needs: 6 locations have 3 dates"):
+        prepare_training(config, folder)
+    assert len(prepare_training(replace(config, contrast=with_replacement), folder).samples) == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        (
+            {"batch_size": 8},
+            ConfigError,
+            "A batch of 8 locations is larger than the data: 6 to train on. Choose --batch-size 2",
+        ),
+        ({"batch_size": 4}, ConfigError, "half of 6 is less than one batch of 4"),
+        ({"bands": ("B04", "B44")}, MissingBandError, "B44"),
+        ({"scaling": "seco"}, ConfigError, "SeCo's ranges are of B04, B03 and B02; band B01 has none"),
+        ({"sensor": LANDSAT}, ContractError, LANDSAT),
+    ],
+)
+def test_what_does_not_fit_the_catalog_is_refused(folder, changes, error, words):
+    with pytest.raises(error, match=words):
+        prepare_training(make_config(**({"batch_size": 2} | changes)), folder)
+
+
+def test_one_of_several_sensors_must_be_chosen(pairs):
+    words = f"has several sensors: {S2}, {LANDSAT}. Choose one with --sensor {S2}."
+    with pytest.raises(ConfigError, match=words):
+        prepare_training(make_config("moco", batch_size=2), pairs)
+    training = prepare_training(make_config("moco", batch_size=2, sensor=S2), pairs)
+    assert training.stack.sensor == training.config.sensor == training.record.spec.sensor == S2
+
+
+def test_a_catalog_without_items_is_refused(tmp_path):
+    empty = make_catalog(tmp_path, locations=make_locations(2), seasons=0)
+    with pytest.raises(DataError, match=f"has no items of {S2} yet. Build it first: curate build {empty}."):
+        prepare_training(make_config(), str(empty))
+
+
+def test_a_pack_that_is_asked_for_must_be_there(folder):
+    with pytest.raises(CatalogError, match="curate pack"):
+        prepare_training(make_config(batch_size=2), folder, pack=True)
