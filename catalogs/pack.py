@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from catalogs import fields, layout
+from catalogs import fields, files, layout
 from catalogs.cache import Cache
 from catalogs.errors import ContractError, MissingAssetError
 from catalogs.layers import Layer
@@ -76,7 +76,8 @@ def find_pack(catalog: Catalog, sensor: str, cache: Cache | None) -> Pack | None
         ContractError: The pack is stale or damaged.
         MissingAssetError: It is listed, and not there.
     """
-    assets = pack_assets(catalog.collection(sensor))
+    collection = files.read_json(f"{catalog.href}/{sensor}/{layout.COLLECTION}")  # anew: it may have been packed meanwhile
+    assets = pack_assets(collection)
     if not assets:
         return None
     command = pack_command(catalog, sensor)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from train.errors import CheckpointError
+from train.tensors import load_strictly
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -109,7 +109,7 @@ def load_checkpoint(folder: Path, fabric: Fabric, method: Method, optimizer: Opt
                 f"Checkpoint {folder} is of {_SHOWN[part]}: {_difference(state[part], getattr(identity, part))}. "
                 f"Resume with what it was made with, or start anew with --init {folder.parent.parent} and another --out."
             )
-    load_strictly(_module(method), state["method"], str(folder))
+    load_strictly(_module(method), state["method"], where=f"Checkpoint {folder}", what="method")
     optimizer.load_state_dict(state["optimizer"])
     own = folder / _rank_file(fabric.global_rank % state["processes"])
     with torch.no_grad():
@@ -139,32 +139,6 @@ def read_state(folder: Path) -> dict[str, Any]:
 def list_checkpoints(run: Path) -> list[Path]:
     """Whole checkpoints of a run, the oldest first."""
     return sorted(path for path in (run / FOLDER).glob("step-*") if _NAME.match(path.name) and (path / "state.pt").is_file())
-
-
-def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> None:
-    """Load tensors where every one must fit.
-
-    Args:
-        module: What they go into.
-        tensors: By name.
-        origin: What to call them in an error.
-
-    Raises:
-        CheckpointError: One lacks, is unknown, or has another shape; the message counts them and names the first.
-    """
-    own = module.state_dict()
-    lacking = [name for name in own if name not in tensors]
-    unknown = [name for name in tensors if name not in own]
-    shapes = [name for name in own if name in tensors and own[name].shape != tensors[name].shape]
-    for names, words in ((lacking, "lacks"), (unknown, "has too many, beyond"), (shapes, "differs in the shape of")):
-        if names:
-            first = names[0]
-            sizes = f", {tuple(tensors[first].shape)} for {tuple(own[first].shape)}" if names is shapes else ""
-            raise CheckpointError(
-                f"{origin} {words} {len(names)} of {len(own)} tensors (first: {first}{sizes}). "
-                "It was made with another backbone, other bands or another queue: give the settings that it was made with."
-            )
-    module.load_state_dict(tensors)
 
 
 def batch_statistics(module: nn.Module) -> dict[str, Tensor]:

@@ -363,15 +363,9 @@ def _read(hint: Any, value: Any) -> Any:
         return from_json(typing.cast("type[Any]", hint), value)
     if typing.get_origin(hint) is tuple:
         parts = typing.get_args(hint)
-        return tuple(
-            _read(parts[0] if parts[-1] is Ellipsis else part, each)
-            for part, each in zip(_cycle(parts, value), value, strict=True)
-        )
+        kinds = parts[:1] * len(value) if parts[-1] is Ellipsis else parts
+        return tuple(_read(kind, each) for kind, each in zip(kinds, value, strict=True))
     return value
-
-
-def _cycle(parts: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
-    return (parts[0],) * len(value) if parts[-1] is Ellipsis else parts
 
 
 def _guess(name: str, known: Any) -> str:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from train.backbones import backbone_of
-from train.checkpoint import list_checkpoints, load_strictly, read_state
+from train.checkpoint import list_checkpoints, read_state
 from train.config import to_json
 from train.errors import CheckpointError
 from train.export import export_weights
 from train.provenance import Provenance
 from train.run_folder import WEIGHTS, RunRecord, last_metrics, read_record
+from train.tensors import load_strictly
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,7 +64,7 @@ def export_checkpoint(run: Path, *, out: Path | None = None) -> Path:
     config = record.config
     backbone = backbone_of(config, len(config.bands))
     own = {name.removeprefix(BACKBONE): value for name, value in state["method"].items() if name.startswith(BACKBONE)}
-    load_strictly(backbone, own, str(checkpoints[-1]))
+    load_strictly(backbone, own, where=f"Checkpoint {checkpoints[-1]}")
     return export_run(run, record, backbone, step=state["step"], out=out)
 
 
@@ -85,7 +86,7 @@ def describe_run(run: Path, record: RunRecord, *, step: int) -> Provenance:
         license="other",
         attribution=(record.attribution,) if record.attribution else (),
         figures=last_metrics(run),
-        initial=str(record.init) if record.init else None,
+        initial=record.init,
         settings=to_json(config),
         versions=record.versions,
         git_commit=record.git_commit,

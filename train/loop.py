@@ -6,12 +6,13 @@ for the device: the loss stays there and is read every `log_every` steps.
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,15 @@ from torch import nn
 
 from train.backbones import backbone_of, is_convolutional
 from train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from train.compiling import compile_student
 from train.dataset import Batches, Share, load_batches
+from train.distributed import gather
 from train.hooks import Hook, HookContext
 from train.journal import Journal
 from train.methods import make_method
 from train.methods.uniform import uniform_terms
 from train.prefetch import on_device
-from train.steps import make_optimizer, memory_words, seed_step, set_rate, train_step
+from train.steps import make_optimizer, make_views, memory_words, seed_step, set_rate, train_step
 from train.views import ViewMaker
 
 if TYPE_CHECKING:
@@ -94,17 +97,16 @@ def fit(training: Training, run: Path, runtime: Runtime) -> Outcome:
     """
     config = training.config
     fabric = make_fabric(config, runtime)
-    torch.use_deterministic_algorithms(config.deterministic)
-    torch.manual_seed(config.seed)
     method = _make_method(training)
-    student = method.student
-    optimizer = _set_up(fabric, method, config)
-    last, identity = list_checkpoints(run), training.record.identity
-    with _bare(method, student):
-        start = load_checkpoint(last[-1], fabric, method, optimizer, identity=identity) if last else 0
+    config = replace(config, channels_last=config.channels_last and is_convolutional(method.backbone()))
     batches = Batches(training.stack, training.samples, config, Share(fabric.global_rank, fabric.world_size, config.accumulate))
     steps = min(len(batches), runtime.steps or len(batches))
     maker = ViewMaker(training.record.spec, training.stack.layers)
+    student = method.student
+    optimizer = _set_up(fabric, method, config, batches=batches, maker=maker)
+    last, identity = list_checkpoints(run), training.record.identity
+    with _bare(method, student):
+        start = load_checkpoint(last[-1], fabric, method, optimizer, identity=identity) if last else 0
     loaded = load_batches(batches, range(start, steps), workers=runtime.workers, pin_memory=fabric.device.type == "cuda")
     upcoming = on_device(loaded, fabric.device)
     saved, saved_at = start, time.monotonic()
@@ -143,7 +145,7 @@ def _make_method(training: Training) -> Method:
         from train.weights import load_into
 
         backbone = backbone_of(config, len(config.bands))
-        load_into(backbone, Path(training.record.init))
+        load_into(backbone, training.record.init, bands=config.bands)
     return make_method(config, len(config.bands), queue=training.record.queue, backbone=backbone)
 
 
@@ -164,7 +166,6 @@ def make_fabric(config: TrainConfig, runtime: Runtime) -> Fabric:
 
     processes, local = _torchrun_processes()
     cuda = runtime.accelerator in ("auto", "cuda") and torch.cuda.is_available()
-    precision = config.precision if config.precision != "auto" else ("bf16-mixed" if cuda else "32-true")
     devices = local or runtime.devices or 1
     several = max(processes, devices * runtime.nodes) > 1
     fabric = Fabric(
@@ -172,29 +173,47 @@ def make_fabric(config: TrainConfig, runtime: Runtime) -> Fabric:
         devices=devices,
         num_nodes=processes // local if processes else runtime.nodes,
         strategy=DDPStrategy(gradient_as_bucket_view=True) if several else "auto",
-        precision=precision,  # type: ignore[arg-type]  # checked by TrainConfig
+        precision=choose_precision(config, cuda=cuda),  # type: ignore[arg-type]  # checked by TrainConfig
     )
     fabric.launch()
+    if config.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(config.deterministic)
+    torch.backends.cudnn.benchmark = not config.deterministic
     return fabric
+
+
+def choose_precision(config: TrainConfig, *, cuda: bool) -> str:
+    """What `auto` means on a device."""
+    return config.precision if config.precision != "auto" else ("bf16-mixed" if cuda else "32-true")
 
 
 def _torchrun_processes() -> tuple[int, int]:
     """Processes in all and on this machine, as torchrun tells; 0 without it."""
-    import os
-
     return int(os.environ.get("WORLD_SIZE", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "0"))
 
 
-def _set_up(fabric: Fabric, method: Method, config: TrainConfig) -> torch.optim.Optimizer:
+def _set_up(
+    fabric: Fabric, method: Method, config: TrainConfig, *, batches: Batches, maker: ViewMaker
+) -> torch.optim.Optimizer:
     """Move a method to the device; wrap what is trained, and nothing else."""
     module: Any = method
     module.to(fabric.device)
-    if config.channels_last and is_convolutional(method.backbone()):
+    method.autocast = fabric.autocast
+    if config.channels_last:
         module.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(config.optimizer, [each for each in method.student.parameters() if each.requires_grad])
-    student: Any = torch.compile(method.student) if config.compile else method.student
+    student: Any = method.student
+    if config.compile:
+        first = batches[0][0].to(fabric.device)
+        student = compile_student(
+            method,
+            make_views(first, maker=maker, config=config),
+            first,
+            precision=choose_precision(config, cuda=fabric.device.type == "cuda"),
+        )
     wrapped: tuple[nn.Module, torch.optim.Optimizer] = fabric.setup(student, optimizer)
-    method.student, method.autocast = wrapped[0], fabric.autocast
+    method.student = wrapped[0]
     return wrapped[1]
 
 
@@ -204,8 +223,8 @@ def _agree(fabric: Fabric, stop: threading.Event, step: int, runtime: Runtime) -
         return stop.is_set()
     if step % runtime.log_every:
         return False
-    asked: torch.Tensor = fabric.all_reduce(torch.tensor(float(stop.is_set())), reduce_op="sum")  # type: ignore[assignment]
-    return bool(asked.item())
+    asked = torch.tensor(float(stop.is_set()), device=fabric.device)
+    return bool(gather(asked[None]).any())
 
 
 def _is_due(fabric: Fabric, runtime: Runtime, steps: int, seconds: float, *, ends_epoch: bool) -> bool:

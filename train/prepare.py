@@ -43,7 +43,7 @@ def prepare_training(
     *,
     cache: Path | None = None,
     pack: bool | None = None,
-    init: Path | None = None,
+    init: str | None = None,
     spec: InputSpec | None = None,
 ) -> Training:
     """Open a catalog for a training and settle what the configuration leaves open.
@@ -53,7 +53,7 @@ def prepare_training(
         catalog: A catalog's folder or address.
         cache: Folder that files of a remote catalog are kept in.
         pack: Read from a pack (`True`), from rasters (`False`), or from a pack where there is one.
-        init: Weights to start from.
+        init: Weights to start from; where they say how their input is scaled, that is kept.
         spec: Scaling and normalisation that were settled before, of a run that is resumed.
 
     Raises:
@@ -73,8 +73,12 @@ def prepare_training(
     queue = queue_capacity(contrast.queue, batch_size=config.batch_size, locations=len(samples), force=contrast.force_queue)
     settled = replace(config, sensor=sensor, bands=stack.bands)
     crop = config.views[0].crop
-    measured = spec or measure_input(
-        stack, np.unique(samples.items), size_px=crop.size_px, scaling=config.scaling, interpolation=crop.interpolation
+    measured = (
+        spec
+        or _spec_of_weights(init, settled)
+        or measure_input(
+            stack, np.unique(samples.items), size_px=crop.size_px, scaling=config.scaling, interpolation=crop.interpolation
+        )
     )
     record = RunRecord(
         config=settled,
@@ -86,10 +90,23 @@ def prepare_training(
         queue=queue,
         versions=package_versions(),
         git_commit=git_commit(),
-        init=None if init is None else str(init),
+        init=init,
         **_origin(opened.collection(sensor)),
     )
     return Training(settled, stack, samples, record)
+
+
+def _spec_of_weights(init: str | None, config: TrainConfig) -> InputSpec | None:
+    """The scaling that weights were trained with, if training starts from them and measures none of its own."""
+    if init is None or config.scaling != "measured":
+        return None
+    from train.weights import load_backbone
+
+    spec = load_backbone(init, bands=config.bands).spec
+    if spec is None or spec.sensor != config.sensor or spec.bands != config.bands:
+        return None
+    crop = config.views[0].crop
+    return replace(spec, size_px=crop.size_px, interpolation=crop.interpolation)
 
 
 def _origin(collection: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -168,8 +168,9 @@ def exact_products(device: torch.device) -> Iterator[None]:
     """Matrix products in full float32, whatever the training allows itself (TF32, autocast)."""
     precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
+    plain = torch.autocast(device.type, enabled=False) if torch.amp.is_autocast_available(device.type) else nullcontext()
     try:
-        with torch.autocast(device.type, enabled=False):
+        with plain:
             yield
     finally:
         torch.set_float32_matmul_precision(precision)

@@ -2,9 +2,9 @@
 
 What the files do not say is not made up. The ground of an image is not known, and neither is its date: the interval reaches
 from the launch of Sentinel-2A to the first submission of the paper. Values are display values that the authors stretched to
-eight bits, no reflectance. Pixels are those that GDAL decodes: in these files chroma is halved, and libraries enlarge it
-differently, so that the libjpeg 9 of rasterio's wheels and the libjpeg-turbo of Pillow and torchvision are 0.8 apart on average,
-of 255, and 57 at most (100 images).
+eight bits, no reflectance. Pixels are those that GDAL decodes: chroma is halved in these files, and libraries enlarge it
+differently, so that the libjpeg 9 of rasterio's wheels and the libjpeg-turbo of Pillow and torchvision are 0.8 of 255 apart on
+average, 57 at most (100 images).
 
 The paper has no fixed split. Here each image is in `test` by a seeded hash of its name, one in five, else in `train`: like all
 published random splits of EuroSAT it may part neighbours, since many images were cut from one scene side by side.

@@ -8,8 +8,8 @@ from catalogs.pack_source import PackSource, plan_pack
 from catalogs.pack_writer import PackWriter
 from tests.catalogs.varied import SENSOR
 
-FEW = 20_000
-"""Bytes of a shard that holds two items of 600 m, as their largest layer has 10 kB an item with one band of 10 m."""
+TWO_ITEMS = 60_000
+"""Bytes of a shard of two items of 600 m, of which the four bands of 10 m have 28,800 each."""
 
 
 def make_source(folder: Path, bands=None, *, sensor: str = SENSOR, shard_bytes: int = 256 << 20) -> PackSource:

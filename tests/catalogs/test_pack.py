@@ -19,7 +19,7 @@ from catalogs.pack_plan import PackPlan
 from catalogs.stack import open_stack
 from catalogs.testing import make_catalog, make_images, make_locations
 from tests.catalogs.damage import edit_item, edit_json
-from tests.catalogs.packs import FEW, make_pack, make_source
+from tests.catalogs.packs import TWO_ITEMS, make_pack, make_source
 from tests.catalogs.varied import SENSOR, make_varied, one_by_one, other_offsets, turned_round, without_bands
 from tests.conftest import ROOT
 
@@ -31,7 +31,7 @@ RGB = ("B04", "B03", "B02")
 def packed(tmp_path_factory):
     """A folder with a pack of all bands, in shards of two items; not to be changed."""
     folder = make_catalog(tmp_path_factory.mktemp("pack") / "cat", seasons=3)
-    writer = make_pack(folder, shard_bytes=60_000)
+    writer = make_pack(folder, shard_bytes=TWO_ITEMS)
     assert writer.todo == []
     return folder
 
@@ -138,7 +138,7 @@ def test_places_are_cut_into_slices_that_give_them_back(places):
 
 
 def test_shards_are_plain_arrays_of_all_items(packed):
-    plan = make_source(packed, shard_bytes=60_000).plan
+    plan = make_source(packed, shard_bytes=TWO_ITEMS).plan
     assert (plan.items, plan.items_per_shard, plan.shards) == (9, 2, 5)
     for layer, name in enumerate(("10m", "20m", "60m")):
         shards = [np.load(path) for path in sorted((pack_of(packed) / name).iterdir())]
@@ -158,7 +158,7 @@ def test_the_table_says_where_each_item_is(packed):
     assert table["nodata"][3].as_py() == [0.0] * 12
     assert table["valid_percent"].to_pylist() == [100.0] * 9
     plan = PackPlan.from_json(table.schema.metadata[b"seastars:pack"])
-    assert plan == make_source(packed, shard_bytes=60_000).plan
+    assert plan == make_source(packed, shard_bytes=TWO_ITEMS).plan
 
 
 def test_nodata_that_a_sensor_does_not_have_is_null(tmp_path):
@@ -250,7 +250,7 @@ def test_a_stale_pack_is_refused_with_the_command_that_renews_it(copied, demande
     with pytest.raises(ContractError, match=words):
         open_stack(catalog, catalog.items(), pack=demanded)
     assert not open_stack(catalog, catalog.items(), pack=False).is_packed
-    make_pack(copied, shard_bytes=60_000)
+    make_pack(copied, shard_bytes=TWO_ITEMS)
     expect_equal(*both(copied))
 
 
@@ -354,7 +354,7 @@ def test_numpy_and_pyarrow_are_enough_to_read_a_pack_and_the_rasters_too(packed)
 
 
 def test_plans_of_one_pixel_size_in_two_types_have_folders_of_their_own(packed):
-    plan = make_source(packed, ["B02", "B03"], shard_bytes=FEW).plan
+    plan = make_source(packed, ["B02", "B03"], shard_bytes=TWO_ITEMS // 2).plan
     (layer,) = plan.layers
     two = PackPlan(SENSOR, plan.index_hash, 9, 2, (layer, layer), plan.all_bands)
     assert [two.shard_name(number, 3) for number in (0, 1)] == ["10m/00003.npy", "10m-2/00003.npy"]
@@ -364,7 +364,7 @@ def test_plans_of_one_pixel_size_in_two_types_have_folders_of_their_own(packed):
     "text", ["", "{}", "[]", '{"version": 1}', '{"version": 1, "layers": 3}', '{"version": 1, "layers": [{}]}']
 )
 def test_text_that_is_no_plan_is_refused(text):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"plan of a pack|version of packs|Expecting value"):
         PackPlan.from_json(text)
 
 

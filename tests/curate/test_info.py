@@ -15,7 +15,7 @@ from catalogs.index import read_items
 from catalogs.journal import Entry, Failure, Journal
 from catalogs.locations import write_locations
 from catalogs.recipe import write_section
-from catalogs.testing import make_catalog, make_locations, make_scene
+from catalogs.testing import make_catalog, make_images, make_locations, make_scene
 from catalogs.writer import CatalogWriter
 from curate.cli import main
 from curate.cli.summary_lines import size_words, summary_lines
@@ -157,6 +157,27 @@ def test_the_text_says_it_all(partial):
     ):
         assert line in lines
     assert all(line == line.rstrip() for line in lines)
+
+
+def test_the_most_frequent_labels_are_told(tmp_path):
+    words = [f"cover {number:02d}" for number in range(12)]
+    folder = make_catalog(tmp_path / "test", locations=make_locations(13), labels=words, sensors=("naip",), seasons=1)
+    (sensor,) = summarize(str(folder)).sensors
+    assert list(sensor.labels.items()) == [("cover 00", 2), *((word, 1) for word in words[1:])]
+    shown = ", ".join(["cover 00: 2", *(f"{word}: 1" for word in words[1:10])])
+    assert f"  labels    {shown}, and 2 more" in text(folder)
+
+
+def test_items_without_labels_have_no_line_of_them(partial):
+    assert [dict(sensor.labels) for sensor in summarize(str(partial)).sensors] == [{}, {}]
+    assert not any("labels" in line for line in text(partial))
+
+
+def test_images_whose_ground_is_not_known_are_counted(tmp_path):
+    folder = make_catalog(tmp_path / "test", locations=make_images(4), sensors=("naip",), labels=("lake",))
+    summary = summarize(str(folder))
+    assert (summary.complete, summary.sides_m, summary.splits) == (4, [640], {"train": 2, "val": 1, "test": 1})
+    assert summary.sensors[0].labels == {"lake": 8}
 
 
 def test_sizes_are_told_in_units():

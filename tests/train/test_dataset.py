@@ -106,6 +106,23 @@ def test_a_batch_is_what_the_catalog_reads_of_the_items_drawn(real):
     assert compared == 2 * 4 * 3 * len(stack.layers)
 
 
+def test_numbers_and_pixels_are_the_items_own_where_others_stand_between_them():
+    """Items of other splits are not trained on, every item has a scale and an offset of its own."""
+    names = list(DAYS)
+    stack = make_places(DAYS, split={name: ("val", "train", "train")[number % 3] for number, name in enumerate(names)})
+    batches = make_batches(stack)
+    rows = [(row["location"], row["datetime"].date()) for row in stack.items.select(["location", "datetime"]).to_pylist()]
+    fine, coarse = stack.pixels.layers
+    (batch,) = batches[1]
+    for row, scene in np.ndindex(BATCH, 3):
+        day = np.datetime64(int(batch.scenes[row, scene]), "D").astype(object)
+        item = rows.index((batches.samples.locations[batch.locations[row]], day))
+        assert np.array_equal(batch.scale[row, scene].numpy(), stack.scale[item])
+        assert np.array_equal(batch.offset[row, scene].numpy(), stack.offset[item])
+        assert np.array_equal(batch.pixels[0][row, scene].numpy(), fine[item])
+        assert np.array_equal(batch.pixels[1][row, scene].numpy(), coarse[item])
+
+
 def test_pixels_stay_in_their_native_type(real):
     _, stack = real
     (batch,) = make_batches(stack, make_config(batch_size=4))[0]

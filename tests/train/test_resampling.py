@@ -48,15 +48,15 @@ def test_boxes_of_whole_pixels_equal_the_float_path_of_torchvision(way, interpol
 @KERNELS
 @pytest.mark.parametrize("size_px", [96, 224])
 def test_views_equal_those_of_pillow_but_for_its_rounding(way, interpolation, size_px):
-    raw = np.random.default_rng(0).integers(0, 256, (len(BOXES), 264, 264, 3), dtype=np.uint8)
+    low, high = (0, 256) if interpolation == "bilinear" else (60, 196)  # Pillow clips what its first pass overshoots
+    raw = np.random.default_rng(0).integers(low, high, (len(BOXES), 264, 264, 3), dtype=np.uint8)
     images = torch.from_numpy(raw).permute(0, 3, 1, 2) / 255
     made = way(images, torch.tensor(BOXES, dtype=torch.float32), size_px=size_px, interpolation=interpolation).clamp(0, 1)
     for image, box, ours in zip(raw, BOXES, made, strict=True):
         theirs = tv.resized_crop(Image.fromarray(image), *box, [size_px, size_px], InterpolationMode(interpolation))
         difference = (ours * 255 - torch.from_numpy(np.array(theirs)).permute(2, 0, 1)).abs()
         assert difference.mean() <= 0.35
-        if interpolation == "bilinear":  # of bicubic, Pillow clips what the first of its two passes overshoots
-            assert difference.max() <= 1.01
+        assert difference.max() <= (1.01 if interpolation == "bilinear" else 1.5)
 
 
 @WAYS

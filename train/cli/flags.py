@@ -51,8 +51,8 @@ class TrainFlags:
     """Keys kept as negatives, a multiple of the batch size; what fits half the locations, up to 65,536, where left out."""
     force_queue: bool = False
     """Take a queue of more than half the training locations."""
-    init: Path | None = None
-    """Start from weights: a run, an export, or SeCo's published checkpoint."""
+    init: str | None = None
+    """Start from weights: a run, an export, `timm:NAME`, or SeCo's published checkpoint."""
     precision: str | None = None
     """`32-true` or `bf16-mixed`; `auto` takes bf16-mixed on a GPU."""
     compile: bool = False

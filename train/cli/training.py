@@ -158,7 +158,7 @@ def resume_training(run: Path, flags: TrainFlags) -> int:
         record.config,
         catalog,
         cache=_cache(replace(flags, catalog=catalog)),
-        init=Path(record.init) if record.init else None,
+        init=record.init,
         spec=record.spec,
     )
     refuse_other_run(run, record, training.record)

@@ -1,0 +1,106 @@
+"""Work in other processes: all results, bounded tasks, errors of the work, an early end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import pytest
+
+from curate.processes import AHEAD, map_unordered
+from tests.conftest import ROOT
+
+
+def square(number):
+    return number * number, os.getpid()
+
+
+def fail(number):
+    raise ValueError(f"no {number}")
+
+
+def end_process(_number):
+    os._exit(9)
+
+
+def wait_a_while(number):
+    time.sleep(0.3)
+    return number
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_task_has_its_result(workers):
+    results = list(map_unordered(square, iter(range(20)), workers=workers))
+    assert sorted(result for result, _ in results) == [number * number for number in range(20)]
+    processes = {process for _, process in results}
+    assert (os.getpid() in processes) == (workers == 1)
+    assert len(processes) <= workers
+
+
+def test_no_tasks_have_no_results():
+    assert list(map_unordered(square, [], workers=2)) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_the_work_raises_is_raised(workers):
+    with pytest.raises(ValueError, match="no 3"):
+        list(map_unordered(fail, [3], workers=workers))
+
+
+def test_a_killed_process_is_told():
+    with pytest.raises(BrokenProcessPool):
+        list(map_unordered(end_process, [1], workers=2))
+
+
+def test_tasks_are_taken_as_they_are_needed_and_dropped_at_an_early_end():
+    taken = []
+
+    def tasks():
+        for number in range(1000):
+            taken.append(number)
+            yield number
+
+    results = map_unordered(wait_a_while, tasks(), workers=2)
+    next(results)
+    results.close()
+    assert len(taken) == 2 * AHEAD
+
+
+PARENT = """
+import os, sys
+from curate.processes import map_unordered
+from tests.curate.test_processes import square, wait_a_while
+if __name__ == "__main__":
+    results = map_unordered(square, range(4), workers=2)
+    print(next(results)[1], flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_workers_ignore_an_interrupt_and_end_with_their_parent():
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    worker = int(parent.stdout.readline())
+    os.kill(worker, signal.SIGINT)
+    time.sleep(0.2)
+    os.kill(worker, 0)
+    parent.kill()
+    parent.communicate()
+    for _ in range(100):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        if is_zombie(worker):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"worker {worker} outlived its parent")
+
+
+def is_zombie(process):
+    """Whether a process has ended, and nobody has asked for it: in containers nobody may."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"

@@ -1,0 +1,61 @@
+"""torch.compile, only where it computes the same loss.
+
+A compiled network whose loss is slightly another one is found out after thousands of steps, if at all; so the first batch is
+computed both ways before a weight moves.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from train.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from train.dataset import Batch
+    from train.methods.protocol import Method
+
+TOLERANCE = {"32-true": 1e-4, "bf16-mixed": 1e-2}
+"""Relative difference of the two losses that rounding explains, by precision."""
+
+
+def compile_student(method: Method, views: Sequence[Tensor], batch: Batch, *, precision: str) -> Any:
+    """Compile the student of a method.
+
+    Args:
+        method: Nothing of it changes.
+        views: Of the batch.
+        batch: The first one.
+        precision: What it will be trained in.
+
+    Returns:
+        The compiled student, to be put in its place.
+
+    Raises:
+        ConfigError: It cannot be compiled on this machine, or the compiled loss is another one.
+    """
+    losses = []
+    for compiles in (False, True):
+        trial: Any = copy.deepcopy(method)
+        if compiles:
+            trial.student = torch.compile(trial.student)
+        try:
+            with torch.no_grad(), method.autocast():
+                losses.append(float(torch.stack(list(trial(views, batch).values())).sum()))
+        except (torch._dynamo.exc.TorchDynamoException, RuntimeError) as error:  # noqa: SLF001, it has no public name
+            if not compiles:
+                raise
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigError(f"The student cannot be compiled on this machine: {reason} Leave --compile away.") from error
+    eager, compiled = losses
+    if not abs(compiled - eager) <= TOLERANCE[precision] * abs(eager):
+        raise ConfigError(
+            f"The compiled student's first loss is {compiled:.6g}, the uncompiled one's {eager:.6g}: more apart than rounding "
+            f"explains in {precision}. Leave --compile away."
+        )
+    return torch.compile(method.student)
