@@ -9,9 +9,10 @@ scene = catalog.read(items[0], bands=["B04", "B03", "B02"])  # (bands, height, w
 for location, scenes in items.by_location(): ...             # all scenes of a square, through the seasons
 ```
 
-- A **location** is a square of ground in a UTM zone, on the 60 m lattice of Sentinel-2; it belongs to a split.
+- A **location** is a square of ground in a UTM zone, on the 60 m lattice of Sentinel-2; it belongs to a split. Images of a
+  released data set may lie off the lattice, or where nobody knows: then they have no geometry and match no bounding box.
 - An **item** (a `Scene` here) is one acquisition of one sensor over one location. All items of a location share its square
-  exactly, whatever their pixel size.
+  exactly, whatever their pixel size. It may have labels.
 - A **raster** is one file of an item: all bands of one pixel size, or a mask. Pixels are the provider's own wherever its grid
   is ours; else the raster names its resampling. Nodata stays nodata, nothing is stretched.
 - **Reflectance** is `scale * DN + offset`, both in the item; `read` gives DN, `read(..., reflectance=True)` applies them.

@@ -18,6 +18,7 @@ from threading import get_ident
 from catalogs import layout
 from catalogs.download import download
 from catalogs.errors import CatalogError, ContractError, StorageError
+from catalogs.files import is_remote
 from catalogs.pixels import SHA256_MULTIHASH, is_disk_full
 from catalogs.secrets import without_secrets
 
@@ -81,6 +82,21 @@ class Cache:
                 f"The cache {self.folder} {what} ({error.strerror}). What is in it is whole and stays usable: "
                 "make room, or give a folder elsewhere."
             ) from error
+
+
+def cache_for(catalog: str, asked: Path | None) -> Path | None:
+    """Where to keep the files of a catalog.
+
+    Args:
+        catalog: Its path or address.
+        asked: What the user asked for.
+
+    Returns:
+        What was asked for; else the user's cache folder for a remote catalog, and none for a local one.
+    """
+    if asked is not None or not is_remote(catalog):
+        return asked
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seastars"
 
 
 def _fetch(path: Path, address: str, digest: str, ending: str) -> None:

@@ -7,6 +7,7 @@ helper ends with it.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import hashlib
 import json
@@ -88,6 +89,12 @@ class _Helper:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         self._lock = Lock()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """End it."""
+        with suppress(BrokenPipeError):
+            self._process.communicate()
 
     def ask(self, request: dict[str, str]) -> dict[str, Any]:
         """Have something fetched, and wait for it.

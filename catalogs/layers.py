@@ -66,7 +66,7 @@ class Form:
         return cls(
             key,
             tuple(band["name"] for band in asset["bands"]),
-            tuple(_one_nan(band.get("nodata")) for band in asset["bands"]),
+            tuple(one_nan(band.get("nodata")) for band in asset["bands"]),
             float(asset["gsd"]),
             asset["data_type"],
             height,
@@ -80,7 +80,7 @@ class Form:
         return self.gsd, self.data_type, self.height, self.width
 
 
-def _one_nan(value: float | None) -> float | None:
+def one_nan(value: float | None) -> float | None:
     """A number, NaN always the same object, so that records that hold it are equal."""
     return math.nan if value is not None and math.isnan(value) else value
 

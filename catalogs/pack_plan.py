@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from catalogs import layout
 from catalogs.bands import Sensor
-from catalogs.layers import Form, Layer
+from catalogs.layers import Form, Layer, one_nan
 
 PLAN = b"seastars:pack"
 """Key of the plan in the metadata of a pack's table."""
@@ -114,4 +114,4 @@ def pack_schema(plan: PackPlan) -> pa.Schema:
 
 
 def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(one_nan(part) if isinstance(part, float) else part for part in value) if isinstance(value, list) else value

@@ -5,7 +5,8 @@
 ```
 
 A section is what one command was asked for, its defaults resolved. Workers, budgets and retries are not part of it: they do not
-change the bytes. A catalog is sampled and built, or converted from a released data set: it has `sample` and `build`, or `convert`.
+change the bytes. A catalog is sampled and built, or converted from a released data set: it has `sample` and `build`, or
+`convert`.
 """
 
 from __future__ import annotations

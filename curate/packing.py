@@ -32,7 +32,7 @@ Watch = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
-class PackSummary:
+class PackOutcome:
     """How the packing of one sensor ended, or would."""
 
     plan: PackPlan
@@ -57,6 +57,27 @@ class PackSummary:
         return tuple(band for band in self.plan.all_bands if band not in self.plan.bands)
 
 
+def open_packable(folder: str) -> Catalog:
+    """A catalog that can be packed, as far as its head tells.
+
+    Raises:
+        ContractError: It is remote or another's.
+        MissingAssetError: There is no such folder.
+        NotACatalogError: It holds no catalog.
+    """
+    if files.is_remote(folder):
+        raise ContractError(
+            f"{without_secrets(folder)} is remote; a pack is made in a folder. Copy the catalog, and pack the copy."
+        )
+    catalog = open_catalog(folder)
+    if not catalog.is_ours:
+        raise ContractError(
+            f"{catalog!r} is not of our making, so its scenes share no grid. Build a catalog from it, and pack that: "
+            f"curate build CATALOG --source {folder}"
+        )
+    return catalog
+
+
 def plan_packs(folder: str, sensors: Sequence[str], bands: Sequence[str] | None) -> list[PackSource]:
     """Decide what to pack.
 
@@ -70,7 +91,7 @@ def plan_packs(folder: str, sensors: Sequence[str], bands: Sequence[str] | None)
         ContractError: The catalog is remote, another's or empty, or its items differ.
         MissingBandError: A sensor has no such band, or some items lack it.
     """
-    catalog = _open(folder)
+    catalog = open_packable(folder)
     names = list(sensors) or [sensor for sensor in catalog.sensors if len(catalog.items(sensor=sensor))]
     if not names:
         raise ContractError(f"{catalog!r} has no items, so there is nothing to pack. Run curate build first.")
@@ -82,8 +103,8 @@ def plan_packs(folder: str, sensors: Sequence[str], bands: Sequence[str] | None)
 
 
 def pack_catalog(
-    folder: Path, sensors: Sequence[str], bands: Sequence[str] | None, *, workers: int, watch: Watch
-) -> Iterator[PackSummary]:
+    folder: str, sensors: Sequence[str], bands: Sequence[str] | None, *, workers: int, watch: Watch
+) -> Iterator[PackOutcome]:
     """Make the packs of a catalog, one after the other; what earlier runs have written is kept.
 
     Args:
@@ -101,35 +122,20 @@ def pack_catalog(
         CurateError: Another process is writing the catalog.
         CatalogError: See `plan_packs`; a raster is not there or cannot be read.
     """
-    _open(str(folder))
-    with only_writer(folder):
-        for source in plan_packs(str(folder), sensors, bands):
-            summary = _pack(folder, source, workers, watch)
-            yield summary
-            if summary.stopped:
+    open_packable(folder)
+    with only_writer(Path(folder)):
+        for source in plan_packs(folder, sensors, bands):
+            outcome = _pack(Path(folder), source, workers, watch)
+            yield outcome
+            if outcome.stopped:
                 return
 
 
-def _open(folder: str) -> Catalog:
-    """A catalog that can be packed, as far as its head tells."""
-    if files.is_remote(folder):
-        raise ContractError(
-            f"{without_secrets(folder)} is remote; a pack is made in a folder. Copy the catalog, and pack the copy."
-        )
-    catalog = open_catalog(folder)
-    if not catalog.is_ours:
-        raise ContractError(
-            f"{catalog!r} is not of our making, so its scenes share no grid. Build a catalog from it, and pack that: "
-            f"curate build CATALOG --source {folder}"
-        )
-    return catalog
-
-
-def _pack(folder: Path, source: PackSource, workers: int, watch: Watch) -> PackSummary:
+def _pack(folder: Path, source: PackSource, workers: int, watch: Watch) -> PackOutcome:
     writer, plan = PackWriter(folder, source), source.plan
     kept = len(writer.kept)
     if writer.is_done:
-        return PackSummary(plan, writer.folder, 0, kept)
+        return PackOutcome(plan, writer.folder, 0, kept)
     todo, stopped = writer.todo, False
     already = sum(len(plan.items_of(shard)) for shard in writer.kept)
     with _told(writer.folder, plan):
@@ -146,7 +152,7 @@ def _pack(folder: Path, source: PackSource, workers: int, watch: Watch) -> PackS
             stopped = True
         if not writer.todo:
             writer.finish()
-    return PackSummary(plan, writer.folder, len(todo) - len(writer.todo), kept, stopped and bool(writer.todo))
+    return PackOutcome(plan, writer.folder, len(todo) - len(writer.todo), kept, stopped and bool(writer.todo))
 
 
 def _written(

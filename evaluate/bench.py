@@ -75,9 +75,10 @@ def open_bench(href: str, settings: Settings, like: InputSpec | None = None, *, 
         raise LabelError(f"{catalog!r} has no item of {sensor}{which}. curate info counts what there is.")
     task = make_task(items.table, classes=settings.classes or (taught_classes(items.table) if only_taught else None))
     bands = settings.bands or (like.bands if like else None)
-    stack = open_stack(catalog, items, bands, cache=settings.cache)
+    cache = cache_for(href, settings.cache)
+    stack = open_stack(catalog, items, bands, cache=cache)
     size_px = settings.size_px or (like.size_px if like else stack.layers[0].height)
-    return Bench(catalog, items, task, stack, size_px, settings.cache)
+    return Bench(catalog, items, task, stack, size_px, cache)
 
 
 def _choose_sensor(catalog: Catalog, like: InputSpec | None) -> str:

@@ -31,7 +31,7 @@ class Settings:
     workers: int = 2
     """Processes that read pixels; 0 reads in the command's own. They change no score."""
     cache: Path | None = None
-    """Folder that keeps what is fetched of a remote catalog; nothing is kept where left out."""
+    """Folder that keeps what is fetched of a remote catalog; the user's cache folder where left out."""
     seed: int = 0
     """Of the draws behind the intervals, and of the items that scaling is measured on."""
     device: str = "auto"

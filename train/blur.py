@@ -1,7 +1,7 @@
 """Gaussian blur: separable, mirrored at the border (`reflect`, the edge pixel not repeated), cut at four standard deviations.
 
-As with resampling there are two ways to the same numbers: `blur` has a matrix of weights for each sample, `blur_one` adds
-shifted copies, which is several times faster on a CPU.
+As with resampling there are two ways to the same numbers: `blur` multiplies a batch by a matrix of weights for each sample,
+which suits a GPU; `blur_one` adds the few lines that weigh anything, which is several times faster on a CPU.
 """
 
 from __future__ import annotations

@@ -326,7 +326,7 @@ def from_json(kind: type[Record], content: Mapping[str, Any]) -> Record:
         content: What `to_json` gave, also after a pass through a file.
 
     Raises:
-        ConfigError: A field is missing or unknown.
+        ConfigError: A field is missing or unknown, or has too many or too few values.
     """
     assert is_dataclass(kind), f"{kind} is no record"
     known = {each.name: each for each in fields(kind)}
@@ -364,6 +364,8 @@ def _read(hint: Any, value: Any) -> Any:
     if typing.get_origin(hint) is tuple:
         parts = typing.get_args(hint)
         kinds = parts[:1] * len(value) if parts[-1] is Ellipsis else parts
+        if len(kinds) != len(value):
+            raise ConfigError(f"{value} has {len(value)} values; expected {len(kinds)}. Was it written by another version?")
         return tuple(_read(kind, each) for kind, each in zip(kinds, value, strict=True))
     return value
 

@@ -21,6 +21,8 @@ from train.resampling import Taps, resample, resample_one, share_out
 
 CHUNK = 64
 """Samples that are cut at once on a GPU, which bounds the memory for patches in float32."""
+TOGETHER = 32
+"""Samples whose taps are computed at once on a CPU."""
 
 
 class Cutter:
@@ -54,21 +56,18 @@ class Cutter:
             Values in [0, 1], (bands, size, size), the band's mean where invalid; and where they are valid, the same shape,
             None where all are.
         """
-        box, flip = parameters.column("box"), parameters.column("flip")[:, 0]
-        taps = [source.taps(box, target, flip=flip) for source in self._sources]
         affine = self._affine(patches)
         mean = self.constants(patches.scale.device).mean
-        for sample in range(len(parameters)):
+        for sample, all_taps in enumerate(self._taps(target, parameters)):
             cuts = [
                 cut_one(
-                    patches.pixels[source.layer],
-                    sample,
+                    patches.pixels[source.layer][sample],
                     source,
-                    each,
+                    taps,
                     affine=(gain[sample], shift[sample]),
                     all_valid=patches.all_valid,
                 )
-                for source, each, (gain, shift) in zip(self._sources, taps, affine, strict=True)
+                for source, taps, (gain, shift) in zip(self._sources, all_taps, affine, strict=True)
             ]
             yield join_bands(cuts, mean, target)
 
@@ -104,6 +103,13 @@ class Cutter:
                 seen[rows] = valid
         return image, seen
 
+    def _taps(self, target: Target, parameters: ViewParameters) -> Iterator[tuple[tuple[Taps, Taps], ...]]:
+        """Of each sample, for each source; a few samples are computed at once, which is faster than all or one."""
+        for start in range(0, len(parameters), TOGETHER):
+            rows = slice(start, start + TOGETHER)
+            box, flip = parameters.column("box")[rows], parameters.column("flip")[rows, 0]
+            yield from zip(*(source.taps(box, target, flip=flip) for source in self._sources), strict=True)
+
     def _affine(self, patches: Patches) -> list[tuple[Tensor, Tensor]]:
         """Gain and shift from DN straight to [0, 1], of each source (batch, bands, 1, 1)."""
         constants = self.constants(patches.scale.device)
@@ -115,21 +121,14 @@ class Cutter:
 
 
 def cut_one(
-    raw: Tensor,
-    sample: int,
-    source: Source,
-    taps: tuple[Taps, Taps],
-    *,
-    affine: tuple[Tensor, Tensor],
-    all_valid: bool,
+    raw: Tensor, source: Source, taps: tuple[Taps, Taps], *, affine: tuple[Tensor, Tensor], all_valid: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Cut one sample's box out of one layer.
 
     Args:
-        raw: (batch, bands, height, width), native type.
-        sample: Its number in the batch.
+        raw: (bands, height, width), native type.
         source: What is taken of the layer.
-        taps: Down and across, of the batch.
+        taps: Down and across.
         affine: Gain and shift, (bands, 1, 1) each, in the order of `source.bands`; `gain * DN + shift` is the value in [0, 1]
             before clipping.
         all_valid: Whether every pixel is known to be a measurement; otherwise that is found out.
@@ -137,14 +136,12 @@ def cut_one(
     Returns:
         Values, (bands, size, size), 0 where invalid; and where they are valid, the same shape, None where all are.
     """
-    rows, columns = taps
-    values = _take(raw[sample, :, rows.touched[sample], columns.touched[sample]], source.bands)
+    values = _take(raw[:, taps[0].touched, taps[1].touched], source.bands)
     valid = None if all_valid else find_valid(values, source.nodata)
     values = values.mul_(affine[0]).add_(affine[1]).clamp_(0, 1)
-    if valid is None or bool(valid.all()):
-        return resample_one(values, sample, rows, columns), None
-    weight = resample_one(valid.to(torch.float32), sample, rows, columns)
-    return share_out(resample_one(values.masked_fill_(~valid, 0), sample, rows, columns), weight)
+    if valid is None or float(valid.min()):
+        return resample_one(values, *taps), None
+    return share_out(resample_one(_blank(values, valid), *taps), resample_one(valid, *taps))
 
 
 def cut_batch(
@@ -177,7 +174,7 @@ def cut_batch(
     resize = partial(resample, boxes=source.boxes(box), size_px=target.size_px, interpolation=target.interpolation, flip=flip)
     if valid is None:
         return resize(values), None
-    return share_out(resize(values.masked_fill_(~valid, 0)), resize(valid.to(torch.float32)))
+    return share_out(resize(_blank(values, valid)), resize(valid))
 
 
 def join_bands(cuts: Sequence[tuple[Tensor, Tensor | None]], mean: Tensor, target: Target) -> tuple[Tensor, Tensor | None]:
@@ -204,12 +201,21 @@ def find_valid(numbers: Tensor, nodata: Sequence[float | None]) -> Tensor:
     Args:
         numbers: (..., bands, height, width), DN as float32.
         nodata: Of each band, the DN that says there is none; None for no such DN. NaN is never a measurement.
+
+    Returns:
+        1 where there is one and 0 where not, of the same shape, float32: what is to be resampled, and made faster than bool.
     """
-    valid = ~numbers.isnan()
+    valid = torch.eq(numbers, numbers, out=torch.empty_like(numbers))
     for band, number in enumerate(nodata):
         if number is not None and not math.isnan(number):
-            valid[..., band, :, :] &= numbers[..., band, :, :] != number
+            plane = numbers[..., band, :, :]
+            valid[..., band, :, :] *= torch.ne(plane, number, out=torch.empty_like(plane))
     return valid
+
+
+def _blank(values: Tensor, valid: Tensor) -> Tensor:
+    """Values with 0 where they are not valid, NaN or not."""
+    return values.nan_to_num_(0.0).mul_(valid)
 
 
 def _take(raw: Tensor, bands: Sequence[int]) -> Tensor:

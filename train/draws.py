@@ -76,8 +76,8 @@ def uniforms(
     Examples:
         >>> both = uniforms(7, "crop", epoch=0, locations=np.array([1, 2], np.uint64), view=0, count=3)
         >>> one = uniforms(7, "crop", epoch=0, locations=np.array([2], np.uint64), view=0, count=3)
-        >>> (both[1] == one[0]).all()
-        np.True_
+        >>> bool((both[1] == one[0]).all())
+        True
     """
     words = _words(seed, purpose, epoch=epoch, locations=locations, view=view, blocks=-(-count // 2))
     high, low = words[::2] >> np.uint64(5), words[1::2] >> np.uint64(6)

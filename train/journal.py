@@ -85,6 +85,13 @@ class Journal:
         yield
         self._waited += time.monotonic() - began
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the time within out of samples per second and of the share of waiting: hooks, checkpoints."""
+        began = time.monotonic()
+        yield
+        self._since += time.monotonic() - began
+
     def after_step(self, step: int, terms: Mapping[str, Tensor], diagnostics: Mapping[str, Tensor], *, rate: float) -> None:
         """Take in a step.
 

@@ -24,6 +24,7 @@ from train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from train.compiling import compile_student
 from train.dataset import Batches, Share, load_batches
 from train.distributed import gather
+from train.errors import ConfigError
 from train.hooks import Hook, HookContext
 from train.journal import Journal
 from train.methods import make_method
@@ -97,14 +98,14 @@ def fit(training: Training, run: Path, runtime: Runtime) -> Outcome:
     """
     config = training.config
     fabric = make_fabric(config, runtime)
-    method = _make_method(training)
+    last, identity = list_checkpoints(run), training.record.identity
+    method = _make_method(training, fresh=not last)
     config = replace(config, channels_last=config.channels_last and is_convolutional(method.backbone()))
     batches = Batches(training.stack, training.samples, config, Share(fabric.global_rank, fabric.world_size, config.accumulate))
     steps = min(len(batches), runtime.steps or len(batches))
     maker = ViewMaker(training.record.spec, training.stack.layers)
     student = method.student
     optimizer = _set_up(fabric, method, config, batches=batches, maker=maker)
-    last, identity = list_checkpoints(run), training.record.identity
     with _bare(method, student):
         start = load_checkpoint(last[-1], fabric, method, optimizer, identity=identity) if last else 0
     loaded = load_batches(batches, range(start, steps), workers=runtime.workers, pin_memory=fabric.device.type == "cuda")
@@ -123,10 +124,11 @@ def fit(training: Training, run: Path, runtime: Runtime) -> Outcome:
             journal.after_step(step, terms, method.diagnostics(), rate=rate)
             ends_epoch = step % batches.steps_per_epoch == 0
             if ends_epoch or step == steps:
-                _call_hooks(fabric, method, training, runtime.hooks, step=step, journal=journal)
+                with journal.aside():
+                    _call_hooks(fabric, method, training, runtime.hooks, step=step, journal=journal)
             if _is_due(fabric, runtime, step - saved, time.monotonic() - saved_at, ends_epoch=ends_epoch):
                 journal.look()
-                with _bare(method, student):
+                with journal.aside(), _bare(method, student):
                     save_checkpoint(run, fabric, method, optimizer, step=step, identity=identity)
                 saved, saved_at = step, time.monotonic()
         journal.look()
@@ -137,11 +139,11 @@ def fit(training: Training, run: Path, runtime: Runtime) -> Outcome:
     return Outcome(step, step == steps, method.backbone().to("cpu"), figures)
 
 
-def _make_method(training: Training) -> Method:
-    """The method, its backbone from weights where the user has some."""
+def _make_method(training: Training, *, fresh: bool) -> Method:
+    """The method, its backbone from weights where the user has some and there is no checkpoint yet."""
     config = training.config
     backbone = None
-    if training.record.init is not None:
+    if fresh and training.record.init is not None:
         from train.weights import load_into
 
         backbone = backbone_of(config, len(config.bands))
@@ -166,6 +168,8 @@ def make_fabric(config: TrainConfig, runtime: Runtime) -> Fabric:
 
     processes, local = _torchrun_processes()
     cuda = runtime.accelerator in ("auto", "cuda") and torch.cuda.is_available()
+    if runtime.accelerator == "cuda" and not cuda:
+        raise ConfigError("--device cuda: torch finds no GPU here. Pass --device cpu, or look at what nvidia-smi says.")
     devices = local or runtime.devices or 1
     several = max(processes, devices * runtime.nodes) > 1
     fabric = Fabric(
@@ -247,6 +251,7 @@ def _call_hooks(
             for hook in hooks:
                 hook(context)
         backbone.train()
+        journal.look()
     if hooks:
         fabric.barrier()
 

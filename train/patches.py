@@ -94,8 +94,8 @@ class Source:
             return boxes
         return torch.stack((boxes[:, 0] * down, boxes[:, 1] * across, boxes[:, 2] * down, boxes[:, 3] * across), dim=1)
 
-    def taps(self, boxes: Tensor, target: Target, *, flip: Tensor) -> tuple[Taps, Taps]:
-        """How boxes of the finest layer, (batch, 4), are resampled down and across."""
+    def taps(self, boxes: Tensor, target: Target, *, flip: Tensor) -> list[tuple[Taps, Taps]]:
+        """How each box of the finest layer, (batch, 4), is resampled down and across."""
         boxes = self.boxes(boxes)
         taps = partial(axis_taps, bands=len(self.bands), size_px=target.size_px, interpolation=target.interpolation)
-        return taps(boxes[:, 0], boxes[:, 2]), taps(boxes[:, 1], boxes[:, 3], flip=flip)
+        return list(zip(taps(boxes[:, 0], boxes[:, 2]), taps(boxes[:, 1], boxes[:, 3], flip=flip), strict=True))

@@ -26,7 +26,8 @@ def seco_2021() -> TrainConfig:
     """SeCo as published: the constants of the paper and of its released code.
 
     Dates drawn with replacement, so that half of the samples repeat one; 16,384 keys; step schedule at 60 and 80 %; the extra
-    negatives of each process alone; B04, B03 and B02 stretched by its quantiles and normalised as ImageNet is.
+    negatives of each process alone; B04, B03 and B02 stretched by its quantiles and normalised as ImageNet is; 32-bit numbers.
+    One thing differs: the released code recolours a patch before it is cut, so its blur is measured in pixels of the patch.
 
     References:
         Mañas et al., Seasonal Contrast, ICCV 2021, section 4, https://arxiv.org/abs/2103.16607
@@ -40,6 +41,7 @@ def seco_2021() -> TrainConfig:
         optimizer=Optimizer(schedule="step", milestones=(0.6, 0.8)),
         bands=("B04", "B03", "B02"),
         scaling="seco",
+        precision="32-true",
     )
 
 

@@ -3,7 +3,7 @@
 The kernel is torchvision's and Pillow's: a triangle (`bilinear`) or Keys' cubic with a = -1/2 (`bicubic`), widened by the
 reduction, its weights over the pixels that it may see summing to 1. There are two ways to the same numbers. `resample`
 multiplies a batch by a matrix of weights for each sample, which suits a GPU. `resample_one` adds, for each line of the output,
-the few lines that weigh anything, which on a CPU takes under half the time of torch's own antialiased `interpolate`.
+the few lines that weigh anything, which on a CPU takes about 60 % of the time of torch's own antialiased `interpolate`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ EDGE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Taps:
-    """For each line of the output, the few lines of the input that it is made of."""
+    """For each line of an output, the few lines of the input that it is made of."""
 
-    touched: tuple[slice, ...]
-    """Of each sample, the lines of the input that the box touches."""
+    touched: slice
+    """Lines of the input that the box touches."""
     lines: Tensor
-    """(batch, bands * size, count), int64, counted from the first that is touched, through all bands."""
+    """(bands * size, count), int64, counted from the first that is touched, through all bands."""
     weights: Tensor
-    """(batch, bands * size, count), float32; they sum to 1 over the last dimension."""
+    """(bands * size, count), float32; they sum to 1 over the last dimension."""
 
 
 def resample(
@@ -87,8 +87,8 @@ def axis_weights(
 
 def axis_taps(
     start: Tensor, length: Tensor, *, bands: int, size_px: int, interpolation: str, flip: Tensor | None = None
-) -> Taps:
-    """The lines of the input that weigh anything in each line of the output, on a CPU.
+) -> list[Taps]:
+    """The lines of the input that weigh anything in each line of the output, of each sample, on a CPU.
 
     Args:
         start: (batch,), where the box begins, pixels.
@@ -106,28 +106,24 @@ def axis_taps(
     if flip is not None:
         lines, weights = (torch.where(flip[:, None, None] > 0, each.flip(1), each) for each in (lines, weights))
     within = torch.minimum(torch.maximum(lines, first), end - 1) - first
-    through = [within + band * (end - first) for band in range(bands)]
-    touched = tuple(
-        slice(int(low), int(high)) for low, high in zip(first.flatten().tolist(), end.flatten().tolist(), strict=True)
-    )
-    return Taps(touched, torch.cat(through, dim=1).to(torch.int64), weights.repeat(1, bands, 1))
+    through = torch.cat([within + band * (end - first) for band in range(bands)], dim=1).to(torch.int64)
+    touched = [slice(int(low), int(high)) for low, high in zip(first.flatten().tolist(), end.flatten().tolist(), strict=True)]
+    return [Taps(*each) for each in zip(touched, through, weights.repeat(1, bands, 1), strict=True)]
 
 
-def resample_one(image: Tensor, sample: int, rows: Taps, columns: Taps) -> Tensor:
+def resample_one(image: Tensor, rows: Taps, columns: Taps) -> Tensor:
     """Resample what a box touches of one image, on a CPU.
 
     Args:
         image: (bands, height, width), float32: the rows and columns that are touched.
-        sample: Its number among those that the taps are for.
         rows: Taps down the image.
         columns: Taps across it.
 
     Returns:
         (bands, size, size).
     """
-    made = add_lines(image, rows.lines[sample], rows.weights[sample])
-    turned = add_lines(made.transpose(1, 2), columns.lines[sample], columns.weights[sample])
-    return turned.transpose(1, 2).contiguous()
+    made = add_lines(image, rows.lines, rows.weights)
+    return add_lines(made.transpose(1, 2), columns.lines, columns.weights).transpose(1, 2).contiguous()
 
 
 def add_lines(image: Tensor, lines: Tensor, weights: Tensor) -> Tensor:

@@ -20,9 +20,7 @@ BRIGHT = 0.9
 """Reflectance from which a common highest value is a ceiling: what is clipped to 10,000 DN has it, with either offset."""
 
 
-def frame_fault(
-    pixels: NDArray[Any], band: Band, *, is_mask: bool = False, may_clip: bool = False
-) -> tuple[str, str] | None:
+def frame_fault(pixels: NDArray[Any], band: Band, *, is_mask: bool = False, may_clip: bool = False) -> tuple[str, str] | None:
     """What is wrong with a frame as a whole.
 
     Args:

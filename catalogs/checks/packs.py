@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,11 +32,13 @@ def check_packs(visit: Visit, collections: Sequence[Collected], *, deep: bool) -
     Returns:
         What is stale or unfinished, in lines; what was left out, none where nothing was.
     """
-    packed = {collected.sensor: collected for collected in collections if collected.pack}
-    stale = [sensor for sensor, collected in packed.items() if _is_stale(collected)]
+    packed = [collected for collected in collections if collected.pack]
+    judged = [collected for collected in packed if collected.index_hash]  # others are in the middle of a build
+    stale = [collected.sensor for collected in judged if _is_stale(collected)]
     told = [f"The pack of {sensor} is stale: the catalog has changed since. `curate pack` renews it." for sensor in stale]
-    told += _unfinished(visit, packed)
-    listed = [entry for sensor in packed if sensor not in stale for entry in _check_listing(visit, packed[sensor])]
+    told += _unfinished(visit, [collected.sensor for collected in packed])
+    fresh = [collected for collected in judged if collected.sensor not in stale]
+    listed = [entry for collected in fresh for entry in _check_listing(visit, collected)]
     reads = deep or (not visit.tree.is_remote and sum(file.size for _, file in listed) <= BYTES_READ)
     for href, file in listed:
         _check_file(visit, href, file, reads=reads)
@@ -45,11 +47,11 @@ def check_packs(visit: Visit, collections: Sequence[Collected], *, deep: bool) -
 
 
 def _is_stale(collected: Collected) -> bool:
-    """Whether a pack was made of another index; one whose index cannot be read is not judged."""
-    return bool(collected.index_hash) and collected.pack[ASSET][fields.INDEX_HASH] != collected.index_hash
+    """Whether a pack was made of another index."""
+    return bool(collected.pack[ASSET][fields.INDEX_HASH] != collected.index_hash)
 
 
-def _unfinished(visit: Visit, packed: Iterable[str]) -> Iterator[str]:
+def _unfinished(visit: Visit, packed: Sequence[str]) -> Iterator[str]:
     """What packings that were stopped have left, where files can be listed."""
     root = Path(visit.tree.root, layout.PACKS)
     for folder in sorted(root.glob("*/")) if not visit.tree.is_remote else ():

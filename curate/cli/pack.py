@@ -13,7 +13,7 @@ def pack(
     json: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Copy the pixels of a catalog into arrays that training maps into memory: fifty times faster than rasters.
+    """Copy the pixels of a catalog into arrays that training maps into memory: some forty times faster to read.
 
     A pack lies in the catalog's folder `packs`, holds all items of a sensor, whatever their split, and takes their size without
     compression. It is derived: when a build changes the catalog, pack it again. Running the command again continues it.

@@ -15,7 +15,7 @@ from catalogs.console import counted, emit_json, progress, say
 from catalogs.pack_plan import PackPlan
 from curate.cli.summary_lines import size_words
 from curate.errors import CurateError
-from curate.packing import PackSummary, pack_catalog, plan_packs
+from curate.packing import PackOutcome, open_packable, pack_catalog, plan_packs
 
 INTERRUPTED = 130
 
@@ -53,14 +53,15 @@ def run_pack(catalog: str, options: PackOptions) -> int:
     if options.dry_run:
         return _tell_plans(catalog, options)
     quiet, outcomes = options.quiet, []
+    open_packable(catalog)
     say(f"Packing {catalog}.", quiet=quiet)
     watch = partial(progress, quiet=quiet)
-    for summary in pack_catalog(Path(catalog), options.sensors, options.bands, workers=workers, watch=watch):
-        outcomes.append(summary)
-        _tell(summary, quiet=quiet)
-    stopped = any(summary.stopped for summary in outcomes)
+    for outcome in pack_catalog(catalog, options.sensors, options.bands, workers=workers, watch=watch):
+        outcomes.append(outcome)
+        _tell(outcome, quiet=quiet)
+    stopped = any(outcome.stopped for outcome in outcomes)
     if options.as_json:
-        emit_json({"catalog": catalog, "stopped": stopped, "packs": [_as_json(summary) for summary in outcomes]})
+        emit_json({"catalog": catalog, "stopped": stopped, "packs": [_as_json(outcome) for outcome in outcomes]})
     if not stopped:
         say(f"Next: train seco --catalog {catalog}", quiet=quiet)
     return INTERRUPTED if stopped else 0
@@ -71,8 +72,8 @@ def _tell_plans(catalog: str, options: PackOptions) -> int:
     free = shutil.disk_usage(catalog).free
     if options.as_json:
         folder = Path(catalog)
-        summaries = [PackSummary(plan, folder / layout.pack_folder(plan.sensor), 0, 0) for plan in plans]
-        emit_json({"catalog": catalog, "free_bytes": free, "packs": [_as_json(summary) for summary in summaries]})
+        outcomes = [PackOutcome(plan, folder / layout.pack_folder(plan.sensor), 0, 0) for plan in plans]
+        emit_json({"catalog": catalog, "free_bytes": free, "packs": [_as_json(outcome) for outcome in outcomes]})
         return 0
     for plan in plans:
         say(f"Would pack {_words(plan)}.", quiet=options.quiet)
@@ -80,22 +81,22 @@ def _tell_plans(catalog: str, options: PackOptions) -> int:
     return 0
 
 
-def _tell(summary: PackSummary, *, quiet: bool) -> None:
-    plan = summary.plan
-    if summary.stopped:
-        done = f"{summary.written + summary.kept} of {counted(plan.shards, 'shard')}"
+def _tell(outcome: PackOutcome, *, quiet: bool) -> None:
+    plan = outcome.plan
+    if outcome.stopped:
+        done = f"{outcome.written + outcome.kept} of {counted(plan.shards, 'shard')}"
         say(
             f"Stopped. There is no pack of {plan.sensor} yet, {done} are written: the same command continues.",
             quiet=quiet,
         )
         return
-    if not summary.written:
-        say(f"{summary.folder} is fresh, nothing to do: {_words(plan)}.", quiet=quiet)
+    if not outcome.written:
+        say(f"{outcome.folder} is fresh, nothing to do: {_words(plan)}.", quiet=quiet)
     else:
-        kept = f" {counted(summary.kept, 'shard')} of an earlier run were kept." if summary.kept else ""
-        say(f"Wrote {summary.folder}: {_words(plan)}.{kept}", quiet=quiet)
-    if summary.left_out:
-        say(f"  Left out: {' '.join(summary.left_out)}, which not every item has or --bands does not name.", quiet=quiet)
+        kept = f" Kept {counted(outcome.kept, 'shard')} of an earlier run." if outcome.kept else ""
+        say(f"Wrote {outcome.folder}: {_words(plan)}.{kept}", quiet=quiet)
+    if outcome.left_out:
+        say(f"  Left out: {' '.join(outcome.left_out)}, which not every item has or --bands does not name.", quiet=quiet)
 
 
 def _words(plan: PackPlan) -> str:
@@ -104,14 +105,14 @@ def _words(plan: PackPlan) -> str:
     return f"{counted(plan.items, 'item')} of {plan.sensor}, {' '.join(plan.bands)}, {size}"
 
 
-def _as_json(summary: PackSummary) -> dict[str, Any]:
-    plan = summary.plan
+def _as_json(outcome: PackOutcome) -> dict[str, Any]:
+    plan = outcome.plan
     return {
         "sensor": plan.sensor,
-        "folder": str(summary.folder),
+        "folder": str(outcome.folder),
         "items": plan.items,
         "bands": list(plan.bands),
-        "left_out": list(summary.left_out),
+        "left_out": list(outcome.left_out),
         "bytes": plan.size,
         "layers": [
             {
@@ -124,7 +125,7 @@ def _as_json(summary: PackSummary) -> dict[str, Any]:
             for layer in plan.layers
         ],
         "shards": plan.shards,
-        "written": summary.written,
-        "kept": summary.kept,
-        "whole": summary.is_whole,
+        "written": outcome.written,
+        "kept": outcome.kept,
+        "whole": outcome.is_whole,
     }

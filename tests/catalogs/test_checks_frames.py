@@ -52,6 +52,11 @@ def test_a_frame_is_judged_by_its_valid_pixels(pixels, band, expected):
     assert kind(pixels, band) == expected
 
 
+def test_display_values_may_be_clipped_but_no_picture_of_one_value():
+    assert kind(with_share(ground("uint8", 20, 200), 0.5, 255), RED, may_clip=True) is None
+    assert kind(np.full((20, 20), 255, "uint8"), RED, may_clip=True) == "constant"
+
+
 def test_a_mask_may_be_one_class_everywhere_but_not_nodata():
     scl = Band("scl", 20, nodata=0)
     assert kind(np.full((5, 5), 4, "uint8"), scl, is_mask=True) is None

@@ -5,6 +5,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -358,6 +359,13 @@ def test_plans_of_one_pixel_size_in_two_types_have_folders_of_their_own(packed):
     (layer,) = plan.layers
     two = PackPlan(SENSOR, plan.index_hash, 9, 2, (layer, layer), plan.all_bands)
     assert [two.shard_name(number, 3) for number in (0, 1)] == ["10m/00003.npy", "10m-2/00003.npy"]
+
+
+def test_a_plan_with_nan_for_nodata_equals_itself_after_a_trip_through_text(packed):
+    plan = make_source(packed, ["B02", "B03"]).plan
+    layers = (replace(plan.layers[0], nodata=(float("nan"), None)),)
+    there = PackPlan.from_json(replace(plan, layers=layers).to_json())
+    assert there == PackPlan.from_json(there.to_json())
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,17 @@
 """The `train` command from outside: its help, its recipes, what it plans, and what it refuses."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
 from tests.test_cli import HEAVY, start
-from tests.train.trainings import tiny_catalog
+from tests.train.trainings import prepare_tiny, tiny_catalog
 from train import cli
 from train.cli.flags import TrainFlags
+from train.cli.training import go_on
 from train.config import TrainConfig, from_json
+from train.errors import ConfigError
 from train.methods import METHODS
 from train.recipes import RECIPES
 
@@ -138,6 +140,16 @@ def test_what_cannot_be_trained_is_a_sentence_and_exit_code_2(catalog, tmp_path,
     assert message in told
     assert "Traceback" not in told
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_goes_on_keeps_what_it_says_of_its_beginning(catalog, tmp_path):
+    training = prepare_tiny(catalog, tmp_path, "moco")
+    known = replace(training.record, catalog="where/it/was", versions={"torch": "1.7.1"}, git_commit="c" * 40)
+    record = go_on(training, tmp_path, known).record
+    assert (record.versions, record.git_commit) == (known.versions, known.git_commit)
+    assert record.catalog == str(catalog), "the catalog may have moved"
+    with pytest.raises(ConfigError, match="holds a run with seed 4; asked for is 3"):
+        go_on(training, tmp_path, replace(known, config=replace(known.config, seed=4)))
 
 
 def test_a_catalog_that_is_not_there_is_a_sentence(tmp_path, capsys):

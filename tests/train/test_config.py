@@ -74,6 +74,7 @@ def test_a_null_stays_none():
         (Contrast, {"zzz": 0.9}, r"Unknown setting 'zzz' of Contrast. Was it written by another version\?"),
         (Crop, {"flip": 0.1}, r"Crop lacks size_px. Was it written by another version\?"),
         (View, {}, "View lacks name, scene, crop"),
+        (Crop, {"size_px": 9, "scale": [0.2]}, r"\[0.2\] has 1 values; expected 2. Was it written by another version\?"),
     ],
 )
 def test_a_setting_that_is_unknown_or_lacking_is_named(kind, content, words):
@@ -148,6 +149,7 @@ def test_an_unknown_setting_is_found_at_any_depth():
             {"accumulate": 3},
             "A batch of 256 does not divide into 3 equal parts. Choose accumulate among",
         ),
+        ("TrainConfig", {"drop_path": 1.0}, "drop_path is 1.0; expected 0 or more and below 1."),
         ("TrainConfig", {"precision": "16"}, "Unknown precision '16'. Choose from: auto, 32-true, bf16-mixed."),
         ("TrainConfig", {"scaling": "measure"}, r"Unknown scaling 'measure'. .* Did you mean 'measured'\?"),
         ("TrainConfig", {"views": ()}, "A method without views sees nothing. Give one or more."),

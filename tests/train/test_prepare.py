@@ -1,6 +1,7 @@
 """From a catalog and a configuration to a training: what was left open is settled, what does not fit is refused."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -88,9 +89,33 @@ def test_the_same_catalog_and_settings_have_the_same_identity(folder):
     assert one.identity.config != other.identity.config
 
 
-def test_weights_to_start_from_are_a_part_of_the_record(folder, tmp_path):
-    record = prepare_training(make_config(batch_size=2), folder, init=tmp_path / "weights").record
-    assert record.init == str(tmp_path / "weights")
+def test_weights_to_start_from_are_a_part_of_the_record(folder):
+    config = make_config(batch_size=2, bands=("B04",))
+    plain, started = (prepare_training(config, folder, init=init).record for init in (None, "random:test_resnet"))
+    assert started.init == "random:test_resnet"
+    assert started.identity != plain.identity
+    assert started.spec == plain.spec, "random weights expect no scaling, so it is measured"
+
+
+SPEC = InputSpec(S2, ("B04",), (0.0,), (0.3,), (0.5,), (0.2,), 224)
+
+
+@pytest.mark.parametrize(
+    ("spec", "changes", "kept"),
+    [
+        (SPEC, {}, True),
+        (SPEC, {"scaling": "native"}, False),
+        (replace(SPEC, sensor=LANDSAT), {}, False),
+        (replace(SPEC, bands=("B08",)), {}, False),
+        (None, {}, False),
+    ],
+)
+def test_the_scaling_of_weights_to_start_from_is_kept_where_it_fits(folder, monkeypatch, spec, changes, kept):
+    monkeypatch.setattr("train.weights.load_backbone", lambda name, *, bands: SimpleNamespace(spec=spec))
+    config = make_config(batch_size=2, bands=("B04",), **changes)
+    found = prepare_training(config, folder, init="weights").record.spec
+    own = prepare_training(config, folder).record.spec
+    assert found == (replace(SPEC, size_px=16) if kept else own)
 
 
 def test_as_many_dates_are_needed_as_are_drawn_apart(folder):

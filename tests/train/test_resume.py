@@ -59,7 +59,7 @@ def test_killed_and_resumed_ends_in_the_same_bits(catalog, tmp_path, processes, 
     hook = f"tests.train.test_resume:kill_once={tmp_path / 'marker'}"
     killed = start(*words, "--out", tmp_path / "parts", "--hook", hook, processes=processes)
     assert killed.returncode != 0
-    assert [folder.name for folder in list_checkpoints(tmp_path / "parts")] == ["step-00000002"]
+    assert [folder.name for folder in list_checkpoints(tmp_path / "parts")] == ["step-00000002"], killed.stderr
     resumed = start("resume", tmp_path / "parts", "--workers", "2", "--device", "cpu", processes=processes)
     assert resumed.returncode == 0, resumed.stderr
     ours, theirs = last_state(tmp_path / "whole"), last_state(tmp_path / "parts")

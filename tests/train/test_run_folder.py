@@ -96,7 +96,7 @@ def damage(content, path, value):
         (("config", "optimizer", "lrs"), 0.1, r"cannot be read: Unknown setting 'lrs' of Optimizer. Did you mean 'lr'\?"),
         (("config", "batch_size"), 0, "cannot be read: batch_size is 0; expected 1 or more"),
         (("config", "batch_size"), "many", r"cannot be read: '<' not supported .*'int'\. Resume it with"),
-        (("config", "views", 0, "crop", "scale"), [0.1], "cannot be read: "),
+        (("config", "views", 0, "crop", "scale"), [0.1], r"cannot be read: \[0.1\] has 1 values; expected 2"),
     ],
 )
 def test_a_record_that_does_not_fit_is_refused_with_the_reason(tmp_path, path, value, words):
@@ -165,7 +165,7 @@ def test_every_setting_is_part_of_the_identity():
 
 
 def _another(name, value):
-    special = {"precision": "32-true", "scaling": "native", "sensor": "spot-ortho", "bands": ("B04",), "batch_size": 512}
+    special = {"precision": "32-true", "scaling": "native", "sensor": "spot-ortho", "bands": ("B04",), "drop_path": 0.1}
     return special.get(name) or (value + 1 if isinstance(value, int) else f"{value}x")
 
 

@@ -207,12 +207,14 @@ def test_bands_come_out_in_the_order_of_the_input(batched):
 
 
 @WAYS
-def test_a_view_can_be_written_into_memory_that_is_there(batched):
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_a_view_can_be_written_into_memory_that_is_there(batched, memory_format):
     given = Input()
     view = View("query", 0, Crop(16), FULL)
-    out = torch.full((6, 7, 16, 16), float("nan"))
+    out = torch.full((6, 7, 16, 16), float("nan")).contiguous(memory_format=memory_format)
     made, _ = given.make(view, batched=batched, out=out)
     assert made is out
+    assert made.is_contiguous(memory_format=memory_format)
     assert torch.equal(out, given.make(view, batched=batched)[0])
 
 

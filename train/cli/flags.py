@@ -105,6 +105,7 @@ def make_config(method: str, flags: TrainFlags) -> TrainConfig:
         given["bands"] = tuple(name.strip() for name in flags.bands.split(","))
     optimizer = {name: value for name in ("lr", "max_norm") if (value := getattr(flags, name)) is not None}
     if flags.optimizer is not None:
+        check_lr(flags, config.optimizer.name)
         optimizer["name"] = flags.optimizer
     queue = config.contrast.queue if flags.queue is None else flags.queue
     return replace(
@@ -115,3 +116,20 @@ def make_config(method: str, flags: TrainFlags) -> TrainConfig:
         optimizer=replace(config.optimizer, **optimizer),
         contrast=replace(config.contrast, queue=queue, force_queue=flags.force_queue or config.contrast.force_queue),
     )
+
+
+def check_lr(flags: TrainFlags, usual: str) -> None:
+    """Refuse another optimizer with the learning rate of the recipe's.
+
+    Raises:
+        ConfigError: It is another one, and no rate is given.
+    """
+    from train.config import OPTIMIZERS, check_choice
+    from train.errors import ConfigError
+
+    check_choice("optimizer", str(flags.optimizer), OPTIMIZERS)
+    if flags.optimizer != usual and flags.lr is None:
+        raise ConfigError(
+            f"--optimizer {flags.optimizer} needs a rate of its own, for the recipe's is {usual}'s. Pass --lr too; "
+            "1e-3 is usual for adamw."
+        )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from catalogs.cache import cache_for
 from catalogs.console import emit, emit_json, say
 from train.cli.flags import TrainFlags, make_config
 from train.errors import ConfigError
@@ -14,6 +16,7 @@ from train.errors import ConfigError
 if TYPE_CHECKING:
     from train.loop import Outcome, Runtime
     from train.prepare import Training
+    from train.run_folder import RunRecord
 
 INTERRUPTED = 130
 DEVICES = ("auto", "cpu", "cuda")
@@ -32,15 +35,15 @@ def run_training(method: str, flags: TrainFlags) -> int:
         The exit code.
     """
     config, runtime = make_config(method, flags), make_runtime(flags)
-    run = flags.out or Path("runs") / f"{method}-{PurePosixPath(flags.catalog.rstrip('/')).name}"
+    run = flags.out or Path("runs") / f"{method}-{_name(flags.catalog)}"
     from train.prepare import prepare_training
-    from train.run_folder import CONFIG, read_record, refuse_other_run
+    from train.run_folder import CONFIG, read_record
 
     known = read_record(run) if (run / CONFIG).is_file() else None
     spec = known.spec if known else None
-    training = prepare_training(config, flags.catalog, cache=_cache(flags), init=flags.init, spec=spec)
+    training = prepare_training(config, flags.catalog, cache=cache_for(flags.catalog, flags.cache), init=flags.init, spec=spec)
     if known:
-        refuse_other_run(run, known, training.record)
+        training = go_on(training, run, known)
     first = int(os.environ.get("RANK", "0")) == 0
     _describe(training, quiet=flags.quiet or not first)
     if flags.dry_run:
@@ -60,6 +63,9 @@ def make_runtime(flags: TrainFlags) -> Runtime:
     from train.hooks import find_hook
     from train.loop import Runtime
 
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # a user's hook lies beside the data, and the installed script does not look there
     check_choice("device", flags.device, DEVICES)
     for name, least in LEAST.items():
         value = getattr(flags, name)
@@ -111,12 +117,28 @@ def train_and_tell(training: Training, run: Path, runtime: Runtime, *, json: boo
     return 0
 
 
-def _cache(flags: TrainFlags) -> Path | None:
+def go_on(training: Training, run: Path, known: RunRecord) -> Training:
+    """A training as the next part of a run: what the run says of how it began stays.
+
+    Args:
+        training: As asked for now.
+        run: The run folder.
+        known: Its record.
+
+    Raises:
+        ConfigError: The run is of other settings, or of another catalog.
+    """
+    from train.run_folder import refuse_other_run
+
+    refuse_other_run(run, known, training.record)
+    return replace(training, record=replace(training.record, versions=known.versions, git_commit=known.git_commit))
+
+
+def _name(catalog: str) -> str:
+    """The last part of a catalog's path or address."""
     from catalogs.files import is_remote
 
-    if flags.cache or not is_remote(flags.catalog):
-        return flags.cache
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seastars"
+    return PurePosixPath(catalog.rstrip("/")).name if is_remote(catalog) else Path(catalog).resolve().name
 
 
 def _describe(training: Training, *, quiet: bool) -> None:
@@ -150,16 +172,15 @@ def _result(run: Path, weights: Path, outcome: Outcome) -> dict[str, Any]:
 def resume_training(run: Path, flags: TrainFlags) -> int:
     """Go on with a run; `flags` say how, not what."""
     from train.prepare import prepare_training
-    from train.run_folder import read_record, refuse_other_run
+    from train.run_folder import read_record
 
-    record = read_record(run)
+    record, runtime = read_record(run), make_runtime(flags)
     catalog = flags.catalog or record.catalog
     training = prepare_training(
         record.config,
         catalog,
-        cache=_cache(replace(flags, catalog=catalog)),
+        cache=cache_for(catalog, flags.cache),
         init=record.init,
         spec=record.spec,
     )
-    refuse_other_run(run, record, training.record)
-    return train_and_tell(training, run, make_runtime(flags), json=flags.json, quiet=flags.quiet)
+    return train_and_tell(go_on(training, run, record), run, runtime, json=flags.json, quiet=flags.quiet)

@@ -66,3 +66,8 @@ def test_an_unknown_scene_is_named_with_the_remedy():
     ):
         with pytest.raises(SourceUnavailableError, match=f"has no scene '{wrong}'.*Search again"):
             cloud_truth(wrong, PARIS.grid(20))
+
+
+def test_an_image_whose_ground_is_not_known_has_no_truth():
+    with pytest.raises(ContractError, match=r"have no place in the simulated world\. Give a place on the globe"):
+        truth(Location("images-000000", None, (0, 0, 640, 640)))
