@@ -51,7 +51,7 @@ def map_unordered(work: Callable[[Task], Result], tasks: Iterable[Task], *, work
 def prepare_worker() -> None:
     """Make this process a worker: an interrupt is its parent's affair, and it ends when its parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pass
+    Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from catalogs.cache import cache_for
 from catalogs.items import Items
 from catalogs.reader import Catalog, open_catalog
 from catalogs.stack import Stack, open_stack
