@@ -11,6 +11,7 @@ import numpy as np
 
 from catalogs import open_catalog
 from catalogs.stack import Stack, open_stack
+from train.backbones import check_name
 from train.config import InputSpec, TrainConfig
 from train.errors import ConfigError, DataError
 from train.provenance import git_commit
@@ -61,6 +62,7 @@ def prepare_training(
         ConfigError: Settings do not fit the catalog.
         DataError: The catalog has too few locations or dates.
     """
+    check_name(config.backbone)
     opened = open_catalog(catalog)
     sensor = _sensor(config, opened)
     items = opened.items(sensor=sensor)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,10 +71,11 @@ def test_tasks_are_taken_as_they_are_needed_and_dropped_at_an_early_end():
 
 
 PARENT = """
-import os, sys
+import signal, sys
 from curate.processes import map_unordered
-from tests.curate.test_processes import square, wait_a_while
+from tests.curate.test_processes import square
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background, it is ignored, and inherited
     results = map_unordered(square, range(4), workers=2)
     print(next(results)[1], flush=True)
     sys.stdin.read()
@@ -81,22 +83,22 @@ if __name__ == "__main__":
 
 
 def test_workers_ignore_an_interrupt_and_end_with_their_parent():
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    worker = int(parent.stdout.readline())
-    os.kill(worker, signal.SIGINT)
-    time.sleep(0.5)
-    assert is_alive(worker)
-    parent.kill()
-    parent.wait()
-    deadline = time.monotonic() + 30
-    while is_alive(worker) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    outlived = is_alive(worker)
-    if outlived:
-        os.kill(worker, signal.SIGKILL)
-    parent.communicate()
+    words = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(
+        words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as parent:
+        worker = int(parent.stdout.readline())
+        os.kill(worker, signal.SIGINT)
+        time.sleep(0.5)
+        is_unmoved = is_alive(worker)
+        parent.kill()
+        deadline = time.monotonic() + 30
+        while is_alive(worker) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        outlived = is_alive(worker)
+        with suppress(ProcessLookupError):
+            os.killpg(parent.pid, signal.SIGKILL)
+    assert is_unmoved
     assert not outlived
 
 

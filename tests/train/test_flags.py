@@ -135,7 +135,7 @@ def test_hooks_are_found_in_their_order(typed):
         ("seco", ("--scaling", "natve"), r"Unknown scaling 'natve'. .* Did you mean 'native'\?"),
         ("seco", ("--precision", "fp16"), "Unknown precision 'fp16'. Choose from: auto, 32-true, bf16-mixed."),
         ("seco", ("--accumulate", "3"), "A batch of 256 does not divide into 3 equal parts"),
-        ("seco", ("--optimizer", "adamw"), "--optimizer adamw needs a rate of its own, for the recipe's is sgd's. Pass --lr too"),
+        ("seco", ("--optimizer", "adamw"), "adamw needs a rate of its own, for the recipe's is sgd's. Pass --lr too"),
         ("seco", ("--optimizer", "adam"), r"Unknown optimizer 'adam'. Choose from: sgd, adamw. Did you mean 'adamw'\?"),
         ("seco", ("--size-px", "0"), "A view of 0 px has no pixels"),
         ("seco", ("--queue", "0"), "A queue of 0 keys is empty"),

@@ -161,7 +161,7 @@ def test_a_checkpoint_of_another_version_is_refused(catalog, tmp_path):
     train(catalog, tmp_path, options={"steps": 1})
     path = list_checkpoints(tmp_path)[-1] / "state.pt"
     torch.save({"version": 99}, path)
-    with pytest.raises(CheckpointError, match="has version 99; this seastars reads version 1. Upgrade seastars"):
+    with pytest.raises(CheckpointError, match=r"has version 99; this seastars reads version 1\. Upgrade seastars"):
         train(catalog, tmp_path, options={"steps": 1})
 
 
@@ -169,7 +169,7 @@ def test_a_broken_checkpoint_says_which_folder_to_remove(catalog, tmp_path):
     train(catalog, tmp_path, options={"steps": 1})
     path = list_checkpoints(tmp_path)[-1] / "state.pt"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match="cannot be read .* Remove its folder"):
+    with pytest.raises(CheckpointError, match=r"cannot be read .* Remove its folder"):
         train(catalog, tmp_path, options={"steps": 1})
 
 
@@ -178,7 +178,7 @@ def test_running_out_of_memory_says_what_to_lower(catalog, tmp_path, monkeypatch
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr("train.loop.train_step", exhaust)
-    with pytest.raises(MemoryShortError, match="cannot hold 4 locations at a time with test_resnet .* --accumulate 2"):
+    with pytest.raises(MemoryShortError, match=r"cannot hold 4 locations at a time with test_resnet .* --accumulate 2"):
         train(catalog, tmp_path)
 
 

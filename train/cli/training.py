@@ -36,10 +36,11 @@ def run_training(method: str, flags: TrainFlags) -> int:
     """
     config, runtime = make_config(method, flags), make_runtime(flags)
     run = flags.out or Path("runs") / f"{method}-{_name(flags.catalog)}"
+    from train.checkpoint import list_checkpoints
     from train.prepare import prepare_training
-    from train.run_folder import CONFIG, read_record
+    from train.run_folder import read_record
 
-    known = read_record(run) if (run / CONFIG).is_file() else None
+    known = read_record(run) if list_checkpoints(run) else None  # a run that never got that far may begin anew, otherwise
     spec = known.spec if known else None
     training = prepare_training(config, flags.catalog, cache=cache_for(flags.catalog, flags.cache), init=flags.init, spec=spec)
     if known:

@@ -148,6 +148,7 @@ WHOLE = encode_jpeg(make_picture(1))
         (b"hello", "it is no JPEG, or a damaged one"),
         (WHOLE[: len(WHOLE) // 2], "it is no JPEG, or a damaged one"),
         (WHOLE[:-30], "it is no JPEG, or a damaged one"),
+        (WHOLE[:1300] + WHOLE[1350:], "it is no JPEG, or a damaged one"),
         (encode_jpeg(make_picture(1, 48)), "it has 3 x 48 x 48 values; expected 3 x 64 x 64"),
         (encode_jpeg(make_picture(1, bands=1)), "it has 1 x 64 x 64 values; expected 3 x 64 x 64"),
     ],
