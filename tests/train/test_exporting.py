@@ -51,7 +51,7 @@ def test_the_weights_say_where_they_come_from(run):
 def test_a_run_without_a_checkpoint_has_nothing_to_export(tmp_path):
     prepare_tiny(tiny_catalog(tmp_path / "tiny"), tmp_path / "run")
     with pytest.raises(
-        CheckpointError, match="has no checkpoint yet, so there is nothing to export. To train on: train resume"
+        CheckpointError, match=r"has no checkpoint yet, so there is nothing to export\. To train on: train resume"
     ):
         export_checkpoint(tmp_path / "run")
 
