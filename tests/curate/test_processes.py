@@ -76,7 +76,7 @@ from curate.processes import map_unordered
 from tests.curate.test_processes import square
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background, it is ignored, and inherited
-    results = map_unordered(square, range(4), workers=2)
+    results = map_unordered(square, [1], workers=2)
     print(next(results)[1], flush=True)
     sys.stdin.read()
 """
@@ -88,7 +88,8 @@ def test_workers_ignore_an_interrupt_and_end_with_their_parent():
         words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     ) as parent:
         worker = int(parent.stdout.readline())
-        os.kill(worker, signal.SIGINT)
+        time.sleep(0.5)
+        os.kill(worker, signal.SIGINT)  # when it waits for work: an interrupt of the work itself would be the work's error
         time.sleep(0.5)
         is_unmoved = is_alive(worker)
         parent.kill()
