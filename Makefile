@@ -29,7 +29,7 @@ demo: $(VENV)/installed
 	curate pack $(DEMO)
 	train seco --catalog $(DEMO) --bands B04,B03,B02 --backbone resnet10t --size-px 48 --batch-size 32 --epochs 40 \
 		--optimizer adamw --lr 1e-3 --out $(DEMO_RUN)
-	evaluate knn --catalog $(DEMO) --weights random:resnet10t --weights $(DEMO_RUN) --baselines
+	evaluate knn --catalog $(DEMO) --weights random:resnet10t --weights $(DEMO_RUN) --baselines --out $(DEMO_RUN)/knn.json
 	@echo
 	@echo "The catalog is $(DEMO)/catalog.json: open it with any STAC tool, QGIS, or catalogs.open_catalog(\"$(DEMO)\")."
 	@echo "The weights are $(DEMO_RUN)/weights: timm.create_model(\"local-dir:$(DEMO_RUN)/weights\", pretrained=True)."

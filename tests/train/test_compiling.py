@@ -1,6 +1,8 @@
 """torch.compile, only where it computes the same loss."""
 
 import shutil
+import sysconfig
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +15,8 @@ from train.loop import fit
 from train.methods import make_method
 from train.steps import make_views
 from train.views import ViewMaker
+
+HEADERS = Path(sysconfig.get_path("include")) / "Python.h"
 
 
 @pytest.fixture
@@ -72,7 +76,7 @@ def test_a_machine_that_cannot_compile_says_so(training, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.skipif(shutil.which("g++") is None or not HEADERS.exists(), reason="torch.compile needs g++ and Python's headers")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 def test_a_compiled_training_runs_to_its_end(tmp_path):
     catalog = tiny_catalog(tmp_path / "tiny")
