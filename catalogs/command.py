@@ -10,13 +10,20 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from catalogs.console import say
 
 BUG = "This is a bug of seastars, not of your command. Please report it with the lines above."
 BROKEN_PIPE = 141
 INTERRUPTED = 130
+APP_OPTIONS: dict[str, Any] = {
+    "result_action": "return_int_as_exit_code_else_zero",
+    "print_error": False,
+    "exit_on_error": False,
+    "suppress_keyboard_interrupt": False,
+}
+"""What makes a cyclopts `App` leave errors and endings to `run_command`."""
 
 
 def run_command(

@@ -7,6 +7,7 @@ that a training with it ends in the same bits as one without.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
 
 from catalogs.console import counted, say
 from catalogs.secrets import without_secrets
@@ -15,7 +16,10 @@ from evaluate.features import extract_features
 from evaluate.protocol import is_right
 from evaluate.settings import Settings
 from train.config import InputSpec
-from train.hooks import HookContext
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 ITEMS = 1000
 """Most items of each part: enough to see where a training goes."""
@@ -24,7 +28,26 @@ SEED = 0
 DEFAULTS = Settings()
 
 
-def knn(context: HookContext, argument: str) -> None:
+class Context(Protocol):
+    """What is read of the trainer's `HookContext`."""
+
+    @property
+    def backbone(self) -> nn.Module:
+        """In evaluation mode."""
+
+    @property
+    def spec(self) -> InputSpec:
+        """What it expects of its input."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+
+    def log(self, name: str, value: float, /) -> None:
+        """Write a figure beside the loss."""
+
+
+def knn(context: Context, argument: str) -> None:
     """Log the kNN accuracy of the backbone as it is now, as `knn`.
 
     Args:

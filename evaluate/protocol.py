@@ -21,9 +21,9 @@ from evaluate.knn import knn_predict
 from evaluate.result import Result, Score
 from evaluate.settings import Settings
 from evaluate.task import TRAIN, Task
+from train.checkpoint import KINDS, LoadedBackbone, load_backbone
 from train.config import InputSpec, to_json
-from train.scaling import measure_input
-from train.weights import KINDS, LoadedBackbone, load_backbone
+from train.views import measure_input
 
 STATISTICS = "band statistics"
 WITHOUT_INPUT = tuple(f"{kind}:" for kind in KINDS)

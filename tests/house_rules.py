@@ -10,11 +10,8 @@ MAY_IMPORT = {
     "catalogs": (),
     "curate": ("catalogs",),
     "train": ("catalogs",),
-    "evaluate": (
-        "catalogs", "train.backbones", "train.checkpoint", "train.config", "train.hooks", "train.scaling", "train.schedules",
-        "train.views", "train.weights",
-    ),
-}  # fmt: skip
+    "evaluate": ("catalogs", "train.backbones", "train.checkpoint", "train.config", "train.views", "train.schedules"),
+}
 """Of our own packages, beside itself."""
 
 TRAINING = {"lightning", "timm", "torch", "torchvision"}

@@ -4,13 +4,15 @@ A checkpoint is a folder `checkpoints/step-00000120`: `state.pt` with parameters
 process a `rank-00000.pt` with its own batch statistics, which differ between processes. Everything that is drawn hangs on
 (seed, step, process), so no generator has a state to save. A folder appears under its name when whole, and is read without
 unpickling any code.
+
+`load_backbone`, which reads the backbone out of a run, an export or a published checkpoint, is `train.weights`'; those who only
+read weights find it here.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from train.errors import CheckpointError
+from train.run_folder import CHECKPOINTS, Identity
 from train.tensors import load_strictly
+from train.weights import KINDS, LoadedBackbone, load_backbone
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -27,22 +31,16 @@ if TYPE_CHECKING:
 
     from train.methods.protocol import Method
 
+__all__ = [
+    "KINDS", "LoadedBackbone", "batch_statistics", "list_checkpoints", "load_backbone", "load_checkpoint",
+    "read_state", "save_checkpoint",
+]  # fmt: skip
+
 VERSION = 1
-FOLDER = "checkpoints"
 KEPT = 2
 """Checkpoints that stay; older ones are removed."""
 _NAME = re.compile(r"^step-(\d{8})$")
 _SHOWN = {"catalog": "another catalog", "config": "other settings"}
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a checkpoint belongs to: it is refused anywhere else."""
-
-    catalog: str
-    """Id of the catalog and hash of the index trained on."""
-    config: str
-    """The configuration, as JSON text with sorted keys."""
 
 
 def save_checkpoint(run: Path, fabric: Fabric, method: Method, optimizer: Optimizer, *, step: int, identity: Identity) -> Path:
@@ -59,7 +57,7 @@ def save_checkpoint(run: Path, fabric: Fabric, method: Method, optimizer: Optimi
     Returns:
         The checkpoint's folder.
     """
-    folder = run / FOLDER / f"step-{step:08d}"
+    folder = run / CHECKPOINTS / f"step-{step:08d}"
     part = folder.with_name(folder.name + ".part")
     if fabric.is_global_zero:
         shutil.rmtree(part, ignore_errors=True)
@@ -138,7 +136,9 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 def list_checkpoints(run: Path) -> list[Path]:
     """Whole checkpoints of a run, the oldest first."""
-    return sorted(path for path in (run / FOLDER).glob("step-*") if _NAME.match(path.name) and (path / "state.pt").is_file())
+    return sorted(
+        path for path in (run / CHECKPOINTS).glob("step-*") if _NAME.match(path.name) and (path / "state.pt").is_file()
+    )
 
 
 def batch_statistics(module: nn.Module) -> dict[str, Tensor]:

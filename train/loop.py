@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from catalogs.console import say
 from train.backbones import backbone_of, is_convolutional
 from train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from train.compiling import compile_student
@@ -204,6 +205,8 @@ def _set_up(
     module: Any = method
     module.to(fabric.device)
     method.autocast = fabric.autocast
+    if config.sync_batch_norm and fabric.world_size > 1:
+        synchronise(method.student, fabric.device)
     if config.channels_last:
         module.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(config.optimizer, [each for each in method.student.parameters() if each.requires_grad])
@@ -219,6 +222,14 @@ def _set_up(
     wrapped: tuple[nn.Module, torch.optim.Optimizer] = fabric.setup(student, optimizer)
     method.student = wrapped[0]
     return wrapped[1]
+
+
+def synchronise(student: nn.Module, device: torch.device) -> None:
+    """Let batch normalisation take the statistics of all processes together, where the device can."""
+    if device.type != "cuda":
+        say("Batch statistics are each process's own: torch synchronises them on GPUs alone.")
+        return
+    nn.SyncBatchNorm.convert_sync_batchnorm(student)
 
 
 def _agree(fabric: Fabric, stop: threading.Event, step: int, runtime: Runtime) -> bool:

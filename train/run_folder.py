@@ -19,7 +19,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from train.checkpoint import Identity
 from train.config import InputSpec, TrainConfig, from_json, to_json
 from train.errors import CheckpointError, ConfigError
 
@@ -27,7 +26,18 @@ CONFIG = "config.json"
 METRICS = "metrics.csv"
 LOG = "log.txt"
 WEIGHTS = "weights"
+CHECKPOINTS = "checkpoints"
 PACKAGES = ("seastars", "torch", "timm", "lightning", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a checkpoint belongs to: it is refused anywhere else."""
+
+    catalog: str
+    """Id of the catalog and hash of the index trained on."""
+    config: str
+    """The configuration, as JSON text with sorted keys."""
 
 
 @dataclass(frozen=True, slots=True)

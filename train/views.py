@@ -21,8 +21,9 @@ from train.cutting import Cutter
 from train.parameters import ViewParameters, draw_parameters, neutral_parameters
 from train.patches import Patches, Target
 from train.photometric import change_batch, change_one
+from train.scaling import measure_input
 
-__all__ = ["ViewMaker", "ViewParameters", "draw_parameters", "whole_view"]
+__all__ = ["ViewMaker", "ViewParameters", "draw_parameters", "measure_input", "whole_view"]
 
 
 def whole_view(

@@ -17,11 +17,11 @@ import torch
 from torch import nn
 
 from train.backbones import check_name, make_backbone
-from train.checkpoint import FOLDER as RUN_CHECKPOINTS
 from train.config import InputSpec, from_json
 from train.errors import CheckpointError, ConfigError
 from train.exported import CONFIG, SECTION, VERSION, WEIGHTS
 from train.published import read_published
+from train.run_folder import CHECKPOINTS as RUN_CHECKPOINTS
 from train.run_folder import WEIGHTS as RUN_WEIGHTS
 from train.tensors import decode_tensors, hash_tensors, load_strictly
 

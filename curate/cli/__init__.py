@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, Parameter
 
-from catalogs.command import run_command
+from catalogs.command import APP_OPTIONS, run_command
 
 COMMANDS = {
     "sample": "Choose the locations of a new catalog in a region.",
@@ -56,10 +56,7 @@ def make_app(words: Sequence[str]) -> App:
         help=HELP,
         version=lambda: version("seastars"),
         default_parameter=Parameter(negative=()),
-        result_action="return_int_as_exit_code_else_zero",
-        print_error=False,
-        exit_on_error=False,
-        suppress_keyboard_interrupt=False,
+        **APP_OPTIONS,
     )
     for name, line in COMMANDS.items():
         app.command(f"curate.cli.{name}:{name}", name=name, help=None if name in words[:1] else line)

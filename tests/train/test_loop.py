@@ -14,7 +14,7 @@ from train.checkpoint import list_checkpoints, read_state
 from train.config import Contrast, Optimizer
 from train.errors import CheckpointError, DivergedError, MemoryShortError
 from train.hooks import HookContext
-from train.loop import fit
+from train.loop import fit, synchronise
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +187,12 @@ def test_a_killed_checkpoint_leaves_the_one_before(catalog, tmp_path):
     (tmp_path / "checkpoints" / "step-00000002.part").mkdir()
     (tmp_path / "checkpoints" / "step-00000003").mkdir()
     assert train(catalog, tmp_path, options={"steps": 2}).steps == 2
+
+
+def test_batch_statistics_are_synchronised_on_gpus_alone_and_that_is_said(capsys):
+    student = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 1), torch.nn.BatchNorm2d(3))
+    synchronise(student, torch.device("cpu"))
+    assert type(student[1]) is torch.nn.BatchNorm2d
+    assert "each process's own" in capsys.readouterr().err
+    synchronise(student, torch.device("cuda"))
+    assert type(student[1]) is torch.nn.SyncBatchNorm

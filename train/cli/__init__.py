@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, Parameter
 
-from catalogs.command import run_command
+from catalogs.command import APP_OPTIONS, run_command
 
 COMMANDS = {
     "seco": "Pre-train with SeCo: three subspaces, of season and augmentation.",
@@ -56,10 +56,7 @@ def make_app(words: Sequence[str]) -> App:
         help=HELP,
         version=lambda: version("seastars"),
         default_parameter=Parameter(negative=()),
-        result_action="return_int_as_exit_code_else_zero",
-        print_error=False,
-        exit_on_error=False,
-        suppress_keyboard_interrupt=False,
+        **APP_OPTIONS,
     )
     for name, line in COMMANDS.items():
         function = name.replace("-", "_")
