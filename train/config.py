@@ -280,8 +280,8 @@ class TrainConfig:
     precision: str = "auto"
     """`bf16-mixed` on a GPU and `32-true` elsewhere, if `auto`."""
     sync_batch_norm: bool = False
-    """Take batch statistics of all processes together, on GPUs; on CPUs each process has its own. Not for the MoCo family, where
-    Shuffle-BN is there for the opposite."""
+    """Take batch statistics of all processes together, on GPUs; on CPUs each process has its own. Not for the MoCo family,
+    where Shuffle-BN is there for the opposite."""
     channels_last: bool = True
     """Memory format of convolutional backbones."""
     compile: bool = False

@@ -229,7 +229,7 @@ def synchronise(student: nn.Module, device: torch.device) -> None:
     if device.type != "cuda":
         say("Batch statistics are each process's own: torch synchronises them on GPUs alone.")
         return
-    nn.SyncBatchNorm.convert_sync_batchnorm(student)
+    nn.SyncBatchNorm.convert_sync_batchnorm(student)  # type: ignore[no-untyped-call]  # of torch itself
 
 
 def _agree(fabric: Fabric, stop: threading.Event, step: int, runtime: Runtime) -> bool:
