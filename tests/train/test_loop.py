@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from tests.train.trainings import prepare_tiny, runtime, tiny_catalog
+from tests.train.trainings import prepare_tiny, runtime, tiny_catalog, tiny_config
 from train.checkpoint import list_checkpoints, read_state
 from train.config import Contrast, Optimizer
-from train.errors import CheckpointError, DivergedError, MemoryShortError
+from train.errors import CheckpointError, ConfigError, DivergedError, MemoryShortError
+from train.exporting import export_run
 from train.hooks import HookContext
 from train.loop import fit, synchronise
+from train.methods import make_method
+from train.prepare import prepare_training
+from train.run_folder import write_record
 
 
 @pytest.fixture(scope="module")
@@ -196,3 +200,36 @@ def test_batch_statistics_are_synchronised_on_gpus_alone_and_that_is_said(capsys
     assert "each process's own" in capsys.readouterr().err
     synchronise(student, torch.device("cuda"))
     assert type(student[1]) is torch.nn.SyncBatchNorm
+
+
+def test_training_starts_from_weights_and_keeps_their_scaling(catalog, tmp_path):
+    first = prepare_tiny(catalog, tmp_path / "first", epochs=1)
+    outcome = fit(first, tmp_path / "first", runtime())
+    weights = export_run(tmp_path / "first", first.record, outcome.backbone, step=outcome.steps)
+    second = prepare_training(tiny_config("moco", epochs=1, optimizer=Optimizer(lr=1e-12)), str(catalog), init=str(weights))
+    write_record(tmp_path / "second", second.record)
+    assert second.record.spec == first.record.spec
+    trained = fit(second, tmp_path / "second", runtime()).backbone
+    for (name, ours), theirs in zip(trained.named_parameters(), outcome.backbone.parameters(), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6), name
+
+
+def test_weights_of_other_bands_are_no_start(catalog, tmp_path):
+    first = prepare_tiny(catalog, tmp_path / "first", epochs=1)
+    outcome = fit(first, tmp_path / "first", runtime(steps=1))
+    weights = export_run(tmp_path / "first", first.record, outcome.backbone, step=1)
+    with pytest.raises((CheckpointError, ConfigError), match="bands"):
+        fit(
+            prepare_training(tiny_config("moco", bands=("B04", "B03", "B02")), str(catalog), init=str(weights)),
+            tmp_path / "second",
+            runtime(steps=1),
+        )
+
+
+def test_only_what_is_trained_is_wrapped(catalog, tmp_path):
+    """Buffers of what is wrapped are sent to all processes before every forward pass; the queue must not be among them."""
+    training = prepare_tiny(catalog, tmp_path, epochs=1)
+    method = make_method(training.config, 2, queue=training.record.queue)
+    names = {name.split(".")[0] for name, _ in method.student.named_buffers()}
+    assert names == {"backbone"}
+    assert {name.split(".")[0] for name, _ in method.named_buffers()} == {"student", "teacher", "queue"}
