@@ -1,4 +1,4 @@
-"""EuroSAT's real images without their labels: converted, trained on with MoCo-v2, scored. A smoke test; no figure is claimed."""
+"""EuroSAT's real images without their labels: converted, trained on with MoCo-v2, scored: a smoke test;."""
 
 import json
 
