@@ -1,4 +1,4 @@
-"""EuroSAT's real images without their labels: converted, trained on with MoCo-v2, scored: a smoke test;."""
+"""EuroSAT as real input without its labels: converted, trained on with MoCo-v2, scored. No figure is claimed."""
 
 import json
 
