@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from train.errors import CheckpointError
-from train.run_folder import CHECKPOINTS, Identity
+from train.run_folder import CHECKPOINTS, Identity, differences
 from train.tensors import load_strictly
 from train.weights import KINDS, LoadedBackbone, load_backbone
 
@@ -40,7 +40,6 @@ VERSION = 1
 KEPT = 2
 """Checkpoints that stay; older ones are removed."""
 _NAME = re.compile(r"^step-(\d{8})$")
-_SHOWN = {"catalog": "another catalog", "config": "other settings"}
 
 
 def save_checkpoint(run: Path, fabric: Fabric, method: Method, optimizer: Optimizer, *, step: int, identity: Identity) -> Path:
@@ -101,12 +100,7 @@ def load_checkpoint(folder: Path, fabric: Fabric, method: Method, optimizer: Opt
         CheckpointError: It is not whole, of another version, another catalog or other settings, or its tensors differ.
     """
     state = read_state(folder)
-    for part in ("catalog", "config"):
-        if state[part] != getattr(identity, part):
-            raise CheckpointError(
-                f"Checkpoint {folder} is of {_SHOWN[part]}: {_difference(state[part], getattr(identity, part))}. "
-                f"Resume with what it was made with, or start anew with --init {folder.parent.parent} and another --out."
-            )
+    _refuse_other(folder, Identity(state["catalog"], state["config"]), identity)
     load_strictly(_module(method), state["method"], where=f"Checkpoint {folder}", what="method")
     optimizer.load_state_dict(state["optimizer"])
     own = folder / _rank_file(fabric.global_rank % state["processes"])
@@ -175,8 +169,14 @@ def _rank_file(rank: int) -> str:
     return f"rank-{rank:05d}.pt"
 
 
-def _difference(theirs: str, ours: str) -> str:
-    """The first place where two texts differ, with a little around it."""
-    place = next((place for place, (a, b) in enumerate(zip(theirs, ours, strict=False)) if a != b), min(len(theirs), len(ours)))
-    start = max(place - 30, 0)
-    return f"it has ...{theirs[start : place + 30]}..., this run ...{ours[start : place + 30]}..."
+def _refuse_other(folder: Path, theirs: Identity, ours: Identity) -> None:
+    """Refuse a checkpoint of another catalog or of other settings; a setting that it does not know yet has its default."""
+    advice = f"Resume with what it was made with, or start anew with --init {folder.parent.parent} and another --out."
+    if theirs.catalog != ours.catalog:
+        raise CheckpointError(
+            f"Checkpoint {folder} is of another catalog: of {theirs.catalog}, this run is of {ours.catalog}. {advice}"
+        )
+    for name, value, other in differences(theirs.settings(), ours.settings()):
+        raise CheckpointError(
+            f"Checkpoint {folder} is of other settings: {name} was {value!r}, this run has {other!r}. {advice}"
+        )

@@ -39,6 +39,16 @@ class Identity:
     config: str
     """The configuration, as JSON text with sorted keys."""
 
+    def settings(self) -> dict[str, Any]:
+        """What `config` says; a setting that it does not name has its default.
+
+        Raises:
+            ConfigError: It names a setting that is unknown here.
+        """
+        content = json.loads(self.config)
+        init = content.pop("init", None)
+        return {**to_json(from_json(TrainConfig, content)), "init": init}
+
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
@@ -132,21 +142,21 @@ def refuse_other_run(run: Path, known: RunRecord, asked: RunRecord) -> None:
             f"{run} was trained on catalog {known.catalog_id} with index {known.index_hash[:12]}; {asked.catalog} is "
             f"{asked.catalog_id} with index {asked.index_hash[:12]}. Give another --out, or start from it: --init {run}."
         )
-    name, theirs, ours = next(_differences(known.settings, asked.settings))
+    name, theirs, ours = next(differences(known.settings, asked.settings))
     raise ConfigError(
         f"{run} holds a run with {name} {theirs!r}; asked for is {ours!r}. Give another --out, or continue it as it is: "
         f"train resume {run}."
     )
 
 
-def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any, Any]]:
+def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Settings that differ, by their dotted names; of records in a row, such as views, the number is a part of the name."""
     for name, value in theirs.items():
         other = ours.get(name)
         if isinstance(value, dict) and isinstance(other, dict):
-            yield from _differences(value, other, f"{path}{name}.")
+            yield from differences(value, other, f"{path}{name}.")
         elif (several := _numbered(value)) and (others := _numbered(other)) and len(several) == len(others):
-            yield from _differences(several, others, f"{path}{name}.")
+            yield from differences(several, others, f"{path}{name}.")
         elif value != other:
             yield f"{path}{name}", value, other
 

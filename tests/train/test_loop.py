@@ -1,6 +1,7 @@
 """The loop: that it learns, goes on exactly, stops well, and says what it does."""
 
 import csv
+import json
 import math
 import os
 import signal
@@ -150,14 +151,16 @@ def test_a_loss_that_is_not_finite_stops_and_says_what_to_look_at(catalog, tmp_p
 
 def test_a_checkpoint_of_other_settings_is_refused(catalog, tmp_path):
     train(catalog, tmp_path, options={"steps": 1})
-    with pytest.raises(CheckpointError, match="is of other settings"):
+    with pytest.raises(CheckpointError, match="is of other settings: seed was 3, this run has 9"):
         train(catalog, tmp_path, options={"steps": 1}, seed=9)
 
 
 def test_a_checkpoint_of_another_catalog_is_refused(catalog, tmp_path):
     train(catalog, tmp_path / "run", options={"steps": 1})
     other = tiny_catalog(tmp_path / "other", count=14)
-    with pytest.raises(CheckpointError, match="is of another catalog"):
+    with pytest.raises(
+        CheckpointError, match=r"is of another catalog: of tiny [0-9a-f]{64}, this run is of other [0-9a-f]{64}"
+    ):
         train(other, tmp_path / "run", options={"steps": 1})
 
 
@@ -233,3 +236,13 @@ def test_only_what_is_trained_is_wrapped(catalog, tmp_path):
     names = {name.split(".")[0] for name, _ in method.student.named_buffers()}
     assert names == {"backbone"}
     assert {name.split(".")[0] for name, _ in method.named_buffers()} == {"student", "teacher", "queue"}
+
+
+def test_a_checkpoint_from_before_a_setting_was_there_goes_on(catalog, tmp_path):
+    train(catalog, tmp_path, options={"steps": 1})
+    path = list_checkpoints(tmp_path)[-1] / "state.pt"
+    state = torch.load(path, weights_only=True)
+    settings = json.loads(state["config"])
+    del settings["sync_batch_norm"]
+    torch.save(state | {"config": json.dumps(settings, sort_keys=True)}, path)
+    assert train(catalog, tmp_path, options={"steps": 2}).steps == 2
