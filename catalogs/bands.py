@@ -7,7 +7,7 @@ order of bands in files, arrays and tensors, whatever order a source has them in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -107,6 +107,13 @@ USGS = {"name": "USGS", "roles": ["producer", "licensor"], "url": "https://www.u
 IGN = {"name": "IGN", "roles": ["producer", "licensor"], "url": "https://geoservices.ign.fr"}
 USDA = {"name": "USDA", "roles": ["producer", "licensor"], "url": "https://naip-usdaonline.hub.arcgis.com"}
 DFKI = {"name": "DFKI", "roles": ["producer", "licensor"], "url": "https://github.com/phelber/EuroSAT"}
+NWPU = {"name": "Northwestern Polytechnical University", "roles": ["producer"], "url": "https://arxiv.org/abs/1703.00121"}
+UC_MERCED = {
+    "name": "University of California, Merced",
+    "roles": ["producer"],
+    "url": "https://doi.org/10.1145/1869790.1869829",
+}
+NOT_STATED = {"name": "not stated", "roles": ["producer"]}
 SENTINEL_NOTICE = "Contains modified Copernicus Sentinel data"
 
 _SENTINEL_2_L2A = _reflectance(
@@ -132,6 +139,11 @@ def _ortho(gsd: float, nodata: float | None) -> tuple[Band, ...]:
     """Red, green, blue and near infrared of an orthophoto: display values in 0..1, no calibrated reflectance."""
     rows = [("red", "red", gsd, 0.65), ("green", "green", gsd, 0.56), ("blue", "blue", gsd, 0.48), ("nir", "nir", gsd, 0.83)]
     return _reflectance(rows, scale=1 / 255, offset=0.0, nodata=nodata)
+
+
+def _display() -> tuple[Band, ...]:
+    """Red, green and blue of a picture in 0..1: nobody knows its pixel size, so that a pixel is one metre of its own frame."""
+    return tuple(Band(name, 1, name, None, 1 / 255, 0.0, None) for name in ("red", "green", "blue"))
 
 
 SENSORS: dict[str, Sensor] = {
@@ -181,6 +193,39 @@ SENSORS: dict[str, Sensor] = {
             "EuroSAT, Helber et al. 2019. Contains modified Copernicus Sentinel data", DFKI,
             "Helber, Bischke, Dengel, Borth: EuroSAT, a novel dataset and deep learning benchmark for land use and land cover "
             "classification. IEEE JSTARS, 2019, 10.1109/JSTARS.2019.2918242",
+            is_display=True,
+        ),
+        Sensor(
+            "eurosat-ms", "EuroSAT, Sentinel-2 Level-1C reflectance as published: 13 bands, all resampled to 10 m",
+            tuple(
+                replace(band, gsd=10, offset=0.0) for band in (*_SENTINEL_2_L2A[:10], _CIRRUS, *_SENTINEL_2_L2A[10:])
+            ),
+            "uint16", None, "uint8", "L1C", "sentinel-2", ("msi",), "MIT",
+            "EuroSAT, Helber et al. 2019. Contains modified Copernicus Sentinel data", DFKI,
+            "Helber, Bischke, Dengel, Borth: EuroSAT, a novel dataset and deep learning benchmark for land use and land cover "
+            "classification. IEEE JSTARS, 2019, 10.1109/JSTARS.2019.2918242",
+        ),
+        Sensor(
+            "resisc45-rgb", "NWPU-RESISC45, red, green and blue of Google Earth: display values, pixels of 0.2 to 30 m",
+            _display(), "uint8", None, "uint8", "display", "several", ("several",), "other",
+            "NWPU-RESISC45, Cheng, Han and Lu 2017, cut from Google Earth; its archive states no licence. Images of", NWPU,
+            "Cheng, Han, Lu: Remote sensing image scene classification, benchmark and state of the art. "
+            "Proceedings of the IEEE 105(10), 2017, 10.1109/JPROC.2017.2675998",
+            is_display=True,
+        ),
+        Sensor(
+            "ucmerced-rgb", "UC Merced Land Use, red, green and blue of aerial images: display values, pixels of 1 foot",
+            _display(), "uint8", None, "uint8", "display", "aerial", ("aerial",), "other",
+            "UC Merced Land Use, Yang and Newsam 2010. Public domain images of the USGS National Map Urban Area Imagery,",
+            UC_MERCED,
+            "Yang, Newsam: Bag-of-visual-words and spatial extensions for land-use classification. "
+            "ACM SIGSPATIAL GIS, 2010, 10.1145/1869790.1869829",
+            is_display=True,
+        ),
+        Sensor(
+            "rgb-image", "Pictures in red, green and blue: display values, of a ground and a pixel size that nobody stated",
+            _display(), "uint8", None, "uint8", "display", "not-stated", ("not-stated",), "other",
+            "Pictures from a folder, their origin and licence not stated, nor their dates: the interval is all of", NOT_STATED,
             is_display=True,
         ),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -35,25 +34,6 @@ def band_statistics(
         found.append(np.stack([_statistics(stack, item, pixels, place) for place, item in enumerate(numbers.tolist())]))
         advance(len(numbers))
     return np.concatenate(found)
-
-
-def standardise(train: NDArray[np.float64], test: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
-    """Shift and scale features so that those of the training part have mean 0 and standard deviation 1.
-
-    Args:
-        train: (items, features); NaN where there is no value.
-        test: (tests, features), treated by the numbers of the training part.
-
-    Returns:
-        Both, float32; 0, the training part's mean, where there is no value or the training part has but one.
-    """
-    known = np.isfinite(train)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, train, 0).sum(axis=0) / count
-    std = np.sqrt((np.where(known, train - mean, 0) ** 2).sum(axis=0) / count)
-    steady = std <= 1e-9 * np.abs(mean)
-    made = [np.where(np.isfinite(part) & ~steady, (part - mean) / np.where(steady, 1, std), 0) for part in (train, test)]
-    return torch.from_numpy(made[0].astype(np.float32)), torch.from_numpy(made[1].astype(np.float32))
 
 
 def _statistics(stack: Stack, item: int, pixels: tuple[Tensor, ...], place: int) -> NDArray[np.float64]:

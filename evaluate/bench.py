@@ -38,8 +38,8 @@ class Bench:
 
     @property
     def rows(self) -> NDArray[np.int64]:
-        """Numbers of the items that teach, then of those that are tested."""
-        return np.concatenate([self.task.train.items, self.task.test.items])
+        """Numbers of the items that teach, then of those that are tested, then of those that settings are chosen on."""
+        return np.concatenate([part.items for part in (self.task.train, self.task.test, self.task.tuning) if part is not None])
 
     def pixels(self, bands: Sequence[str]) -> Stack:
         """The same items with other bands.
@@ -55,7 +55,9 @@ class Bench:
         return replace(self, task=task)
 
 
-def open_bench(href: str, settings: Settings, like: InputSpec | None = None, *, only_taught: bool = False) -> Bench:
+def open_bench(
+    href: str, settings: Settings, like: InputSpec | None = None, *, only_taught: bool = False, tuning: bool = False
+) -> Bench:
     """Open a labelled catalog.
 
     Args:
@@ -63,6 +65,7 @@ def open_bench(href: str, settings: Settings, like: InputSpec | None = None, *, 
         settings: Sensor, season, classes, bands and size, as far as they are chosen.
         like: Input of the weights that decide what was left open.
         only_taught: Leave out, rather than refuse, test items of a class that no training item shows.
+        tuning: Keep the items of `val` to choose settings on; see `make_task`.
 
     Raises:
         EvaluateError: Its items cannot be asked about; see `make_task`.
@@ -74,7 +77,8 @@ def open_bench(href: str, settings: Settings, like: InputSpec | None = None, *, 
     if not len(items):
         which = "" if settings.season is None else f" of season {settings.season}"
         raise LabelError(f"{catalog!r} has no item of {sensor}{which}. curate info counts what there is.")
-    task = make_task(items.table, classes=settings.classes or (taught_classes(items.table) if only_taught else None))
+    classes = settings.classes or (taught_classes(items.table) if only_taught else None)
+    task = make_task(items.table, classes=classes, tuning=tuning)
     bands = settings.bands or (like.bands if like else None)
     cache = cache_for(href, settings.cache)
     stack = open_stack(catalog, items, bands, cache=cache)

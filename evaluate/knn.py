@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import normalize, one_hot
 
 from evaluate.errors import InputError
+from evaluate.vectors import check_vectors
 
 CHUNK = 1024
 """Test items whose similarities to all training items are held at once."""
@@ -73,14 +74,4 @@ def _check(train: Tensor, test: Tensor, *, k: int, temperature: float | None) ->
         raise InputError(f"temperature is {temperature}; expected more than 0, such as 0.07.")
     if k > len(train):
         raise InputError(f"k is {k}, but there are {len(train)} training items to vote. Lower --k, or take a larger catalog.")
-    if train.shape[1:] != test.shape[1:]:
-        raise InputError(
-            f"Training features have {train.shape[1]} numbers, test features {test.shape[1]}. Take both from the same weights."
-        )
-    for what, features in (("training", train), ("test", test)):
-        broken = int((~features.isfinite()).any(dim=1).sum())
-        if broken:
-            raise InputError(
-                f"Features of {broken} of {len(features)} {what} items are not finite. The weights may have diverged, "
-                "or read numbers that they were not made for: check their bands and scaling."
-            )
+    check_vectors(train, test)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from evaluate.errors import LabelError, SplitError
 
 TRAIN = "train"
-TEST = ("test", "val")
+TUNING = "val"
+TEST = ("test", TUNING)
 """Splits that are tested, the first that has labelled items."""
 
 
@@ -31,6 +32,8 @@ class Part:
     """Places of their labels in the task's classes, (items,)."""
     locations: NDArray[np.str_]
     """Ids of their locations, (items,)."""
+    ids: NDArray[np.str_]
+    """Their own ids, (items,)."""
 
     def __len__(self) -> int:
         """Number of items."""
@@ -40,8 +43,11 @@ class Part:
         """At most so many of the items, drawn without replacement."""
         if count >= len(self):
             return self
-        drawn = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
-        return Part(self.split, self.items[drawn], self.labels[drawn], self.locations[drawn])
+        return self.take(np.sort(np.random.default_rng(seed).permutation(len(self))[:count]))
+
+    def take(self, places: NDArray[np.int64]) -> Part:
+        """The items at such places of this part, (places,)."""
+        return Part(self.split, self.items[places], self.labels[places], self.locations[places], self.ids[places])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class Task:
     """Items that were left out: without a label, of another split, or of a class that was not asked for."""
     split_hash: str
     """SHA-256 of which item teaches or is tested, and of its label: equal for equal questions, in whatever order."""
+    tuning: Part | None = None
+    """What settings may be chosen on, of split `val`; none where it was not asked for, or where `val` is what is tested."""
 
     @property
     def chance(self) -> float:
@@ -65,7 +73,7 @@ class Task:
         return float(np.bincount(self.test.labels).max() / len(self.test))
 
 
-def make_task(table: pa.Table, *, classes: Sequence[str] | None = None) -> Task:
+def make_task(table: pa.Table, *, classes: Sequence[str] | None = None, tuning: bool = False) -> Task:
     """Part the labelled items of one sensor by the splits of their locations.
 
     Each item is a sample of its own, also where a location has several dates. Those of split `train` teach; those of `test` are
@@ -74,6 +82,7 @@ def make_task(table: pa.Table, *, classes: Sequence[str] | None = None) -> Task:
     Args:
         table: `Items.table`, of one sensor.
         classes: Labels that count; all where absent. Items of others are left out.
+        tuning: Keep the items of `val` to choose settings on, where there are some that are not tested.
 
     Raises:
         LabelError: No item has a label, one has several, a class asked for is unknown, there are fewer than two, or a test
@@ -88,8 +97,9 @@ def make_task(table: pa.Table, *, classes: Sequence[str] | None = None) -> Task:
     train, test = (_part(table, labels, named, rows=wanted & (splits == split), split=split) for split in (TRAIN, tested))
     _check_disjoint(train, test)
     _check_taught(named, train, test)
-    unused = len(table) - len(train) - len(test)
-    return Task(named, train, test, unused, _hash(table, labels, (train, test)))
+    spare = _part(table, labels, named, rows=wanted & (splits == TUNING), split=TUNING) if tuning and tested != TUNING else None
+    unused = len(table) - len(train) - len(test) - len(spare or ())
+    return Task(named, train, test, unused, _hash(table, labels, (train, test)), spare or None)
 
 
 def taught_classes(table: pa.Table) -> tuple[str, ...]:
@@ -153,8 +163,10 @@ def _part(
 ) -> Part:
     items = np.flatnonzero(rows)
     numbers = {name: number for number, name in enumerate(classes)}
-    locations = np.asarray(table["location"].take(pa.array(items)).to_pylist(), dtype=np.str_)
-    return Part(split, items, np.asarray([numbers[label] for label in labels[items]], np.int64), locations)
+    locations, ids = (
+        np.asarray(table[name].take(pa.array(items)).to_pylist(), dtype=np.str_) for name in ("location", "id")
+    )
+    return Part(split, items, np.asarray([numbers[label] for label in labels[items]], np.int64), locations, ids)
 
 
 def _check_disjoint(train: Part, test: Part) -> None:

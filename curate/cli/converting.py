@@ -27,6 +27,8 @@ class ConvertOptions:
     """At most so many images; all where none."""
     seed: int
     """Of the choice of images and of the splits."""
+    size_px: int | None
+    """Side that images of any size are brought to."""
     items: Literal["json", "parquet"]
     """Whether items are files too."""
     workers: int | None
@@ -52,7 +54,7 @@ def run_convert(kind: str, path: Path, out: Path, options: ConvertOptions) -> in
     if workers < 1:
         raise CurateError(f"--workers is {workers}; expected 1 or more. Leave it out for one per core.")
     quiet = options.quiet
-    dataset = open_dataset(kind, path, limit=options.limit, seed=options.seed)
+    dataset = open_dataset(kind, path, limit=options.limit, seed=options.seed, size_px=options.size_px)
     for remark in dataset.remarks:
         say(remark, quiet=quiet)
     conversion = Conversion.prepare(out, dataset, items=options.items, dry_run=options.dry_run)

@@ -11,13 +11,15 @@ from curate.errors import CurateError
 if TYPE_CHECKING:
     from curate.convert.dataset import Dataset
 
-KINDS = ("eurosat",)
+KINDS = ("eurosat", "eurosat-ms", "resisc45", "ucmerced", "folder")
 """Data sets that can be converted."""
+SIZED = ("folder",)
+"""Those whose images can be of any size."""
 
 __all__ = ["KINDS", "open_dataset"]
 
 
-def open_dataset(kind: str, path: Path, *, limit: int | None = None, seed: int = 0) -> Dataset:
+def open_dataset(kind: str, path: Path, *, limit: int | None = None, seed: int = 0, size_px: int | None = None) -> Dataset:
     """The data set of a kind that lies at a path.
 
     Args:
@@ -25,6 +27,7 @@ def open_dataset(kind: str, path: Path, *, limit: int | None = None, seed: int =
         path: The archive as it was published, or the folder that it unpacks to.
         limit: At most so many images; all where absent.
         seed: Of the choice of images and of the splits.
+        size_px: Side that images of a `folder` are brought to; where absent, all have to be squares of one size.
 
     Raises:
         CurateError: There is no such kind, or nothing of it at the path.
@@ -36,6 +39,32 @@ def open_dataset(kind: str, path: Path, *, limit: int | None = None, seed: int =
         )
     if limit is not None and limit < 1:
         raise CurateError(f"--limit is {limit}; expected 1 or more images. Leave it out for all.")
-    from curate.convert.eurosat import open_eurosat
+    if size_px is not None and kind not in SIZED:
+        raise CurateError(f"--size-px is {size_px}, but the images of {kind} have a size of their own. Leave it out.")
+    if size_px is not None and size_px < 1:
+        raise CurateError(f"--size-px is {size_px}; expected 1 pixel or more.")
+    return _open(kind, path, limit=limit, seed=seed, size_px=size_px)
 
-    return open_eurosat(path, limit=limit, seed=seed)
+
+def _open(kind: str, path: Path, *, limit: int | None, seed: int, size_px: int | None) -> Dataset:
+    match kind:
+        case "eurosat":
+            from curate.convert.eurosat import open_eurosat
+
+            return open_eurosat(path, limit=limit, seed=seed)
+        case "eurosat-ms":
+            from curate.convert.eurosat_ms import open_eurosat_ms
+
+            return open_eurosat_ms(path, limit=limit, seed=seed)
+        case "resisc45":
+            from curate.convert.resisc45 import open_resisc45
+
+            return open_resisc45(path, limit=limit, seed=seed)
+        case "ucmerced":
+            from curate.convert.ucmerced import open_ucmerced
+
+            return open_ucmerced(path, limit=limit, seed=seed)
+        case _:
+            from curate.convert.class_folders import open_class_folders
+
+            return open_class_folders(path, limit=limit, seed=seed, size_px=size_px)

@@ -16,28 +16,20 @@ References:
 
 from __future__ import annotations
 
-import hashlib
 import re
-import warnings
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from catalogs.bands import SENSORS, raster_key
-from catalogs.records import Location, SourceWindow
+from catalogs.records import SourceWindow
 from catalogs.writer import Patch
-from curate.convert.data_files import DataFiles, digest_of
+from curate.convert.class_images import Draw, Found, check_once, choose_images, recipe_of, remarks_of
+from curate.convert.data_files import DataFiles
 from curate.convert.dataset import Dataset, Image
+from curate.convert.decoding import read_pixels
 from curate.errors import CurateError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 KIND = "eurosat"
 SENSOR = SENSORS["eurosat-rgb"]
@@ -50,25 +42,7 @@ COUNT = 27_000
 SIDE_PX = 64
 SENTINEL_2A_LAUNCH = datetime(2015, 6, 23, tzinfo=UTC)
 PAPER_SUBMITTED = datetime(2017, 8, 31, 23, 59, 59, tzinfo=UTC)
-TEST_SHARE = 0.2
-SPLITS = [1 - TEST_SHARE, 0.0, TEST_SHARE]
-"""Shares of train, val and test."""
 EXPECTED = "EuroSAT_RGB.zip, or the folder 2750 that it unpacks to, with images <Class>/<Class>_<number>.jpg"
-_MEMBER = re.compile(rf"(?:.*/)?({'|'.join(CLASSES)})/\1_(\d+)\.jpe?g")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Found:
-    """An image file, before images are chosen and numbered."""
-
-    label: str
-    number: int
-    member: str
-
-    @property
-    def name(self) -> str:
-        """What EuroSAT calls it."""
-        return f"{self.label}_{self.number}"
 
 
 def open_eurosat(path: Path, *, limit: int | None = None, seed: int = 0) -> Dataset:
@@ -87,20 +61,8 @@ def open_eurosat(path: Path, *, limit: int | None = None, seed: int = 0) -> Data
     """
     files = DataFiles.at(path, EXPECTED)
     sizes = files.sizes()
-    found = _find_images(path, sizes)
-    chosen = _spread(found, limit, seed)
-    side = round(SIDE_PX * SENSOR.gsds[0])
-    images = [
-        Image(Location(f"{KIND}-{number:06d}", None, (0, 0, side, side), _split(image, seed)), image.name, image.member,
-              (image.label,))
-        for number, image in enumerate(found) if image in chosen
-    ]  # fmt: skip
-    recipe = {
-        "limit": limit,
-        "seed": seed,
-        "splits": SPLITS,
-        "images": {"count": len(found), "sha256": digest_of({image.name: sizes[image.member] for image in found})},
-    }
+    found = find_images(path, sizes, "jpe?g", f"expected {EXPECTED}. Its 13-band version is another data set: eurosat-ms.")
+    images = choose_images(found, Draw(KIND, seed), slug=KIND, side_m=round(SIDE_PX * SENSOR.gsds[0]), limit=limit)
     return Dataset(
         kind=KIND,
         sensor=SENSOR.id,
@@ -109,9 +71,9 @@ def open_eurosat(path: Path, *, limit: int | None = None, seed: int = 0) -> Data
         end=PAPER_SUBMITTED,
         description=f"EuroSAT, {len(images)} images in {len({image.labels for image in images})} classes of land cover: "
         "display values, ground and dates unknown, split image by image. Converted by seastars.",
-        recipe=recipe,
+        recipe=recipe_of(found, sizes, limit=limit, seed=seed),
         decode=partial(read_image, files),
-        remarks=_remarks(sizes.keys() - {image.member for image in found}, len(found)),
+        remarks=remarks_of(sizes.keys() - {image.member for image in found}, found, title="EuroSAT", count=COUNT),
     )
 
 
@@ -122,73 +84,30 @@ def read_image(files: DataFiles, image: Image) -> list[Patch]:
         CurateError: It is no JPEG, a damaged one, or one of another size.
         OSError: It cannot be read; see `DataFiles.read` for an archive's own errors.
     """
-    pixels = _decode(files.read(image.member))
-    shape = (len(SENSOR.bands), SIDE_PX, SIDE_PX)
-    if pixels.shape != shape:
-        raise CurateError(f"it has {' x '.join(map(str, pixels.shape))} values; expected {' x '.join(map(str, shape))}")
+    form = (len(SENSOR.bands), SIDE_PX, SIDE_PX, SENSOR.data_type)
+    pixels = read_pixels(files.read(image.member), ["JPEG"], expected=form)
     source = SourceWindow(f"{image.labels[0]}/{image.name}.jpg", (0, 0, SIDE_PX, SIDE_PX))
     grid = image.location.grid(SENSOR.gsds[0])
     return [Patch(raster_key(SENSOR.bands[0]), pixels, SENSOR.bands, grid, (source,) * len(SENSOR.bands))]
 
 
-def _decode(content: bytes) -> NDArray[np.uint8]:
-    """Pixels of a JPEG, (bands, height, width)."""
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
-    from rasterio.io import MemoryFile
+def find_images(path: Path, names: Iterable[str], suffix: str, remedy: str) -> list[Found]:
+    """All images of one of its versions, by class and number.
 
-    if not content:
-        raise CurateError("it is empty")
-    try:
-        with (
-            warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning),
-            rasterio.Env(GDAL_ERROR_ON_LIBJPEG_WARNING=True),
-            MemoryFile(content) as memory,
-            memory.open(driver="JPEG") as raster,
-        ):
-            pixels: NDArray[np.uint8] = raster.read()
-    except RasterioError as error:  # its words name a file in memory, another one each time
-        raise CurateError("it is no JPEG, or a damaged one") from error
-    return pixels
+    Args:
+        path: Where it lies, for messages.
+        names: Files there.
+        suffix: Expression of the images' suffix.
+        remedy: What to say where there are none.
 
-
-def _find_images(path: Path, names: Iterable[str]) -> list[_Found]:
-    """All images, by class and number."""
-    found = sorted(_Found(match[1], int(match[2]), name) for name in names if (match := _MEMBER.fullmatch(name)))
+    Raises:
+        CurateError: There are none, or two files of one image.
+    """
+    member = re.compile(rf"(?:.*/)?({'|'.join(CLASSES)})/\1_(\d+)\.{suffix}")
+    matches = {name: match for name in names if (match := member.fullmatch(name))}
+    found = sorted(Found(match[1], int(match[2]), f"{match[1]}_{int(match[2])}", name) for name, match in matches.items())
     if not found:
         first = next(iter(names), None)
-        raise CurateError(
-            f"{path} holds {f'{first!r}' if first else 'nothing'}, but no image of EuroSAT; expected {EXPECTED}. "
-            "Its 13-band version is another data set."
-        )
-    for one, other in pairwise(found):
-        if one.name == other.name:
-            raise CurateError(
-                f"{path} has {one.name} twice, as {one.member} and {other.member}. Give the folder of one of them."
-            )
+        raise CurateError(f"{path} holds {f'{first!r}' if first else 'nothing'}, but no image of EuroSAT; {remedy}")
+    check_once(path, found)
     return found
-
-
-def _spread(found: Sequence[_Found], limit: int | None, seed: int) -> set[_Found]:
-    """So many images, round after round one of each class that has any left, in a seeded order."""
-    by_class: dict[str, list[_Found]] = defaultdict(list)
-    for image in sorted(found, key=lambda image: _draw(seed, "limit", image.name)):
-        by_class[image.label].append(image)
-    rounds = sorted((turn, image) for images in by_class.values() for turn, image in enumerate(images))
-    return {image for _, image in rounds[:limit]}
-
-
-def _split(image: _Found, seed: int) -> str:
-    return "test" if _draw(seed, "split", image.name) < TEST_SHARE else "train"
-
-
-def _draw(seed: int, purpose: str, name: str) -> float:
-    """A number in [0, 1) that hangs on its arguments alone."""
-    digest = hashlib.sha256(f"{KIND}\n{seed}\n{purpose}\n{name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
-
-
-def _remarks(others: Iterable[str], count: int) -> list[str]:
-    names = sorted(others)
-    remarks = [f"Left out {len(names)} files that are no images of EuroSAT, such as {names[0]}."] if names else []
-    return [*remarks, *([f"There are {count:,} of the {COUNT:,} images of EuroSAT."] if count != COUNT else [])]

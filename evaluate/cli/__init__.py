@@ -10,6 +10,7 @@ from catalogs.command import APP_OPTIONS, run_command
 COMMANDS = {
     "knn": "Score weights on a labelled catalog by their nearest neighbours.",
     "baselines": "Score what needs no training: band statistics, and a backbone with random weights.",
+    "leakage": "Measure how much of a labelled catalog's ground was in a pre-training catalog.",
 }
 """What `evaluate --help` says of each command; `evaluate.cli.<name>` has a function of that name, loaded when it is called."""
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from evaluate import baselines
-from evaluate.baselines import band_statistics, standardise
+from evaluate.baselines import band_statistics
 from evaluate.reading import read_blocks
 from tests.evaluate.stacks import make_stack
 
@@ -75,22 +75,6 @@ def test_progress_counts_every_item(stack):
     told = []
     band_statistics(stack, np.arange(19), advance=told.append)
     assert told == [16, 3]
-
-
-def test_the_training_part_gets_mean_0_and_deviation_1_and_the_test_part_its_numbers():
-    rng = np.random.default_rng(0)
-    train, test = rng.normal(5, 3, (50, 4)), rng.normal(5, 3, (20, 4))
-    made, other = standardise(train, test)
-    np.testing.assert_allclose(made, (train - train.mean(0)) / train.std(0), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(other, (test - train.mean(0)) / train.std(0), rtol=1e-5, atol=1e-6)
-    assert made.dtype == torch.float32
-
-
-def test_what_is_missing_or_constant_becomes_the_mean():
-    train = np.array([[1.0, 7.0, 0.1], [3.0, 7.0, 0.1], [np.nan, 7.0, 0.1]])
-    made, other = standardise(train, np.array([[np.nan, 9.0, 0.1]]))
-    np.testing.assert_allclose(made, [[-1, 0, 0], [1, 0, 0], [0, 0, 0]], atol=1e-12)
-    assert other.tolist() == [[0, 0, 0]]
 
 
 def test_reading_draws_nothing_from_the_global_generators(stack):
