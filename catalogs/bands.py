@@ -208,7 +208,7 @@ SENSORS: dict[str, Sensor] = {
         Sensor(
             "resisc45-rgb", "NWPU-RESISC45, red, green and blue of Google Earth: display values, pixels of 0.2 to 30 m",
             _display(), "uint8", None, "uint8", "display", "several", ("several",), "other",
-            "NWPU-RESISC45, Cheng, Han and Lu 2017, cut from Google Earth; its archive states no licence. Images of", NWPU,
+            "NWPU-RESISC45, Cheng, Han and Lu 2017, cut from Google Earth; copies state different licences. Images of", NWPU,
             "Cheng, Han, Lu: Remote sensing image scene classification, benchmark and state of the art. "
             "Proceedings of the IEEE 105(10), 2017, 10.1109/JPROC.2017.2675998",
             is_display=True,

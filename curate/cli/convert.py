@@ -14,6 +14,7 @@ def convert(
     limit: int | None = None,
     seed: int = 0,
     size_px: int | None = None,
+    split_lists: Path | None = None,
     items: Literal["json", "parquet"] = "parquet",
     workers: int | None = None,
     dry_run: bool = False,
@@ -28,7 +29,7 @@ def convert(
     `resisc45`: the 31,500 images of NWPU-RESISC45. `ucmerced`: the 2,100 images of UC Merced Land Use.
     `folder`: any folder of class folders, or a zip archive of one: JPEG, PNG or TIFF in red, green and blue, of eight bits.
 
-    Four in five images are in `train`, the others in `test`, drawn image by image: nobody fixed a split of these sets.
+    Four in five images are in `train`, the others in `test`, drawn image by image, unless there are lists of the splits.
 
     Running the command again continues it.
 
@@ -43,6 +44,8 @@ def convert(
         seed: Of that choice, and of the splits.
         size_px: Of `folder`: height and width that all images are brought to; where left out, they have to be squares of one
             size.
+        split_lists: Folder of published splits, a name of an image a line: `train.txt`, `val.txt`, `test.txt`, or names that
+            end so.
         items: `parquet`: the index alone; `json`: a file per item too, for tools that read STAC as JSON.
         workers: How many processes decode and write; one per core where left out.
         dry_run: Say what would be converted, and write nothing.
@@ -52,6 +55,14 @@ def convert(
     from curate.cli.converting import ConvertOptions, run_convert
 
     options = ConvertOptions(
-        limit=limit, seed=seed, size_px=size_px, items=items, workers=workers, dry_run=dry_run, as_json=json, quiet=quiet
+        limit=limit,
+        seed=seed,
+        size_px=size_px,
+        split_lists=split_lists,
+        items=items,
+        workers=workers,
+        dry_run=dry_run,
+        as_json=json,
+        quiet=quiet,
     )
     return run_convert(kind, path, out, options)

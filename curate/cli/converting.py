@@ -29,6 +29,8 @@ class ConvertOptions:
     """Of the choice of images and of the splits."""
     size_px: int | None
     """Side that images of any size are brought to."""
+    split_lists: Path | None
+    """Folder of lists of the splits, which are drawn where there is none."""
     items: Literal["json", "parquet"]
     """Whether items are files too."""
     workers: int | None
@@ -54,7 +56,9 @@ def run_convert(kind: str, path: Path, out: Path, options: ConvertOptions) -> in
     if workers < 1:
         raise CurateError(f"--workers is {workers}; expected 1 or more. Leave it out for one per core.")
     quiet = options.quiet
-    dataset = open_dataset(kind, path, limit=options.limit, seed=options.seed, size_px=options.size_px)
+    dataset = open_dataset(
+        kind, path, limit=options.limit, seed=options.seed, size_px=options.size_px, split_lists=options.split_lists
+    )
     for remark in dataset.remarks:
         say(remark, quiet=quiet)
     conversion = Conversion.prepare(out, dataset, items=options.items, dry_run=options.dry_run)

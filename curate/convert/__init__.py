@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,15 @@ SIZED = ("folder",)
 __all__ = ["KINDS", "open_dataset"]
 
 
-def open_dataset(kind: str, path: Path, *, limit: int | None = None, seed: int = 0, size_px: int | None = None) -> Dataset:
+def open_dataset(
+    kind: str,
+    path: Path,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    size_px: int | None = None,
+    split_lists: Path | None = None,
+) -> Dataset:
     """The data set of a kind that lies at a path.
 
     Args:
@@ -28,9 +37,10 @@ def open_dataset(kind: str, path: Path, *, limit: int | None = None, seed: int =
         limit: At most so many images; all where absent.
         seed: Of the choice of images and of the splits.
         size_px: Side that images of a `folder` are brought to; where absent, all have to be squares of one size.
+        split_lists: Folder of lists of the splits; where absent, these are drawn. See `curate.convert.split_lists`.
 
     Raises:
-        CurateError: There is no such kind, or nothing of it at the path.
+        CurateError: There is no such kind, or nothing of it at the path, or the lists do not fit it.
     """
     if kind not in KINDS:
         guess = get_close_matches(kind, KINDS, 1, 0.5)
@@ -43,7 +53,12 @@ def open_dataset(kind: str, path: Path, *, limit: int | None = None, seed: int =
         raise CurateError(f"--size-px is {size_px}, but the images of {kind} have a size of their own. Leave it out.")
     if size_px is not None and size_px < 1:
         raise CurateError(f"--size-px is {size_px}; expected 1 pixel or more.")
-    return _open(kind, path, limit=limit, seed=seed, size_px=size_px)
+    from curate.convert.split_lists import apply_split_lists, read_split_lists, remarks_on_splits
+
+    dataset = _open(kind, path, limit=limit, seed=seed, size_px=size_px)
+    if split_lists is not None:
+        dataset = apply_split_lists(dataset, read_split_lists(split_lists))
+    return replace(dataset, remarks=[*dataset.remarks, *remarks_on_splits(dataset.images)])
 
 
 def _open(kind: str, path: Path, *, limit: int | None, seed: int, size_px: int | None) -> Dataset:

@@ -18,6 +18,14 @@ def test_level_1c_adds_cirrus_between_water_vapour_and_short_wave():
     assert names[9:] == ["B09", "B10", "B11", "B12"]
 
 
+def test_eurosat_of_13_bands_has_those_of_level_1c_in_the_same_order_all_at_10_m():
+    ours, theirs = SENSORS["eurosat-ms"].bands, SENSORS["sentinel-2-l1c"].bands
+    assert [(band.name, band.common_name, band.wavelength_um) for band in ours] == [
+        (band.name, band.common_name, band.wavelength_um) for band in theirs
+    ]
+    assert {(band.gsd, band.scale, band.offset, band.nodata) for band in ours} == {(10, 1e-4, 0.0, 0)}
+
+
 def test_wavelengths_rise_with_the_order_of_bands_of_multispectral_sensors():
     for sensor in ("sentinel-2-l1c", "landsat-c2-l2"):
         waves = [band.wavelength_um for band in SENSORS[sensor].bands if band.name != "B10"]
@@ -28,7 +36,8 @@ def test_every_sensor_says_whose_it_is():
     for sensor in SENSORS.values():
         assert sensor.attribution
         assert sensor.license
-        assert sensor.provider["url"].startswith("https://")
+        assert sensor.provider["name"]
+        assert sensor.provider.get("url", "").startswith("https://") == (sensor.id != "rgb-image")
 
 
 def test_select_keeps_the_sensors_order():

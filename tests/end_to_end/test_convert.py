@@ -10,12 +10,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import rasterio
 
 from catalogs import open_catalog
+from catalogs.stack import open_stack
 from catalogs.validate import check_catalog
 from tests.catalogs.damage import messages
 from tests.conftest import ROOT
-from tests.curate.convert.images import make_folder
+from tests.curate.convert.images import encode_jpeg, make_folder, make_picture, write_images
 from tests.end_to_end.commands import curate
 from tests.trees import tree
 
@@ -68,9 +70,47 @@ def test_they_are_packed_and_read_with_the_same_pixels(real, capsys):
     assert check_catalog(real).is_valid
 
 
+def test_the_13_band_version_verifies_and_gives_b8a_from_its_pack_too(shared_data, tmp_path, capsys):
+    source, out = shared_data / "eurosat_ms", tmp_path / "ms"
+    if not source.is_dir():
+        pytest.skip(f"no {source}")
+    assert curate("convert", "eurosat-ms", source, "--out", out, "--quiet") == 0
+    assert curate("verify", out, "--deep", "--json", "--quiet") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["valid"], report["checked"]["pixels"]) == (True, 200 * 13 * 64 * 64)
+    assert curate("pack", out, "--quiet") == 0
+    catalog = open_catalog(out)
+    items = catalog.items(sensor="eurosat-ms")
+    for pack in (True, False):
+        stack = open_stack(catalog, items, ["B8A", "B09"], pack=pack)
+        (planes,) = stack.empty()
+        for number in (0, 77, 199):
+            stack.read_into(number, (planes,))
+            with rasterio.open(source / items[number].labels[0] / f"{items[number].source_id}.tif") as raster:
+                assert (planes == raster.read([13, 9])).all()
+
+
+def test_a_folder_of_class_folders_is_converted_and_asked_for_a_size(tmp_path, capsys):
+    pictures = {f"{label}/{number}.jpg": encode_jpeg(make_picture(number)) for label in "ab" for number in range(4)}
+    source, out = write_images(tmp_path / "in", {**pictures, "a/odd.jpg": encode_jpeg(make_picture(9, 70))}), tmp_path / "cat"
+    assert curate("convert", "folder", source, "--out", out) == 2
+    assert "2 sizes: 64 x 64 pixels, 3 bands of uint8 (8 images)" in capsys.readouterr().err
+    assert not out.exists()
+    assert curate("convert", "folder", source, "--size-px", 64, "--out", out, "--dry-run") == 0
+    assert "labels: a 5, b 4" in capsys.readouterr().err
+    assert curate("convert", "folder", source, "--size-px", 64, "--out", out, "--json", "--quiet") == 0
+    assert json.loads(capsys.readouterr().out)["complete"] == 9
+    assert curate("verify", out, "--deep", "--quiet") == 0
+    assert curate("convert", "folder", source, "--size-px", 32, "--out", out) == 2
+    assert "size_px was 64, now 32" in capsys.readouterr().err
+
+
 def test_an_unknown_kind_and_a_missing_file_end_with_2(tmp_path, capsys):
     assert curate("convert", "erosat", tmp_path / "x.zip", "--out", tmp_path / "cat") == 2
-    assert "Unknown data set 'erosat'. Choose from: eurosat. Did you mean 'eurosat'?" in capsys.readouterr().err
+    assert (
+        "Unknown data set 'erosat'. Choose from: eurosat, eurosat-ms, resisc45, ucmerced, folder. Did you mean 'eurosat'?"
+        in capsys.readouterr().err
+    )
     assert curate("convert", "eurosat", tmp_path / "x.zip", "--out", tmp_path / "cat") == 2
     assert "x.zip is not there; expected EuroSAT_RGB.zip, or the folder 2750" in capsys.readouterr().err
     assert curate("convert", "eurosat", tmp_path, "--out", tmp_path / "cat", "--workers", 0) == 2

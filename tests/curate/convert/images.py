@@ -21,11 +21,22 @@ def make_picture(seed: int, size: int = 64, bands: int = 3) -> np.ndarray:
 
 
 def encode_jpeg(pixels: np.ndarray) -> bytes:
+    return encode(pixels, "JPEG", quality=95)
+
+
+def encode(pixels: np.ndarray, driver: str, **options) -> bytes:
     with warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning), MemoryFile() as memory:
         count, height, width = pixels.shape
-        with memory.open(driver="JPEG", count=count, height=height, width=width, dtype="uint8", quality=95) as raster:
+        with memory.open(driver=driver, count=count, height=height, width=width, dtype=pixels.dtype, **options) as raster:
             raster.write(pixels)
         return bytes(memory.getbuffer())
+
+
+def write_images(folder: Path, contents: dict[str, bytes]) -> Path:
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
 
 
 def make_folder(folder: Path, counts: dict[str, int] = COUNTS) -> Path:
@@ -41,6 +52,6 @@ def make_folder(folder: Path, counts: dict[str, int] = COUNTS) -> Path:
 def pack_zip(folder: Path, archive: Path) -> Path:
     """The same as a zip archive, its files stored as they are."""
     with zipfile.ZipFile(archive, "w") as file:
-        for path in sorted(folder.rglob("*.jpg")):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             file.write(path, path.relative_to(folder))
     return archive

@@ -13,7 +13,7 @@ import pytest
 
 from catalogs.bands import SENSORS
 from catalogs.records import Grid
-from curate.convert import KINDS, open_dataset
+from curate.convert import open_dataset
 from curate.convert.data_files import DataFiles
 from curate.convert.eurosat import CLASSES, open_eurosat, read_image
 from curate.errors import CurateError
@@ -135,7 +135,9 @@ def test_its_sensor_tells_display_values():
     assert {(band.scale, band.offset, band.nodata, band.gsd) for band in sensor.bands} == {(1 / 255, 0.0, None, 10)}
     assert (sensor.is_display, sensor.license, sensor.mask, sensor.data_type) == (True, "MIT", None, "uint8")
     assert "no reflectance" in sensor.title
-    assert not any(other.is_display for name, other in SENSORS.items() if name != "eurosat-rgb")
+    assert {name for name, other in SENSORS.items() if other.is_display} == {
+        "eurosat-rgb", "resisc45-rgb", "ucmerced-rgb", "rgb-image",
+    }  # fmt: skip
 
 
 WHOLE = encode_jpeg(make_picture(1))
@@ -201,13 +203,18 @@ def test_other_files_and_missing_images_are_remarked_on(folder, tmp_path):
 
 
 def test_an_unknown_kind_gets_a_guess(folder):
-    with pytest.raises(CurateError, match=r"Unknown data set 'eurostat'\. Choose from: eurosat\. Did you mean 'eurosat'\?"):
+    with pytest.raises(CurateError, match=r"Unknown data set 'eurostat'\. Choose from: eurosat, .*\. Did you mean 'eurosat'\?"):
         open_dataset("eurostat", folder)
-    with pytest.raises(CurateError, match=r"Unknown data set 'x'\. Choose from: eurosat\.$"):
+    with pytest.raises(
+        CurateError, match=r"Unknown data set 'x'\. Choose from: eurosat, eurosat-ms, resisc45, ucmerced, folder\.$"
+    ):
         open_dataset("x", folder)
     with pytest.raises(CurateError, match="--limit is 0; expected 1 or more images"):
         open_dataset("eurosat", folder, limit=0)
-    assert [open_dataset(kind, folder).kind for kind in KINDS] == list(KINDS)
+    with pytest.raises(CurateError, match="--size-px is 32, but the images of eurosat have a size of their own"):
+        open_dataset("eurosat", folder, size_px=32)
+    with pytest.raises(CurateError, match="--size-px is 0; expected 1 pixel or more"):
+        open_dataset("folder", folder, size_px=0)
 
 
 def test_the_real_archive_is_whole(eurosat_zip):
