@@ -4,6 +4,10 @@
 
 - `task`: which items of a catalog are labelled, how they are parted by location, and the hash of that.
 - `features`, `baselines`: one vector per item, from a backbone or from statistics of its bands.
-- `knn`: classes from the nearest training vectors; `confidence`: how sure a mean is.
-- `protocol` puts these in order, `result` is what comes out, `online` is the same during a training.
+- `knn`, `linear_probe`: classes from the nearest training vectors, or from a logistic regression on them; `fractions`: with a
+  share of the labels.
+- `metrics`, `confidence`: how good answers are, and how sure a mean of them is.
+- `asking` puts these in order, for `protocol` (kNN) and `linear_protocol`; `result` is what comes out, `online` is the same
+  during a training.
+- `leakage`: how much of what is tested was seen before; `compare`: results side by side, as lines and as a page.
 """

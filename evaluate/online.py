@@ -14,7 +14,7 @@ from catalogs.secrets import without_secrets
 from evaluate.bench import Bench, open_bench
 from evaluate.features import extract_features
 from evaluate.protocol import is_right
-from evaluate.settings import Settings
+from evaluate.settings import KnnSettings
 from train.config import InputSpec
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ ITEMS = 1000
 """Most items of each part: enough to see where a training goes."""
 SEED = 0
 """Of their choice, so that every epoch is asked the same."""
-DEFAULTS = Settings()
+DEFAULTS = KnnSettings()
 
 
 class Context(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 from evaluate.errors import ResultError
 
 FORMAT = "seastars:result"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+OLDER = (1,)
+"""Versions that are read as well: 1 has neither `confusion` nor `details`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,10 @@ class Score:
     """0 to 1."""
     interval: tuple[float, float] | None
     """Percentile interval of `value`; none of fewer than two locations."""
+    confusion: tuple[tuple[int, ...], ...] | None = None
+    """Items of each class (row) by the class that was answered (column), all repeats together; none in a file of version 1."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What else is to be known of it, such as the `fraction` of the labels that taught; JSON's types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +82,9 @@ def from_json(content: Mapping[str, Any]) -> Result:
     """The inverse of `Result.to_json`.
 
     Raises:
-        ResultError: It is no result, or of another version.
+        ResultError: It is no result, or of a version that is not known.
     """
-    if content.get(FORMAT) != FORMAT_VERSION:
+    if content.get(FORMAT) not in (FORMAT_VERSION, *OLDER):
         raise ResultError(
             f"This is no result of version {FORMAT_VERSION}: its {FORMAT} is {content.get(FORMAT)!r}. "
             "Expected a file that evaluate wrote with --out; write it again with this version."
@@ -119,5 +125,10 @@ def read_result(path: Path) -> Result:
 
 
 def _score(content: Mapping[str, Any]) -> Score:
-    interval = content["interval"]
-    return Score(**{**content, "bands": tuple(content["bands"]), "interval": tuple(interval) if interval else None})
+    interval, confusion = content["interval"], content.get("confusion")
+    shaped = {
+        "bands": tuple(content["bands"]),
+        "interval": tuple(interval) if interval else None,
+        "confusion": tuple(tuple(row) for row in confusion) if confusion else None,
+    }
+    return Score(**{**content, **shaped})

@@ -163,9 +163,7 @@ def _part(
 ) -> Part:
     items = np.flatnonzero(rows)
     numbers = {name: number for number, name in enumerate(classes)}
-    locations, ids = (
-        np.asarray(table[name].take(pa.array(items)).to_pylist(), dtype=np.str_) for name in ("location", "id")
-    )
+    locations, ids = (np.asarray(table[name].take(pa.array(items)).to_pylist(), dtype=np.str_) for name in ("location", "id"))
     return Part(split, items, np.asarray([numbers[label] for label in labels[items]], np.int64), locations, ids)
 
 

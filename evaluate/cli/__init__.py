@@ -9,14 +9,18 @@ from catalogs.command import APP_OPTIONS, run_command
 
 COMMANDS = {
     "knn": "Score weights on a labelled catalog by their nearest neighbours.",
+    "linear": "Score weights on a labelled catalog by a linear probe, with all or some of the labels.",
     "baselines": "Score what needs no training: band statistics, and a backbone with random weights.",
     "leakage": "Measure how much of a labelled catalog's ground was in a pre-training catalog.",
+    "compare": "Show results side by side with their intervals, as a table and as a page.",
 }
 """What `evaluate --help` says of each command; `evaluate.cli.<name>` has a function of that name, loaded when it is called."""
 
 HELP = """Score weights on a labelled catalog, beside what needs no training at all.
 
     evaluate knn --catalog data/demo --weights random:resnet18 --weights runs/demo --baselines
+
+    evaluate linear --catalog data/demo --weights runs/demo --baselines --fraction 0.01,0.1,1
 
     evaluate baselines --catalog data/demo --backbone resnet18
 

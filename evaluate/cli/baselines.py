@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from evaluate.settings import Settings
+from evaluate.settings import KnnSettings
 
-DEFAULTS = Settings()
+DEFAULTS = KnnSettings()
 
 
 def baselines(
     *,
     catalog: str,
     backbone: list[str] | None = None,
-    settings: Annotated[Settings, Parameter(name="*")] = DEFAULTS,
+    settings: Annotated[KnnSettings, Parameter(name="*")] = DEFAULTS,
     out: Path | None = None,
     json: bool = False,
     quiet: bool = False,
@@ -35,7 +36,9 @@ def baselines(
         json: Print the result as one JSON object.
         quiet: Say nothing but errors.
     """
-    from evaluate.cli.scoring import score
+    from evaluate.cli.scoring import score, with_names
+    from evaluate.protocol import run_knn
 
     weights = [f"random:{name}" for name in backbone or ()]
-    score(catalog, weights, settings, statistics=True, out=out, as_json=json, quiet=quiet)
+    run = partial(run_knn, catalog, weights, with_names(settings), statistics=True, quiet=quiet)
+    score(run, out=out, as_json=json, quiet=quiet)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from evaluate.settings import Settings
+from evaluate.settings import KnnSettings
 
-DEFAULTS = Settings()
+DEFAULTS = KnnSettings()
 
 
 def knn(
@@ -17,7 +18,7 @@ def knn(
     catalog: str,
     weights: list[str],
     baselines: bool = False,
-    settings: Annotated[Settings, Parameter(name="*")] = DEFAULTS,
+    settings: Annotated[KnnSettings, Parameter(name="*")] = DEFAULTS,
     out: Path | None = None,
     json: bool = False,
     quiet: bool = False,
@@ -38,6 +39,8 @@ def knn(
         json: Print the result as one JSON object.
         quiet: Say nothing but errors.
     """
-    from evaluate.cli.scoring import score
+    from evaluate.cli.scoring import score, with_names
+    from evaluate.protocol import run_knn
 
-    score(catalog, weights, settings, statistics=baselines, out=out, as_json=json, quiet=quiet)
+    run = partial(run_knn, catalog, weights, with_names(settings), statistics=baselines, quiet=quiet)
+    score(run, out=out, as_json=json, quiet=quiet)

@@ -36,7 +36,8 @@ def test_help_lists_every_command_without_loading_it(words):
 def test_help_of_a_command_shows_an_example_and_loads_nothing_heavy(name):
     code, output, modules = start("evaluate", name, "--help")
     assert code == 0
-    assert f"evaluate {name} --catalog data/demo " in output.split("Usage:")[1].split("\n", 1)[1]
+    first = "results/" if name == "compare" else "--catalog data/demo "
+    assert f"evaluate {name} {first}" in output.split("Usage:")[1].split("\n", 1)[1]
     assert modules & HEAVY == set()
     assert {"numpy", "pyarrow"} & modules == set()
 
@@ -63,12 +64,46 @@ def test_a_result_is_printed_as_one_object_and_kept_in_a_file(labelled, capsys, 
     assert read_result(tmp_path / "result.json").to_json() == printed
 
 
+def test_a_linear_probe_is_scored_with_each_share_of_the_labels(labelled, capsys, tmp_path):
+    flags = [word for word in FLAGS if word not in {"--k", "5"}]
+    words = ("--fraction", "1,0.5", "--repeats", "2", "--baselines", "--json", "--out", tmp_path / "result.json")
+    assert run("linear", "--catalog", labelled, *words, *flags) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [(each["name"], each["details"]["fraction"]) for each in printed["scores"]] == [
+        ("band statistics", 0.5),
+        ("band statistics", 1.0),
+    ]
+    assert printed["scores"][0]["details"]["trials"]["seed"] == [0, 1]
+    assert printed["protocol"]["fractions"] == [0.5, 1.0]
+    assert read_result(tmp_path / "result.json").to_json() == printed
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--fraction", "0.1,few"], "--fraction 'few' is no number. Give shares of the labels, such as 0.01,0.1,1."),
+        (["--fraction", "10"], "A fraction of 10 of the labels; expected more than 0 and at most 1"),
+        (["--repeats", "0"], "0 repeats of 1 fractions"),
+        (["--k", "5"], "Unknown option: --k"),
+    ],
+)
+def test_what_a_linear_probe_cannot_do_is_a_sentence_and_code_2(labelled, capsys, words, told):
+    assert run("linear", "--catalog", labelled, "--baselines", "--workers", "0", "--quiet", *words) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_progress_and_what_was_written_are_words(labelled, capsys, tmp_path):
     flags = [word for word in FLAGS if word != "--quiet"]
     assert run("baselines", "--catalog", labelled, "--out", tmp_path / "result.json", *flags) == 0
     words = capsys.readouterr().err
     assert "Features of band statistics: 36/36" in words
     assert f"Wrote {tmp_path / 'result.json'}." in words
+
+
+def test_progress_of_a_linear_probe_counts_its_fits(labelled, capsys):
+    words = ("--catalog", labelled, "--baselines", "--bands", "B04", "--fraction", "0.5", "--repeats", "3", "--workers", "0")
+    assert run("linear", *words) == 0
+    assert "Linear probes, 50 % of the labels: 3/3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("bands", [("--bands", "B04,B02"), ("--bands", "B04", "--bands", "B02")])
@@ -106,7 +141,7 @@ def test_an_interrupt_is_told(monkeypatch, labelled, capsys):
     def interrupt(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evaluate.cli.scoring.run_knn", interrupt)
+    monkeypatch.setattr("evaluate.protocol.run_knn", interrupt)
     assert run("baselines", "--catalog", labelled) == 130
     assert capsys.readouterr().err == "Interrupted. Nothing was written: run the same command again.\n"
 

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from catalogs.errors import MissingBandError
-from evaluate import protocol
+from evaluate import asking
+from evaluate.asking import STATISTICS
 from evaluate.bench import open_bench
 from evaluate.confidence import bootstrap_mean
 from evaluate.errors import InputError
-from evaluate.protocol import STATISTICS, is_right, run_knn
-from evaluate.settings import Settings
+from evaluate.protocol import is_right, run_knn
+from evaluate.settings import KnnSettings
 from tests.evaluate.conftest import LABELS
 from train.config import InputSpec, to_json
 from train.errors import TrainError
@@ -20,7 +21,7 @@ from train.export import export_weights
 from train.provenance import Provenance
 from train.weights import load_backbone
 
-SETTINGS = Settings(bands=("B04", "B03", "B02"), size_px=32, k=5, workers=0, device="cpu")
+SETTINGS = KnnSettings(bands=("B04", "B03", "B02"), size_px=32, k=5, workers=0, device="cpu")
 RANDOM = "random:resnet10t"
 
 
@@ -50,6 +51,15 @@ def test_scores_stand_side_by_side_statistics_first(result):
         assert 0 <= score.interval[0] <= score.value <= score.interval[1] <= 1
 
 
+def test_a_confusion_has_a_row_for_each_class_and_its_diagonal_is_what_is_right(labelled, result):
+    counts = np.bincount(open_bench(str(labelled), SETTINGS).task.test.labels)
+    for score in result.scores:
+        confusion = np.asarray(score.confusion)
+        np.testing.assert_array_equal(confusion.sum(axis=1), counts)
+        assert np.trace(confusion) / confusion.sum() == pytest.approx(score.value)
+    assert (np.asarray(result.scores[0].confusion).sum(axis=0) != counts).any()
+
+
 def test_random_features_see_the_texture_that_statistics_do_not(result):
     statistics, random = result.scores
     assert random.value > 0.6 > statistics.value
@@ -61,7 +71,7 @@ def test_neither_batch_size_nor_workers_change_a_score(labelled, result, change)
 
 
 def test_the_seed_draws_the_interval_and_not_the_score_of_statistics(labelled, result, monkeypatch):
-    monkeypatch.setattr(protocol, "bootstrap_mean", lambda right, locations, *, seed: (seed / 10, len(set(locations))))
+    monkeypatch.setattr(asking, "bootstrap_mean", lambda right, locations, *, seed: (seed / 10, len(set(locations))))
     other = run_knn(str(labelled), [], replace(SETTINGS, seed=3), statistics=True)
     assert other.scores[0].value == result.scores[0].value
     assert other.scores[0].interval == (0.3, result.test_locations)
@@ -102,7 +112,7 @@ def test_the_same_weights_with_the_same_input_have_the_same_score(labelled, tmp_
     (random,) = run_knn(str(labelled), [RANDOM], SETTINGS).scores
     measured = {key: tuple(value) for key, value in random.input.items() if key in ("low", "high", "mean", "std")}
     name, _ = export(tmp_path / "weights", SETTINGS.bands, size_px=SETTINGS.size_px, **measured)
-    (trained,) = run_knn(str(labelled), [name], Settings(k=5, workers=0, device="cpu")).scores
+    (trained,) = run_knn(str(labelled), [name], KnnSettings(k=5, workers=0, device="cpu")).scores
     assert replace(trained, name=RANDOM) == replace(random, input=trained.input)
     assert trained.input["low"] == random.input["low"]
 

@@ -1,6 +1,7 @@
 """The record of a result, its file, and its lines."""
 
 import json
+from dataclasses import replace
 from importlib.metadata import version
 
 import pytest
@@ -24,7 +25,7 @@ RESULT = Result(
     chance=0.5,
     scores=(
         Score("band statistics", None, ("B04",), None, 2, "accuracy", 0.615, None),
-        Score("runs/demo", "a" * 64, ("B04", "B03"), INPUT, 512, "accuracy", 1.0, (0.75, 1.0)),
+        Score("runs/demo", "a" * 64, ("B04", "B03"), INPUT, 512, "accuracy", 1.0, (0.75, 1.0), ((150, 0), (0, 150))),
     ),
 )
 
@@ -37,16 +38,25 @@ def test_a_result_comes_back_from_its_file(tmp_path):
 
 def test_a_file_says_what_it_is_and_what_wrote_it():
     content = RESULT.to_json()
-    assert (content["seastars:result"], content["version"]) == (1, version("seastars"))
+    assert (content["seastars:result"], content["version"]) == (2, version("seastars"))
     assert json.loads(json.dumps(content)) == content
     assert from_json(content) == RESULT
+
+
+def test_a_file_of_version_1_is_read_without_what_it_lacks():
+    content = RESULT.to_json() | {"seastars:result": 1}
+    for each in content["scores"]:
+        del each["confusion"], each["details"]
+    read = from_json(content)
+    assert [(each.confusion, each.details) for each in read.scores] == [(None, {}), (None, {})]
+    assert replace(read, scores=()) == replace(RESULT, scores=())
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda content: content.pop("seastars:result"), "no result of version 1: its seastars:result is None"),
-        (lambda content: content.update({"seastars:result": 2}), "its seastars:result is 2"),
+        (lambda content: content.pop("seastars:result"), "no result of version 2: its seastars:result is None"),
+        (lambda content: content.update({"seastars:result": 3}), "its seastars:result is 3"),
         (lambda content: content.pop("chance"), "A result is damaged: 'chance'"),
         (lambda content: content["scores"][0].update(colour="red"), "A result is damaged: .*colour"),
     ],
@@ -83,3 +93,25 @@ def test_people_see_a_table():
         "band statistics     61.5%              -      1         2",
         "runs/demo          100.0%  75.0 - 100.0%      2       512",
     ]
+
+
+LINEAR = {"name": "linear", "c_values": [0.1, 1, 10], "tuned_on": {"split": "val"}, "repeats": 1, "test_split": "test"}
+
+
+def test_a_linear_probe_has_a_row_for_each_share_of_the_labels():
+    few, whole = (replace(RESULT.scores[1], details={"fraction": share}) for share in (0.001, 1.0))
+    lines = list(result_lines(replace(RESULT, protocol=LINEAR, scores=(few, whole))))
+    assert lines[2:] == [
+        "Linear probe: L-BFGS, best of 3 regularisations on split val",
+        "",
+        "           labels  accuracy  95 % interval  bands  features",
+        "chance                50.0%",
+        "runs/demo   0.1 %    100.0%  75.0 - 100.0%      2       512",
+        "runs/demo   100 %    100.0%  75.0 - 100.0%      2       512",
+    ]
+
+
+def test_people_see_what_the_regularisation_was_chosen_on_and_how_often_labels_were_drawn():
+    protocol = LINEAR | {"tuned_on": {"split": "train", "locations": 0.2}, "repeats": 3}
+    words = "Linear probe: L-BFGS, best of 3 regularisations on 20 % of the training locations, mean of 3 draws below 100 %"
+    assert words in list(result_lines(replace(RESULT, protocol=protocol)))

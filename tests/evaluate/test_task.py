@@ -43,6 +43,20 @@ def test_what_is_left_out_is_counted():
     assert make_task(table_of(*WHOLE)).unused == 3
 
 
+def test_items_of_val_are_kept_to_choose_settings_on_where_that_is_asked():
+    task, plain = make_task(table_of(*WHOLE), tuning=True), make_task(table_of(*WHOLE))
+    assert told(task.tuning) == ("val", [4], [1], ["d"])
+    assert (task.tuning.ids.tolist(), task.train.ids.tolist()) == (["item-4"], ["item-0", "item-1"])
+    assert (plain.tuning, plain.unused, task.unused) == (None, 3, 2)
+    assert task.split_hash == plain.split_hash
+
+
+def test_val_that_is_tested_or_empty_tunes_nothing():
+    tested = (row for row in WHOLE if row[1] != "test")
+    assert make_task(table_of(*tested), tuning=True).tuning is None
+    assert make_task(table_of(*(row for row in WHOLE if row[1] != "val")), tuning=True).tuning is None
+
+
 def test_val_is_tested_where_test_has_no_labelled_item():
     task = make_task(table_of(*(row for row in WHOLE if row[1] != "test"), ("g", "test", None)))
     assert (task.test.split, task.test.items.tolist()) == ("val", [3])

@@ -1,0 +1,175 @@
+"""The linear probe from a catalog to scores, and from features to answers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from evaluate import linear_protocol
+from evaluate.cli.scoring import unfinished_probes
+from evaluate.errors import InputError
+from evaluate.linear_protocol import Probing, run_linear
+from evaluate.protocol import run_knn
+from evaluate.settings import KnnSettings, LinearSettings
+from evaluate.task import Part, Task
+
+SETTINGS = LinearSettings(bands=("B04", "B03", "B02"), size_px=32, workers=0, device="cpu", fraction=(0.5, 1.0), repeats=2)
+RANDOM = "random:resnet10t"
+
+
+@pytest.fixture(scope="module")
+def result(labelled):
+    return run_linear(str(labelled), [RANDOM], SETTINGS, statistics=True)
+
+
+def make_part(split, labels, start, *, prefix):
+    items = np.arange(start, start + len(labels))
+    names = np.asarray([f"{prefix}-{item}" for item in items])
+    return Part(split, items, labels, names, names)
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """Features of 600 items that teach, 300 that are tested and 150 of val, of five classes that overlap."""
+    rng = np.random.default_rng(4)
+    labels = rng.integers(5, size=1050)
+    features = torch.tensor(rng.normal(size=(5, 10))[labels] * 7 + 9 * rng.normal(size=(1050, 10)) + 40).float()
+    parts = (
+        make_part("train", labels[:600], 2000, prefix="a"),
+        make_part("test", labels[600:900], 0, prefix="b"),
+        make_part("val", labels[900:], 900, prefix="c"),
+    )
+    return features, Task(tuple("abcde"), parts[0], parts[1], 0, "0" * 64, parts[2])
+
+
+def test_there_is_a_score_for_each_share_of_the_labels(result):
+    assert [(each.name, each.details["fraction"]) for each in result.scores] == [
+        ("band statistics", 0.5),
+        ("band statistics", 1.0),
+        (RANDOM, 0.5),
+        (RANDOM, 1.0),
+    ]
+    for each in result.scores:
+        trials = each.details["trials"]
+        assert each.value == pytest.approx(np.mean(trials["accuracy"]))
+        assert each.interval[0] <= each.value <= each.interval[1]
+        assert trials["seed"] == ([0, 1] if each.details["fraction"] < 1 else [0])
+        assert set(trials["train_items"]) == {12 if each.details["fraction"] < 1 else 24}
+        assert sum(map(sum, each.confusion)) == 12 * len(trials["seed"])
+        assert all(trials["converged"])
+    drawn = result.scores[0].details["trials"]["items_hash"]
+    assert drawn[0] != drawn[1]
+    assert result.scores[2].details["trials"]["items_hash"] == drawn
+
+
+def test_the_question_is_that_of_the_neighbours(labelled, result):
+    shared = {name: getattr(SETTINGS, name) for name in ("bands", "size_px", "workers", "device")}
+    other = run_knn(str(labelled), [RANDOM], KnnSettings(**shared, k=5))
+    for name in ("split_hash", "catalog_hash", "classes", "train_items", "test_items", "chance"):
+        assert getattr(result, name) == getattr(other, name)
+    assert (other.unused_items, result.unused_items) == (12, 0)
+    assert (result.protocol["name"], result.protocol["tuned_on"]) == ("linear", {"split": "val"})
+    assert result.scores[-1].identity == other.scores[0].identity
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 5}, {"workers": 2}])
+def test_neither_batch_size_nor_workers_change_a_score(labelled, result, change):
+    assert run_linear(str(labelled), [RANDOM], replace(SETTINGS, **change), statistics=True).scores[:2] == result.scores[:2]
+    again = run_linear(str(labelled), [RANDOM], replace(SETTINGS, **change))
+    assert [each.value for each in again.scores] == [each.value for each in result.scores[2:]]
+
+
+def test_without_val_a_fifth_of_the_training_locations_is_held_out(asked):
+    features, task = asked
+    alone = replace(task, tuning=None)
+    (answers,) = Probing((1.0,), 1, 0).answer(features[:900], alone)
+    assert answers.details["trials"]["tuning_items"] == [120]
+    assert answers.details["trials"]["train_items"] == [600]
+
+
+def test_what_was_held_out_teaches_in_the_end(asked):
+    features, task = asked
+    (answers,) = Probing((1.0,), 1, 0).answer(features[:900], replace(task, tuning=None))
+    train = features[:600].double().numpy()
+    (c,) = answers.details["trials"]["c"]
+    reference = LogisticRegression(C=c, tol=1e-7, max_iter=5000).fit((train - train.mean(0)) / train.std(0), task.train.labels)
+    tested = (features[600:900].double().numpy() - train.mean(0)) / train.std(0)
+    np.testing.assert_array_equal(answers.found[0], reference.predict(tested))
+
+
+def test_a_result_says_where_the_regularisation_was_chosen(asked):
+    alone = replace(asked[1], tuning=None)
+    assert Probing((1.0,), 1, 0).describe(alone)["tuned_on"] == {"split": "train", "locations": 0.2}
+
+
+def test_answers_equal_scikit_learn_with_the_strength_that_val_chooses(asked):
+    features, task = asked
+    (answers,) = Probing((1.0,), 1, 0).answer(features, task)
+    train = features[:600].double().numpy()
+    scaled = (features.double().numpy() - train.mean(0)) / train.std(0)
+    fits = {c: LogisticRegression(C=c, tol=1e-7, max_iter=5000) for c in linear_protocol.C_VALUES}
+    worth = {c: fit.fit(scaled[:600], task.train.labels).score(scaled[900:], task.tuning.labels) for c, fit in fits.items()}
+    c = min(worth, key=lambda each: (-worth[each], each))
+    assert answers.details["trials"]["c"] == [c]
+    np.testing.assert_array_equal(answers.found[0], fits[c].predict(scaled[600:900]))
+    assert 0.4 < answers.details["trials"]["accuracy"][0] < 0.95
+
+
+def test_features_of_tested_items_teach_nothing(asked):
+    features, task = asked
+    changed = features.clone()
+    changed[750:900] = 1e6
+    for fraction in (0.1, 1.0):
+        (before,), (after,) = (Probing((fraction,), 1, 0).answer(each, task) for each in (features, changed))
+        np.testing.assert_array_equal(before.found[:, :150], after.found[:, :150])
+
+
+def test_more_labels_help_and_shuffled_ones_are_worth_chance(asked):
+    features, task = asked
+    few, all_of_them = (answers.details["trials"]["accuracy"] for answers in Probing((0.01, 1.0), 4, 0).answer(features, task))
+    assert len(few) == 4
+    assert np.mean(few) < all_of_them[0] - 0.05
+    shuffled = np.random.default_rng(0).permutation(task.train.labels)
+    (answers,) = Probing((1.0,), 1, 0).answer(features, replace(task, train=replace(task.train, labels=shuffled)))
+    assert answers.details["trials"]["accuracy"][0] < 0.3
+
+
+def test_probes_that_do_not_converge_are_told(asked, labelled, monkeypatch):
+    real = linear_protocol.sweep_linear
+    monkeypatch.setattr(linear_protocol, "sweep_linear", lambda *given, **named: real(*given, **named, steps=2))
+    found = run_linear(str(labelled), [RANDOM], replace(SETTINGS, repeats=1, fraction=(0.5,)))
+    assert found.scores[0].details["trials"]["converged"] == [False]
+    (words,) = unfinished_probes(found)
+    assert words.startswith(f"Warning: 1 of 1 linear probe of {RANDOM} at 50 % of the labels did not converge in 1,000 steps.")
+
+
+def test_probes_that_converge_are_no_warning(result):
+    assert list(unfinished_probes(result)) == []
+
+
+def test_features_that_are_not_finite_are_told(asked):
+    features, task = asked
+    broken = features.clone()
+    broken[3, 3] = float("inf")
+    with pytest.raises(InputError, match="Features of 1 of 600 training items are not finite"):
+        next(Probing((1.0,), 1, 0).answer(broken, task))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"fraction": (0.0,)}, "A fraction of 0 of the labels"),
+        ({"fraction": ()}, "2 repeats of 0 fractions"),
+        ({"repeats": 0}, "0 repeats of 2 fractions"),
+    ],
+)
+def test_settings_out_of_range_are_told(labelled, change, words):
+    with pytest.raises(InputError, match=words):
+        run_linear(str(labelled), [], replace(SETTINGS, **change), statistics=True)
+
+
+def test_nothing_to_score_is_told(labelled):
+    with pytest.raises(InputError, match=r"There is nothing to score\. Give --weights, or --baselines"):
+        run_linear(str(labelled), [], SETTINGS)
