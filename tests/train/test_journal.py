@@ -2,6 +2,7 @@
 
 import csv
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -220,6 +221,7 @@ def test_curves_are_written_for_tensorboard_and_go_on_where_a_run_does(tmp_path)
             step(journal, number, season=float(number))
         journal.log("knn", 0.75)
         journal.look()
+    time.sleep(1.1)  # TensorBoard sorts its files by the second in their names, then by a count whose 10 comes before its 9
     with make_journal(tmp_path, start=2) as journal:
         for number in (3, 4):
             step(journal, number, season=9.0)
