@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from catalogs.console import say
@@ -24,6 +24,24 @@ APP_OPTIONS: dict[str, Any] = {
     "suppress_keyboard_interrupt": False,
 }
 """What makes a cyclopts `App` leave errors and endings to `run_command`."""
+
+
+def add_commands(app: Any, package: str, commands: Mapping[str, str], words: Sequence[str]) -> Any:
+    """Give an app its commands, none of which is imported before it is called.
+
+    Args:
+        app: Of cyclopts, which this package does not import.
+        package: Such as `curate`; the function of command `a-b` is `a_b` of `<package>.cli.a_b`.
+        commands: What the help says of each, by name.
+        words: What was typed. The command it starts with is described by its own docstring, the others by one line.
+
+    Returns:
+        The app.
+    """
+    for name, line in commands.items():
+        function = name.replace("-", "_")
+        app.command(f"{package}.cli.{function}:{function}", name=name, help=None if name in words[:1] else line)
+    return app
 
 
 def run_command(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluate.compare import Ranking
+from evaluate.metrics import f1_per_class, shares
 
 
 def class_tables(ranking: Ranking) -> Iterator[str]:
@@ -34,10 +35,7 @@ def class_scores(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
         [[0.75, 1.0, 0.86], [1.0, 0.8, 0.89]]
     """
     right, there, answered = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    parts = np.stack([right, right, 2 * right], axis=-1).astype(np.float64)
-    wholes = np.stack([there, answered, there + answered], axis=-1).astype(np.float64)
-    shares: NDArray[np.float64] = np.divide(parts, wholes, out=np.full(parts.shape, np.nan), where=wholes > 0)
-    return shares
+    return np.stack([shares(right, there), shares(right, answered), f1_per_class(confusion)], axis=-1)
 
 
 def _table(classes: tuple[str, ...], confusion: NDArray[np.int64]) -> str:

@@ -63,7 +63,7 @@ def f1_per_class(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     Returns:
         (classes,), 0 to 1; NaN for a class that neither occurs nor was answered.
     """
-    return _share(2 * np.diag(confusion), confusion.sum(axis=0) + confusion.sum(axis=1))
+    return shares(2 * np.diag(confusion), confusion.sum(axis=0) + confusion.sum(axis=1))
 
 
 def macro_f1(confusion: NDArray[np.int64]) -> float:
@@ -81,7 +81,7 @@ def iou_per_class(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
         (classes,), 0 to 1; NaN for a class that neither occurs nor was answered.
     """
     both = np.diag(confusion)
-    return _share(both, confusion.sum(axis=0) + confusion.sum(axis=1) - both)
+    return shares(both, confusion.sum(axis=0) + confusion.sum(axis=1) - both)
 
 
 def mean_iou(confusion: NDArray[np.int64]) -> float:
@@ -107,7 +107,7 @@ def multilabel_f1(truth: NDArray[np.bool_], found: NDArray[np.bool_]) -> tuple[f
     either = truth.sum(axis=0) + found.sum(axis=0)
     if not either.any():
         raise InputError(f"None of {len(truth):,} items has a label, and none was answered: there is no F1.")
-    return float(np.nanmean(_share(2 * both, either))), float(2 * both.sum() / either.sum())
+    return float(np.nanmean(shares(2 * both, either))), float(2 * both.sum() / either.sum())
 
 
 def average_precision(truth: NDArray[np.bool_], scores: NDArray[Any]) -> float:
@@ -168,8 +168,16 @@ def micro_average_precision(truth: NDArray[np.bool_], scores: NDArray[Any]) -> f
     return average_precision(truth.reshape(-1), scores.reshape(-1))
 
 
-def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Quotient, NaN where the whole is 0."""
+def shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Of each class, what part is of a whole.
+
+    Args:
+        part: Counts, (classes,).
+        whole: Counts, (classes,).
+
+    Returns:
+        (classes,), NaN where the whole is 0.
+    """
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 

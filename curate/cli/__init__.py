@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, Parameter
 
-from catalogs.command import APP_OPTIONS, run_command
+from catalogs.command import APP_OPTIONS, add_commands, run_command
 
 COMMANDS = {
     "sample": "Choose the locations of a new catalog in a region.",
@@ -45,12 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def make_app(words: Sequence[str]) -> App:
-    """Put the command line together.
-
-    Args:
-        words: What was typed. The command it starts with is described by its own docstring, the others by one line, so that
-            none of them has to be imported.
-    """
+    """Put the command line together; see `add_commands`."""
     app = App(
         name="curate",
         help=HELP,
@@ -58,6 +53,5 @@ def make_app(words: Sequence[str]) -> App:
         default_parameter=Parameter(negative=()),
         **APP_OPTIONS,
     )
-    for name, line in COMMANDS.items():
-        app.command(f"curate.cli.{name}:{name}", name=name, help=None if name in words[:1] else line)
-    return app
+    made: App = add_commands(app, "curate", COMMANDS, words)
+    return made

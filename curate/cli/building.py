@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from catalogs.command import INTERRUPTED
 from catalogs.console import counted, emit_json, progress, say
 from curate.assemble import count_reasons
 from curate.build_request import BuildRequest
@@ -16,7 +17,6 @@ from curate.pipeline import Build, BuildSummary
 from curate.sources.protocol import Source
 
 REMOTE_WORKERS = 16
-INTERRUPTED = 130
 SKIPPED_SHOWN = 3
 
 

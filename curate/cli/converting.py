@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from catalogs.command import INTERRUPTED
 from catalogs.console import counted, emit_json, progress, say
 from curate.convert import open_dataset
 from curate.convert.conversion import Conversion, ConversionSummary
 from curate.convert.dataset import Dataset
 from curate.errors import CurateError
 
-INTERRUPTED = 130
 FAILURES_SHOWN = 3
 
 

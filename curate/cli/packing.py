@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from catalogs import layout
+from catalogs.command import INTERRUPTED
 from catalogs.console import counted, emit_json, progress, say
 from catalogs.pack_plan import PackPlan
 from curate.cli.summary_lines import size_words
 from curate.errors import CurateError
 from curate.packing import PackOutcome, open_packable, pack_catalog, plan_packs
-
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from catalogs.cache import cache_for
+from catalogs.command import INTERRUPTED
 from catalogs.console import emit, emit_json, say
 from train.cli.flags import TrainFlags, make_config
 from train.errors import ConfigError
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from train.prepare import Training
     from train.run_folder import RunRecord
 
-INTERRUPTED = 130
 DEVICES = ("auto", "cpu", "cuda")
 LEAST = {"workers": 0, "log_every": 1, "checkpoint_every": 1, "steps": 1}
 """Of the flags that are counts and no settings of a training."""
