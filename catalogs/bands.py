@@ -113,6 +113,9 @@ UC_MERCED = {
     "roles": ["producer"],
     "url": "https://doi.org/10.1145/1869790.1869829",
 }
+TU_BERLIN = {"name": "TU Berlin", "roles": ["producer", "licensor"], "url": "https://bigearth.net"}
+TUM = {"name": "Technical University of Munich", "roles": ["producer", "licensor"], "url": "https://mediatum.ub.tum.de/1613658"}
+ONERA = {"name": "ONERA", "roles": ["producer", "licensor"], "url": "https://rcdaudt.github.io/oscd"}
 NOT_STATED = {"name": "not stated", "roles": ["producer"]}
 SENTINEL_NOTICE = "Contains modified Copernicus Sentinel data"
 
@@ -204,6 +207,36 @@ SENSORS: dict[str, Sensor] = {
             "EuroSAT, Helber et al. 2019. Contains modified Copernicus Sentinel data", DFKI,
             "Helber, Bischke, Dengel, Borth: EuroSAT, a novel dataset and deep learning benchmark for land use and land cover "
             "classification. IEEE JSTARS, 2019, 10.1109/JSTARS.2019.2918242",
+        ),
+        Sensor(
+            "bigearthnet-s2", "BigEarthNet, Sentinel-2 Level-2A reflectance as published: 12 bands, numbers without an offset",
+            tuple(replace(band, offset=0.0) for band in _SENTINEL_2_L2A), "uint16",
+            None, "uint8", "L2A", "sentinel-2", ("msi",), "CDLA-Permissive-1.0",
+            "BigEarthNet, Sumbul et al. 2019, Clasen et al. 2025. Contains modified Copernicus Sentinel data", TU_BERLIN,
+            "Sumbul, Charfuelan, Demir, Markl: BigEarthNet, a large-scale benchmark archive for remote sensing image "
+            "understanding. IGARSS, 2019, 10.1109/IGARSS.2019.8900532. Clasen, Hackel, Burgert, Sumbul, Demir, Markl: reBEN, "
+            "refined BigEarthNet dataset for remote sensing image analysis. IGARSS, 2025, arXiv:2407.03653",
+        ),
+        Sensor(
+            "so2sat-s2", "So2Sat LCZ42, Sentinel-2 Level-1C reflectance as published: 10 bands, all resampled to 10 m",
+            tuple(
+                replace(band, gsd=10, scale=1.0, offset=0.0, nodata=None)
+                for band in _SENTINEL_2_L2A if band.name not in ("B01", "B09")
+            ),
+            "float32", None, "uint8", "L1C", "sentinel-2", ("msi",), "CC-BY-4.0",
+            "So2Sat LCZ42, Zhu et al. 2020. Contains modified Copernicus Sentinel data", TUM,
+            "Zhu et al.: So2Sat LCZ42, a benchmark data set for the classification of global local climate zones. "
+            "IEEE Geoscience and Remote Sensing Magazine 8(3), 2020, 10.1109/MGRS.2020.2964708",
+        ),
+        Sensor(
+            "oscd", "Onera Satellite Change Detection, Sentinel-2 Level-1C reflectance as published: 13 bands, all at 10 m",
+            tuple(
+                replace(band, gsd=10, offset=0.0) for band in (*_SENTINEL_2_L2A[:10], _CIRRUS, *_SENTINEL_2_L2A[10:])
+            ),
+            "uint16", None, "uint8", "L1C", "sentinel-2", ("msi",), "other",
+            "OSCD, Daudt et al. 2018, change maps CC BY-NC-SA. Contains modified Copernicus Sentinel data", ONERA,
+            "Daudt, Le Saux, Boulch, Gousseau: Urban change detection for multispectral Earth observation using convolutional "
+            "neural networks. IGARSS, 2018, 10.1109/IGARSS.2018.8518015",
         ),
         Sensor(
             "resisc45-rgb", "NWPU-RESISC45, red, green and blue of Google Earth: display values, pixels of 0.2 to 30 m",

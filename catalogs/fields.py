@@ -9,7 +9,7 @@ from typing import Any
 
 from catalogs.errors import ContractError
 
-CONTRACT_VERSION = "1.1"
+CONTRACT_VERSION = "1.2"
 PREFIX = "seastars:"
 
 CONTRACT = "seastars:contract"
@@ -28,6 +28,13 @@ RESAMPLING = "seastars:resampling"
 SOURCES = "seastars:sources"
 INDEX_HASH = "seastars:index_hash"
 """Of a collection's asset that is made from its index: SHA-256 of that index."""
+
+CLASSES = "classification:classes"
+"""Of a label raster: what its values mean."""
+MASK_ROLE = "data-mask"
+LABELS_ROLE = "labels"
+NO_MEASUREMENTS = frozenset({MASK_ROLE, LABELS_ROLE})
+"""Roles of assets that hold classes or bits: nothing that a band of a sensor measures."""
 
 
 @cache

@@ -106,8 +106,31 @@ def _raster(key: str, asset: Mapping[str, Any], epsg: int | None) -> Raster:
         size=asset["file:size"],
         resampling=asset.get(fields.RESAMPLING),
         sources=tuple(_source(source) for source in asset.get(fields.SOURCES) or ()),
-        is_mask="data-mask" in asset["roles"],
+        is_mask=not fields.NO_MEASUREMENTS.isdisjoint(asset["roles"]),
+        classes=classes_from_stac(key, asset),
     )
+
+
+def classes_from_stac(key: str, asset: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the values of a label raster, from 0; none of any other asset.
+
+    Args:
+        key: Of the asset, for messages.
+        asset: The asset, as JSON or as a row has it.
+
+    Raises:
+        ContractError: It is a label raster that does not say what its values mean, or of other values than 0, 1, ...
+    """
+    if fields.LABELS_ROLE not in asset["roles"]:
+        return ()
+    classes = asset.get(fields.CLASSES) or ()
+    values = [entry["value"] for entry in classes]
+    if not values or values != list(range(len(values))):
+        raise ContractError(
+            f"Asset {key} has role {fields.LABELS_ROLE} and {f'classes of values {values}' if values else 'no classes'}; "
+            f"expected {fields.CLASSES} with the values 0, 1, 2, ... in order, and a name of each."
+        )
+    return tuple(entry.get("title") or entry["name"] for entry in classes)
 
 
 def _source(source: Mapping[str, Any]) -> SourceWindow:

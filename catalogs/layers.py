@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from catalogs import fields
+from catalogs.from_stac import classes_from_stac
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -58,6 +61,8 @@ class Form:
     """Columns."""
     is_mask: bool
     """Classes or bits rather than measurements."""
+    classes: tuple[str, ...] = ()
+    """Of a label raster: names of its values."""
 
     @classmethod
     def of(cls, key: str, asset: Mapping[str, Any]) -> Form:
@@ -71,7 +76,8 @@ class Form:
             asset["data_type"],
             height,
             width,
-            "data-mask" in asset["roles"],
+            not fields.NO_MEASUREMENTS.isdisjoint(asset["roles"]),
+            classes_from_stac(key, asset),
         )
 
     @property

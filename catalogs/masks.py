@@ -1,4 +1,4 @@
-"""What a sensor's own mask says of each pixel: clear or not, snow, unclassified. Pure numpy.
+"""What a sensor's own mask says of each pixel: clear or not, snow, unclassified; and which labels mean nothing. Pure numpy.
 
 References:
     Sentinel-2 Products Specification Document, table of scene classification values (SCL).
@@ -7,12 +7,14 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from catalogs.errors import ContractError
+from catalogs.records import UNKNOWN_LABEL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,3 +80,15 @@ def _any_bit(mask: NDArray[Any], mask_name: str, names: tuple[str, ...]) -> NDAr
         raise ContractError(f"Unknown mask {mask_name!r}. Expected scl or qa_pixel.")
     bits: NDArray[np.bool_] = (mask & sum(1 << QA_BITS[name] for name in names)) != 0
     return bits
+
+
+def unknown_labels(labels: NDArray[Any], classes: Sequence[str]) -> list[int]:
+    """Values of a label raster that no class has, ascending; 255, where nobody knows, is none of them.
+
+    Examples:
+        >>> unknown_labels(np.array([[0, 1, 7, 255]], "uint8"), ("water", "land"))
+        [7]
+    """
+    counts = np.bincount(labels.ravel(), minlength=256)
+    counts[: len(classes)] = counts[UNKNOWN_LABEL] = 0
+    return [int(value) for value in np.flatnonzero(counts)]

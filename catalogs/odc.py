@@ -15,6 +15,7 @@ from typing import Any
 
 from catalogs.bands import Sensor
 from catalogs.errors import ContractError
+from catalogs.records import LABEL_KEYS, LABEL_TYPE, UNKNOWN_LABEL
 from catalogs.stores import BandOrder
 
 
@@ -48,4 +49,6 @@ def collection_config(sensor: Sensor, orders: Iterable[BandOrder]) -> dict[str, 
     assets = {"*": {"data_type": sensor.data_type, "nodata": sensor.bands[0].nodata}}
     if mask in places and sensor.mask:
         assets[sensor.mask.name] = {"data_type": sensor.mask_type, "nodata": sensor.mask.nodata}
-    return {"assets": assets, "aliases": names | {name: place for name, place in places.items() if name != mask}}
+    assets |= {key: {"data_type": LABEL_TYPE, "nodata": UNKNOWN_LABEL} for key in LABEL_KEYS if key in places}
+    by_key = (mask, *LABEL_KEYS)
+    return {"assets": assets, "aliases": names | {name: place for name, place in places.items() if name not in by_key}}

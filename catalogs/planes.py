@@ -95,8 +95,9 @@ def choose_mask(scene: AnyScene) -> Plane:
     Raises:
         MissingBandError: It has none.
     """
+    mask = find_sensor(scene.sensor).mask
     for plane in list_planes(scene):
-        if plane.is_mask:
+        if mask is not None and plane.name == mask.name:
             return plane
     raise MissingBandError(f"Item {scene_id(scene)} of {scene.sensor} has no mask. Read masks of sensors that come with one.")
 

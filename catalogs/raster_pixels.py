@@ -69,6 +69,21 @@ class RasterPixels:
             for part in parts:
                 self._read(part, item, array)
 
+    def read_asset(self, item: int, key: str) -> NDArray[Any]:
+        """All bands of one file of an item, (bands, height, width).
+
+        Args:
+            item: Its number.
+            key: Of the asset.
+
+        Raises:
+            MissingAssetError: The file is not there.
+            CatalogUnreachableError: It cannot be read.
+            UnsafeHrefError: It lies outside the catalog's folder.
+        """
+        with self._opened(key, item) as name:
+            return read_raster(name)
+
     def _forms_of(self, numbers: Sequence[int]) -> list[Form]:
         return [self.table.forms[number] for number in numbers if number >= 0]
 

@@ -125,6 +125,7 @@ class _Columns:
             _joined(bands, bands.values.field("nodata")),
             _joined(shape, shape.values),
             *(pc.struct_field(asset, name).cast(pa.string()) for name in ("gsd", "data_type")),
+            *_joined_classes(asset),
         ]
         together = pc.binary_join_element_wise(*texts, "|", null_handling="replace", null_replacement="")
         encoded = pc.if_else(pc.is_valid(asset), together, pa.scalar(None, pa.string())).dictionary_encode()
@@ -157,6 +158,14 @@ def _joined(lists: pa.ListArray, values: pa.Array) -> pa.StringArray:
     """Each list of values as one text; `values` take the place of the lists' own."""
     texts = values.cast(pa.string()).fill_null("")
     return pc.binary_join(pa.ListArray.from_arrays(lists.offsets, texts, mask=lists.is_null()), ",")
+
+
+def _joined_classes(asset: pa.StructArray) -> list[pa.StringArray]:
+    """What the values of each item's asset mean, as text; nothing where the column has no label rasters."""
+    if asset.type.get_field_index(fields.CLASSES) < 0:
+        return []
+    classes = pc.struct_field(asset, fields.CLASSES)
+    return [_joined(classes, classes.values.field(part)) for part in ("name", "title")]
 
 
 def _floats(column: Any) -> NDArray[np.float64]:

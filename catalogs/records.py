@@ -1,7 +1,7 @@
 """The records that everything else passes around: plain, frozen, checked when made.
 
 A region is sampled into `Location`s; one acquisition of one sensor over a location is a `Scene`; a scene holds one
-`Raster` per pixel size and one per mask; a raster has `Band`s on a `Grid`.
+`Raster` per pixel size, one per mask and one per label raster; a raster has `Band`s on a `Grid`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ Window = tuple[int, int, int, int]
 SPLITS = ("train", "val", "test", "none")
 LATTICE_M = 60
 MAX_SIDE_M = 9780
+LABEL_KEYS = ("labels", "change")
+"""Of label rasters, and of their one band: what each pixel shows, and what changed since the location's earlier item."""
+LABEL_TYPE = "uint8"
+UNKNOWN_LABEL = 255
+"""Value of a label raster where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +94,10 @@ class SourceWindow:
 
 @dataclass(frozen=True, slots=True)
 class Raster:
-    """One file of a scene: the bands of one pixel size, or a mask."""
+    """One file of a scene: the bands of one pixel size, a mask, or somebody's labels of each pixel."""
 
     key: str
-    """Asset key: `10m`, `20m`, `60m`, `scl`, `qa_pixel`."""
+    """Asset key: `10m`, `20m`, `60m`, `scl`, `qa_pixel`, `labels`, `change`."""
     href: str
     """Relative to the collection's folder, with forward slashes."""
     bands: tuple[Band, ...]
@@ -110,7 +115,38 @@ class Raster:
     sources: tuple[SourceWindow, ...] = ()
     """One per band, or none."""
     is_mask: bool = False
-    """A classification or quality raster rather than measurements."""
+    """A classification or quality raster, or labels, rather than measurements."""
+    classes: tuple[str, ...] = ()
+    """Names of the values 0, 1, ... of a label raster; none of any other. 255 is where nobody knows."""
+
+    def __post_init__(self) -> None:
+        """Check what a label raster says of itself.
+
+        Raises:
+            ContractError: It has classes, but is measurements, has several bands, another type than uint8 or another nodata
+                value than 255; or a class has no name, or that of another, or there are more than 255.
+        """
+        if not self.classes:
+            return
+        if self.key not in LABEL_KEYS or not self.is_mask or [band.name for band in self.bands] != [self.key]:
+            raise ContractError(
+                f"Asset {self.key} has classes, and bands {', '.join(band.name for band in self.bands)}; expected a label "
+                f"raster, {' or '.join(LABEL_KEYS)}, with one band that is called as it is."
+            )
+        if (self.data_type, self.bands[0].nodata) != (LABEL_TYPE, UNKNOWN_LABEL):
+            raise ContractError(
+                f"Label raster {self.key} is {self.data_type} with nodata {self.bands[0].nodata}; expected {LABEL_TYPE} with "
+                f"{UNKNOWN_LABEL}, where nobody knows."
+            )
+        if "" in self.classes or len(set(self.classes)) < len(self.classes) or len(self.classes) > UNKNOWN_LABEL:
+            raise ContractError(
+                f"Label raster {self.key} has classes {list(self.classes)}; expected at most {UNKNOWN_LABEL} names, each once."
+            )
+
+    @property
+    def is_labels(self) -> bool:
+        """Whether it is a label raster."""
+        return bool(self.classes)
 
 
 @dataclass(frozen=True, slots=True)

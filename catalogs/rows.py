@@ -13,7 +13,7 @@ References:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -65,6 +65,9 @@ ASSET = pa.struct(
         (fields.SOURCES, pa.list_(SOURCE)),
     ]
 )
+CLASS = pa.struct([("value", SMALL), ("name", TEXT), ("title", TEXT)])
+LABEL_ASSET = pa.struct([*ASSET, (fields.CLASSES, pa.list_(CLASS))])
+"""Of a label raster, which says what its values mean: no other asset has a column for it."""
 FILTERED = (
     ("id", TEXT),
     (fields.LOCATION, TEXT),
@@ -129,16 +132,18 @@ METADATA = {
 }
 
 
-def items_schema(sensor: Sensor, bands: Sequence[Band], *, has_mask: bool) -> pa.Schema:
+def items_schema(sensor: Sensor, bands: Sequence[Band], *, has_mask: bool, label_rasters: Collection[str] = ()) -> pa.Schema:
     """The columns of one collection's index.
 
     Args:
         sensor: What the collection holds.
         bands: All bands that its items may have.
         has_mask: Whether items may have the sensor's mask.
+        label_rasters: Keys of the label rasters that items may have.
     """
     keys = {raster_key(band) for band in bands} | ({sensor.mask.name} if has_mask and sensor.mask else set())
-    assets = pa.struct([(key, ASSET) for key in sorted(keys)])
+    types = {**dict.fromkeys(keys, ASSET), **dict.fromkeys(label_rasters, LABEL_ASSET)}
+    assets = pa.struct(sorted(types.items()))
     metadata = {key: json.dumps(value) for key, value in METADATA.items()}
     return pa.schema([*FILTERED, *OTHERS, ("assets", assets)], metadata=metadata)
 

@@ -117,7 +117,7 @@ def open_stack(
         MissingBandError: The sensor has no such band, or some items lack it; the pack that is asked for lacks it.
         MissingAssetError: There is no pack, and one is asked for.
     """
-    store, rows = _one_store(catalog, items)
+    store, rows = one_store(catalog, items)
     sensor = find_sensor(store.sensor)
     if bands is not None:
         check_names(sensor, bands)
@@ -202,8 +202,12 @@ def _bands_in(pack: Pack, sensor: Sensor, bands: Sequence[str] | None, *, demand
     return None if lacking else tuple(bands)
 
 
-def _one_store(catalog: Catalog, items: Items) -> tuple[Store, Rows]:
-    """Where the items are, if they are what a stack can hold."""
+def one_store(catalog: Catalog, items: Items) -> tuple[Store, Rows]:
+    """Where the items are, and their rows there.
+
+    Raises:
+        ContractError: They are no items of one sensor of this catalog, which is one of ours.
+    """
     if not catalog.is_ours:
         raise ContractError(
             f"{catalog!r} is not of our making: its scenes belong to no location and share no grid. "

@@ -18,7 +18,7 @@ from catalogs.filters import CLOUD, TIMES, Filter
 from catalogs.foreign import SourceScene
 from catalogs.from_stac import scene_from_item
 from catalogs.records import Scene
-from catalogs.rows import ASSET, BBOX, FILTERED, NOWHERE, UNREAD, raw_items
+from catalogs.rows import BBOX, FILTERED, LABEL_ASSET, NOWHERE, UNREAD, raw_items
 
 Rows = NDArray[np.int64]
 AnyScene = Scene | SourceScene
@@ -32,7 +32,7 @@ FILTER_TYPES = dict(FILTERED)
 """Of the columns that `Store.columns` has."""
 READ_OF_ASSET = (
     "href", "roles", "gsd", "data_type", "proj:shape", "file:checksum", "bands.list.element.name",
-    "bands.list.element.nodata", "bands.list.element.raster:scale", "bands.list.element.raster:offset",
+    "bands.list.element.nodata", "bands.list.element.raster:scale", "bands.list.element.raster:offset", fields.CLASSES,
 )  # fmt: skip
 """What of an asset reading its pixels takes."""
 GROUPS_KEPT = 3
@@ -205,7 +205,7 @@ class WalkedStore:
     def assets(self, rows: Rows) -> Iterator[pa.Table]:
         """What reading pixels takes of some items of ours."""
         items = [self._items[row] for row in rows]
-        type_ = pa.struct([(key, ASSET) for key in sorted({key for item in items for key in item["assets"]})])
+        type_ = pa.struct([(key, LABEL_ASSET) for key in sorted({key for item in items for key in item["assets"]})])
         valid = pa.array([item["properties"].get(fields.VALID_PERCENT) for item in items], pa.float64())
         yield pa.table({fields.VALID_PERCENT: valid, "assets": pa.array([item["assets"] for item in items], type_)})
 

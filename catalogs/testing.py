@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -17,8 +17,8 @@ from catalogs.lattice import squares_around
 from catalogs.locations import write_locations
 from catalogs.masks import mask_shares
 from catalogs.recipe import write_section
-from catalogs.records import Band, Location, Radiometry, Scene, SourceWindow
-from catalogs.writer import CatalogWriter, Patch
+from catalogs.records import UNKNOWN_LABEL, Band, Location, Radiometry, Scene, SourceWindow
+from catalogs.writer import CatalogWriter, Patch, label_patch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,9 +53,14 @@ def make_catalog(
     seasons: int = 2,
     json_items: bool = True,
     labels: Sequence[str] = (),
+    label_rasters: Mapping[str, Sequence[str]] | None = None,
     seed: int = 0,
 ) -> Path:
     """Write a small, valid catalog.
+
+    Label rasters can be learnt from the pixels of the finest layer. `labels`, of every item, cuts the values of its first band
+    into classes of as many pixels each, the darkest first; `change`, of all but the first item of a location, does so with
+    the difference of that band to the item before. Nobody knows the first row of pixels.
 
     Args:
         folder: Where to; made where absent.
@@ -64,6 +69,7 @@ def make_catalog(
         seasons: Dates per location and sensor.
         json_items: Whether items are JSON files too, or rows of the index alone.
         labels: One for each location in turn; none where there are none.
+        label_rasters: Classes of the label rasters to make, by `labels` or `change`.
         seed: Of its pixels.
 
     Returns:
@@ -79,12 +85,17 @@ def make_catalog(
         write_section(folder, "convert", section)
     write_locations(folder / layout.LOCATIONS, squares)
     bands = {sensor: find_sensor(sensor).bands for sensor in sensors}
-    writer = CatalogWriter(folder, squares, bands, description="A catalog for tests.", json_items=json_items)
+    writer = CatalogWriter(
+        folder, squares, bands, description="A catalog for tests.", json_items=json_items, label_rasters=label_rasters
+    )
     for number, location in enumerate(squares):
         mine = (labels[number % len(labels)],) if labels else ()
-        items = []
+        items, before = [], None
         for sensor, season in product(sensors, range(seasons)):
             scene, patches = make_scene(find_sensor(sensor), location, season, seed=seed + 1000 * number + season)
+            first = patches[0].pixels[0]
+            patches += _label_patches(patches[0], before if season else None, label_rasters or {})
+            before = first
             items.append(writer.write_scene(replace(scene, labels=mine), patches))
         writer.finish(location, items, [])
     writer.close()
@@ -137,6 +148,24 @@ def _mask(sensor: Sensor, mask: Band, location: Location) -> Patch:
     clear = {"scl": 4, "qa_pixel": 1 << 6}[mask.name]
     pixels = np.full((1, *grid.shape), clear, dtype=sensor.mask_type)
     return Patch(mask.name, pixels, (mask,), grid, (_source(sensor, mask, grid.shape),), is_mask=True)
+
+
+def _label_patches(finest: Patch, before: NDArray[Any] | None, classes: Mapping[str, Sequence[str]]) -> list[Patch]:
+    """Label rasters that hang on the finest patch of an item, and on the first band of the item before."""
+    now = finest.pixels[0].astype(np.float64)
+    values = {"labels": now} if before is None else {"labels": now, "change": np.abs(now - before)}
+    return [
+        label_patch(key, _ranked(values[key], len(names)), names, finest.grid)
+        for key, names in sorted(classes.items()) if key in values
+    ]  # fmt: skip
+
+
+def _ranked(values: NDArray[np.float64], count: int) -> NDArray[np.uint8]:
+    """Values as so many classes of equal size, in their order; the first row unknown."""
+    edges = np.quantile(values, np.arange(1, count) / count)
+    ranks = np.searchsorted(edges, values, side="right").astype(np.uint8)
+    ranks[0] = UNKNOWN_LABEL
+    return ranks
 
 
 def _smooth(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ times as much (0.5 ms beside 0.12 ms an item).
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -16,14 +17,14 @@ from typing import Any
 from catalogs import fields, layout, masks
 from catalogs.bands import Sensor, find_sensor, raster_key
 from catalogs.lattice import footprint, grid_square
-from catalogs.records import Band, Raster, Scene, SourceWindow
+from catalogs.records import LABEL_TYPE, UNKNOWN_LABEL, Band, Raster, Scene, SourceWindow
 
 STAC_VERSION = "1.1.0"
 EXTENSION = "https://stac-extensions.github.io/{}/schema.json"
 ITEM_EXTENSIONS = [
     EXTENSION.format(name)
-    for name in ("eo/v2.0.0", "file/v2.1.0", "grid/v1.1.0", "processing/v1.2.0", "projection/v2.0.0", "raster/v2.0.0",
-                 "sat/v1.2.0", "view/v1.1.0")
+    for name in ("classification/v1.1.0", "eo/v2.0.0", "file/v2.1.0", "grid/v1.1.0", "processing/v1.2.0", "projection/v2.0.0",
+                 "raster/v2.0.0", "sat/v1.2.0", "view/v1.1.0")
 ]  # fmt: skip
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 """Extent of a collection without items, or of which no item's ground is known."""
@@ -80,7 +81,7 @@ def write_time(when: datetime) -> str:
 
 
 def _extensions(scene: Scene) -> list[str]:
-    absent = []
+    absent = [] if any(raster.is_labels for raster in scene.rasters) else ["classification"]
     bands = [band for raster in scene.rasters for band in raster.bands]
     if scene.cloud_percent is scene.snow_percent is None and not any(band.common_name or band.wavelength_um for band in bands):
         absent.append("eo")
@@ -139,7 +140,7 @@ def _asset(raster: Raster) -> dict[str, Any]:
         {
             "href": raster.href,
             "type": GEOTIFF,
-            "roles": ["data-mask"] if raster.is_mask else ["data"],
+            "roles": [_role(raster)],
             "gsd": raster.grid.gsd,
             "data_type": raster.data_type,
             "proj:shape": [raster.grid.height, raster.grid.width],
@@ -147,10 +148,26 @@ def _asset(raster: Raster) -> dict[str, Any]:
             "file:checksum": raster.checksum,
             "file:size": raster.size,
             "bands": [band_to_stac(band) for band in raster.bands],
+            fields.CLASSES: _classes(raster.classes) or None,
             fields.RESAMPLING: raster.resampling,
             fields.SOURCES: [_source(source) for source in raster.sources],
         }
     )
+
+
+def _role(raster: Raster) -> str:
+    if raster.is_labels:
+        return fields.LABELS_ROLE
+    return fields.MASK_ROLE if raster.is_mask else "data"
+
+
+def _classes(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Names of the values 0, 1, ... of a label raster. STAC's names are of letters, digits, `-` and `_`; others are titles."""
+    found = []
+    for value, name in enumerate(names):
+        plain = re.sub("[^0-9A-Za-z_-]+", "_", name)
+        found.append({"value": value, "name": plain, **({"title": name} if name != plain else {})})
+    return found
 
 
 def _source(source: SourceWindow) -> dict[str, Any]:
@@ -193,6 +210,7 @@ def collection_to_stac(
     notices: Sequence[str],
     index_checksum: str | None,
     packs: Mapping[str, Any] | None = None,
+    label_rasters: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """The collection of one sensor.
 
@@ -205,6 +223,7 @@ def collection_to_stac(
         notices: Attribution sentences, of every source that took part.
         index_checksum: Multihash of `items.parquet`; none where it is not written yet.
         packs: The files of its pack, as assets; none where it has none.
+        label_rasters: Classes of the label rasters that its items may have, by asset key.
     """
     keys: dict[str, list[Band]] = {}
     for band in bands:
@@ -215,10 +234,11 @@ def collection_to_stac(
     }
     if sensor.mask:
         item_assets[sensor.mask.name] = _mask_asset(sensor, sensor.mask)
+    item_assets |= {key: _label_asset(key, names) for key, names in (label_rasters or {}).items()}
     collection: dict[str, Any] = {
         "type": "Collection",
         "stac_version": STAC_VERSION,
-        "stac_extensions": _collection_extensions(sensor, bands),
+        "stac_extensions": _collection_extensions(sensor, bands, has_classes=bool(sensor.mask or label_rasters)),
         "id": sensor.id,
         "title": sensor.title,
         "description": f"{sensor.title}: one item per acquisition and location. {' '.join(notices)}",
@@ -257,10 +277,10 @@ def collection_to_stac(
     return collection
 
 
-def _collection_extensions(sensor: Sensor, bands: Sequence[Band]) -> list[str]:
+def _collection_extensions(sensor: Sensor, bands: Sequence[Band], *, has_classes: bool) -> list[str]:
     """The extensions whose fields a collection has: their schemas refuse one that has none."""
     used = {
-        "classification/v1.1.0": sensor.mask is not None,
+        "classification/v1.1.0": has_classes,
         "eo/v2.0.0": any(band.common_name or band.wavelength_um for band in bands),
         "file/v2.1.0": True,
         "scientific/v1.0.0": sensor.citation is not None,
@@ -269,9 +289,9 @@ def _collection_extensions(sensor: Sensor, bands: Sequence[Band]) -> list[str]:
 
 
 def _mask_asset(sensor: Sensor, mask: Band) -> dict[str, Any]:
-    asset = {"type": GEOTIFF, "roles": ["data-mask"], "data_type": sensor.mask_type, "bands": [band_to_stac(mask)]}
+    asset = {"type": GEOTIFF, "roles": [fields.MASK_ROLE], "data_type": sensor.mask_type, "bands": [band_to_stac(mask)]}
     if mask.name == "scl":
-        asset["classification:classes"] = [{"value": value, "name": name} for value, name in masks.SCL_CLASSES.items()]
+        asset[fields.CLASSES] = [{"value": value, "name": name} for value, name in masks.SCL_CLASSES.items()]
     else:
         asset["classification:bitfields"] = [
             {
@@ -283,6 +303,12 @@ def _mask_asset(sensor: Sensor, mask: Band) -> dict[str, Any]:
             for name, bit in masks.QA_BITS.items()
         ]
     return asset
+
+
+def _label_asset(key: str, classes: Sequence[str]) -> dict[str, Any]:
+    band = {"name": key, "nodata": UNKNOWN_LABEL}
+    roles = [fields.LABELS_ROLE]
+    return {"type": GEOTIFF, "roles": roles, "data_type": LABEL_TYPE, "bands": [band], fields.CLASSES: _classes(classes)}
 
 
 def square_to_stac(sensor_id: str, folder: str, items: Sequence[str], children: Sequence[str] = ()) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from catalogs.index import extent, folders, items_schema, merge_items, read_item
 from catalogs.journal import Entry, Failure, Journal
 from catalogs.pack_listing import pack_assets
 from catalogs.pixels import multihash_file, write_raster, write_whole
-from catalogs.records import Band, Grid, Location, Raster, Scene, SourceWindow
+from catalogs.records import UNKNOWN_LABEL, Band, Grid, Location, Raster, Scene, SourceWindow
 from catalogs.to_stac import catalog_to_stac, collection_to_stac, link_item, scene_to_item, square_to_stac
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ class Patch:
     resampling: str | None = None
     """Kernel of the warp, if there was one."""
     is_mask: bool = False
-    """A classification or quality raster."""
+    """A classification or quality raster, or labels."""
+    classes: tuple[str, ...] = ()
+    """Names of the values of a label raster; see `label_patch`."""
 
 
 class CatalogWriter:
@@ -72,6 +74,7 @@ class CatalogWriter:
         description: str,
         notices: Sequence[str] = (),
         json_items: bool = True,
+        label_rasters: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Open a folder for writing and take in what an earlier run left.
 
@@ -82,13 +85,17 @@ class CatalogWriter:
             description: Of the catalog, for people.
             notices: Attribution of the places and sources beside the sensors' own.
             json_items: Whether each item is a JSON file too, or a row of the index alone.
+            label_rasters: Classes of the label rasters that items may have, by asset key.
         """
         self._folder = folder
         self._layout = layout.Layout.of(locations)
         self._schemas = {
-            sensor: items_schema(find_sensor(sensor), bands, has_mask=find_sensor(sensor).mask is not None)
+            sensor: items_schema(
+                find_sensor(sensor), bands, has_mask=find_sensor(sensor).mask is not None, label_rasters=label_rasters or ()
+            )
             for sensor, bands in sensors.items()
         }
+        self._label_rasters = label_rasters
         self._bands = sensors
         self._description = description
         self._notices = notices
@@ -209,6 +216,7 @@ class CatalogWriter:
                 notices=notices,
                 index_checksum=multihash_file(index),
                 packs=self._listed_pack(sensor),
+                label_rasters=self._label_rasters,
             ),
         )
 
@@ -287,7 +295,25 @@ def write_patch(collection: Path, href: str, patch: Patch) -> Raster:
         patch.resampling,
         patch.sources,
         patch.is_mask,
+        patch.classes,
     )
+
+
+def label_patch(
+    key: str, pixels: NDArray[np.uint8], classes: Sequence[str], grid: Grid, *, source: SourceWindow | None = None
+) -> Patch:
+    """Somebody's labels of each pixel, before they are a file.
+
+    Args:
+        key: `labels` or `change`.
+        pixels: Numbers of classes, (height, width); 255 where nobody knows.
+        classes: Their names, from 0.
+        grid: On the location's square.
+        source: Where they came from.
+    """
+    bands = (Band(key, grid.gsd, nodata=UNKNOWN_LABEL),)
+    sources = () if source is None else (source,)
+    return Patch(key, pixels[None], bands, grid, sources, is_mask=True, classes=tuple(classes))
 
 
 def write_document(path: Path, content: Mapping[str, Any]) -> None:

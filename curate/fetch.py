@@ -70,9 +70,9 @@ def read_bands(source: Source, scene: SourceScene, bands: Sequence[Band], locati
 
 
 def valid_percent(patches: Sequence[Patch]) -> float:
-    """Share of the square with a measurement in every band, percent; of several pixel sizes the least."""
+    """Share of the square with a measurement in every band, percent; of several pixel sizes the least. Masks measure nothing."""
     shares = [100.0]
-    for patch in patches:
+    for patch in (patch for patch in patches if not patch.is_mask):
         missing = [patch.pixels[i] == band.nodata for i, band in enumerate(patch.bands) if band.nodata is not None]
         if missing:
             shares.append(100 * (1 - float(np.mean(np.any(missing, axis=0)))))

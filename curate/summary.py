@@ -23,6 +23,7 @@ from catalogs.locations import read_locations_table
 from catalogs.pack_listing import ASSET, pack_assets
 from catalogs.pixels import SHA256_MULTIHASH
 from catalogs.recipe import CONTRACT, items_section
+from catalogs.records import LABEL_KEYS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,6 +84,8 @@ class SensorSummary:
     """Items of each split."""
     labels: Mapping[str, int]
     """Items of each label, most frequent first; an item may have several, or none."""
+    label_rasters: Mapping[str, int]
+    """Items that have labels of each pixel, by the key of these."""
     first: datetime | None
     """Start of the first."""
     last: datetime | None
@@ -274,6 +277,7 @@ class _Count:
             seasons=dict(sorted(self._tallies[fields.SEASON].items())),
             splits=dict(self._tallies[fields.SPLIT].most_common()),
             labels=dict(sorted(self._tallies[fields.LABELS].items(), key=lambda pair: (-pair[1], pair[0]))),
+            label_rasters={key: has[key] for key in LABEL_KEYS if has[key]},
             first=min(self._times, default=None),
             last=max(self._times, default=None),
             cloud_percent=Spread(float(clouds.min()), float(np.median(clouds)), float(clouds.max())) if clouds.size else None,

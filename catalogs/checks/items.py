@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from catalogs import fields, layout
-from catalogs.bands import find_sensor, raster_key
+from catalogs.bands import Sensor, find_sensor, raster_key
 from catalogs.checks.report import Problem
 from catalogs.errors import CatalogError, ContractError, UnsafeHrefError
 from catalogs.from_stac import read_time, scene_from_item
@@ -205,6 +205,8 @@ def _raster_errors(raster: Raster, scene: Scene, location: Location, where: str)
             f"Its asset {raster.key} has transform {list(raster.grid.transform)} and shape {list(raster.grid.shape)}; "
             f"its location has {list(wanted.transform)} and {list(wanted.shape)}.",
         )
+    if raster.is_labels:
+        return
     sensor = find_sensor(scene.sensor)
     known = {band.name for band in sensor.bands} | ({sensor.mask.name} if sensor.mask else set())
     strange = [band.name for band in raster.bands if band.name not in known]
@@ -212,9 +214,15 @@ def _raster_errors(raster: Raster, scene: Scene, location: Location, where: str)
         yield Problem(
             "schema", where, f"Its asset {raster.key} has band {strange[0]!r}; {sensor.id} has {', '.join(sorted(known))}."
         )
-    elif raster.key not in {raster_key(band) for band in raster.bands} | {band.name for band in raster.bands}:
+    elif raster.key not in _keys_of(raster, sensor):
         yield Problem(
             "schema",
             where,
             f"Its asset {raster.key} holds {', '.join(band.name for band in raster.bands)}; expected one pixel size.",
         )
+
+
+def _keys_of(raster: Raster, sensor: Sensor) -> set[str]:
+    """What an asset of those bands may be called: as their pixel size, as the sensor's, or as the band of a mask."""
+    own = {raster_key(band) for band in raster.bands} | {band.name for band in raster.bands}
+    return own | {raster_key(sensor.band(band.name)) for band in raster.bands}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalogs import layout
+from catalogs import fields, layout
 from catalogs.bands import find_sensor
 from catalogs.checks.documents import Collected, check_links
 from catalogs.checks.items import BROKEN_RECORD, SHOWN, check_item, difference, item_place, show, unsafe_hrefs
@@ -154,7 +154,7 @@ class _PlaceCheck:
             self._findings.add("location", where, f"Is of a location that {layout.LOCATIONS} lacks.")
         checksums = {}
         for key, asset in item["assets"].items():
-            if self._is_whole(asset["href"], asset["file:size"]) and "data-mask" not in asset["roles"]:
+            if self._is_whole(asset["href"], asset["file:size"]) and fields.NO_MEASUREMENTS.isdisjoint(asset["roles"]):
                 checksums[key] = asset["file:checksum"]
         self._compare_with_others(item["id"], checksums)
 

@@ -6,15 +6,21 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from catalogs.checks.frames import frame_digest, frame_fault
 from catalogs.checks.report import Problem
+from catalogs.masks import unknown_labels
 from catalogs.pixels import multihash
-from catalogs.records import Grid, Raster, Transform
+from catalogs.records import UNKNOWN_LABEL, Grid, Raster, Transform
 from catalogs.secrets import secret_kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rasterio import DatasetReader
+
+SHOWN = 4
+"""Values that are told of one label raster."""
 
 
 @dataclass(slots=True)
@@ -80,12 +86,27 @@ def _read(content: bytes, raster: Raster, seen: Seen, *, may_clip: bool) -> None
     if seen.problems:
         return
     seen.pixels = pixels
+    if raster.is_labels:
+        _check_labels(pixels, raster, seen)
+        return
     for band, plane in zip(raster.bands, pixels, strict=True):
         fault = frame_fault(plane, band, is_mask=raster.is_mask, may_clip=may_clip)
         if fault:
             seen.add(*fault)
         elif not raster.is_mask and plane.min() != plane.max():
             seen.digests[band.name] = frame_digest(plane)
+
+
+def _check_labels(pixels: NDArray[Any], raster: Raster, seen: Seen) -> None:
+    """Note values of a label raster that no class has."""
+    strange = unknown_labels(pixels, raster.classes)
+    if strange:
+        share = 100 * float(np.isin(pixels, strange).mean())
+        seen.add(
+            "labels",
+            f"Has {', '.join(map(str, strange[:SHOWN]))} in {share:.3g} % of its pixels; expected numbers of its "
+            f"{len(raster.classes)} classes, 0 to {len(raster.classes) - 1}, or {UNKNOWN_LABEL} where nobody knows.",
+        )
 
 
 def _check_header(file: DatasetReader, raster: Raster, seen: Seen) -> None:

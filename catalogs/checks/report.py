@@ -29,6 +29,7 @@ REMEDIES = {
     "truncated-asset": RESTORE,
     "altered-asset": RESTORE,
     "raster": RESTORE,
+    "labels": "Convert the data set again, with the names of all values, or declare as 255 what nobody knows",
     "unsafe-href": "Copy the file into the catalog and name it there: a catalog names its own files only",
     "secret": "Remove it from the file, and revoke it where it was issued",
     "blank": DOUBT,

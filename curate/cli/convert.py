@@ -14,6 +14,8 @@ def convert(
     limit: int | None = None,
     seed: int = 0,
     size_px: int | None = None,
+    classes: int | None = None,
+    ignore: int | None = None,
     split_lists: Path | None = None,
     items: Literal["json", "parquet"] = "parquet",
     workers: int | None = None,
@@ -26,10 +28,16 @@ def convert(
     `eurosat`: the 27,000 images of `EuroSAT_RGB.zip`, or of the folder that it unpacks to. Their values are display values, no
     reflectance; where and when they were taken is not known.
     `eurosat-ms`: its version of 13 bands, `EuroSAT_MS.zip`: top-of-atmosphere reflectance, B8A at its place after B08.
+    `bigearthnet`: the patches of BigEarthNet 1.0 or 2.0 (reBEN), unpacked, each with several labels, on their own ground.
+    `so2sat`: the Sentinel-2 patches of So2Sat LCZ42, a folder of `training.h5`, `validation.h5` and `testing.h5`.
     `resisc45`: the 31,500 images of NWPU-RESISC45. `ucmerced`: the 2,100 images of UC Merced Land Use.
     `folder`: any folder of class folders, or a zip archive of one: JPEG, PNG or TIFF in red, green and blue, of eight bits.
+    `segmentation`: any folder of `images` and `masks` (or `labels`) of the same names, perhaps in `train`, `val` and `test`:
+    images as of `folder`, masks as PNG or TIFF of class numbers, named in a `classes.txt` or `classes.json` beside them.
+    `oscd`: Onera Satellite Change Detection, 24 cities at two dates with change maps, cut into tiles of 96 pixels.
 
-    Four in five images are in `train`, the others in `test`, drawn image by image, unless there are lists of the splits.
+    Splits are as published, where files or lists of the data set say so, or as your own lists do. Else four in five images are
+    in `train`, the others in `test`, drawn image by image.
 
     Running the command again continues it.
 
@@ -37,15 +45,19 @@ def convert(
         curate convert folder pictures --size-px 224 --out data/pictures
 
     Args:
-        kind: Which data set: `eurosat`, `eurosat-ms`, `resisc45`, `ucmerced` or `folder`.
+        kind: Which data set: `eurosat`, `eurosat-ms`, `bigearthnet`, `so2sat`, `resisc45`, `ucmerced`, `folder`, `segmentation`
+            or `oscd`.
         path: The archive as it was published, or the folder that it unpacks to.
         out: The catalog's folder: new, empty, or one that this very command made.
-        limit: At most so many images, evenly from all classes; all where left out.
+        limit: At most so many images, evenly from all classes; all where left out. Of `segmentation`, images with all their
+            tiles; of `oscd`, cities.
         seed: Of that choice, and of the splits.
         size_px: Of `folder`: height and width that all images are brought to; where left out, they have to be squares of one
-            size.
+            size. Of `segmentation` and `oscd`: side of the squares that images are cut into, never resampled.
+        classes: Of `bigearthnet`: how many classes its labels are of, 19 where left out, or 43.
+        ignore: Of `segmentation`: value of masks where nobody knows the class, beside 255.
         split_lists: Folder of published splits, a name of an image a line: `train.txt`, `val.txt`, `test.txt`, or names that
-            end so.
+            end so; `.csv` too, the name in the first column.
         items: `parquet`: the index alone; `json`: a file per item too, for tools that read STAC as JSON.
         workers: How many processes decode and write; one per core where left out.
         dry_run: Say what would be converted, and write nothing.
@@ -58,6 +70,8 @@ def convert(
         limit=limit,
         seed=seed,
         size_px=size_px,
+        classes=classes,
+        ignore=ignore,
         split_lists=split_lists,
         items=items,
         workers=workers,

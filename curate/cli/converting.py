@@ -29,6 +29,10 @@ class ConvertOptions:
     """Of the choice of images and of the splits."""
     size_px: int | None
     """Side that images of any size are brought to."""
+    classes: int | None
+    """How many classes of a data set that has several sets of them."""
+    ignore: int | None
+    """Value of masks where nobody knows, beside 255."""
     split_lists: Path | None
     """Folder of lists of the splits, which are drawn where there is none."""
     items: Literal["json", "parquet"]
@@ -56,8 +60,16 @@ def run_convert(kind: str, path: Path, out: Path, options: ConvertOptions) -> in
     if workers < 1:
         raise CurateError(f"--workers is {workers}; expected 1 or more. Leave it out for one per core.")
     quiet = options.quiet
+    say(f"Looking through {path}.", quiet=quiet)
     dataset = open_dataset(
-        kind, path, limit=options.limit, seed=options.seed, size_px=options.size_px, split_lists=options.split_lists
+        kind,
+        path,
+        limit=options.limit,
+        seed=options.seed,
+        size_px=options.size_px,
+        classes=options.classes,
+        ignore=options.ignore,
+        split_lists=options.split_lists,
     )
     for remark in dataset.remarks:
         say(remark, quiet=quiet)
@@ -75,12 +87,17 @@ def run_convert(kind: str, path: Path, out: Path, options: ConvertOptions) -> in
 def _tell_plan(conversion: Conversion, options: ConvertOptions) -> int:
     dataset = conversion.dataset
     if options.as_json:
-        emit_json({"catalog": str(conversion.folder), "locations": len(dataset.images), **conversion.section})
+        emit_json(
+            {"catalog": str(conversion.folder), "locations": len(dataset.images) // dataset.seasons, **conversion.section}
+        )
         return 0
     labels = Counter(label for image in dataset.images for label in image.labels)
     splits = Counter(image.location.split for image in dataset.images)
     say(f"Would convert {counted(len(dataset.images), 'image')} into {conversion.folder}:", quiet=options.quiet)
-    say(f"  labels: {_pairs(labels)}", quiet=options.quiet)
+    if labels:
+        say(f"  labels: {_pairs(labels)}", quiet=options.quiet)
+    for key, classes in dataset.label_rasters.items():
+        say(f"  {key} of each pixel: {', '.join(classes)}", quiet=options.quiet)
     say(f"  splits: {_pairs(splits)}", quiet=options.quiet)
     say("Nothing was written.", quiet=options.quiet)
     return 0

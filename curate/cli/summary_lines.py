@@ -68,6 +68,8 @@ def _sensor_lines(sensor: SensorSummary) -> Iterator[str]:
     yield _line("splits", _pairs(sensor.splits), 2)
     if sensor.labels:
         yield _line("labels", _labels(sensor), 2)
+    if sensor.label_rasters:
+        yield _line("pixels", "labelled: " + ", ".join(f"{key} of {n:,} items" for key, n in sensor.label_rasters.items()), 2)
     sizes = ", ".join(f"{key} {size_words(size)}" for key, size in sensor.sizes.items() if size)
     yield _line("size", f"{size_words(sensor.size)}: {sizes}", 2)
     if sensor.cloud_percent:

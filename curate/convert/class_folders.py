@@ -109,7 +109,7 @@ def find_images(path: Path, names: Iterable[str]) -> list[Found]:
         CurateError: There are none, or several sets of class folders, or an image twice.
     """
     places = [PurePosixPath(name) for name in names]
-    images = [place for place in places if place.suffix.lower() in SUFFIXES and not _is_hidden(place)]
+    images = [place for place in places if place.suffix.lower() in SUFFIXES and not is_hidden(place)]
     inside = [place for place in images if len(place.parts) > 1]
     if not inside:
         what = f"{len(images):,} images, but no folder" if images else "no image"
@@ -125,7 +125,7 @@ def find_images(path: Path, names: Iterable[str]) -> list[Found]:
     return found
 
 
-def _is_hidden(place: PurePosixPath) -> bool:
+def is_hidden(place: PurePosixPath) -> bool:
     """Whether it is what a system leaves beside images, such as `__MACOSX/River/._1.jpg`."""
     return place.name.startswith(".") or "__MACOSX" in place.parts
 

@@ -83,7 +83,7 @@ def choose_images(found: Sequence[Found], draw: Draw, *, slug: str, side_m: int,
         side_m: Side of their squares, metres.
         limit: At most so many, as evenly from all classes as they allow; a smaller limit takes some of those of a greater one.
     """
-    chosen = _spread(found, draw, limit)
+    chosen = spread(found, draw, limit)
     return [
         Image(
             Location(f"{slug}-{number:06d}", None, (0, 0, side_m, side_m), draw.split(image.name)), image.name, image.member,
@@ -120,8 +120,10 @@ def remarks_of(others: Iterable[str], found: Sequence[Found], *, title: str, cou
     return [*remarks, *([f"There are {len(found):,} of the {count:,} images of {title}."] if count != len(found) else [])]
 
 
-def _spread(found: Sequence[Found], draw: Draw, limit: int | None) -> set[Found]:
-    """So many images, round after round one of each class that has any left, in a seeded order."""
+def spread(found: Sequence[Found], draw: Draw, limit: int | None) -> set[Found]:
+    """So many images, round after round one of each class that has any left, in a seeded order; all where there is no limit."""
+    if limit is None:
+        return set(found)
     by_class: dict[str, list[Found]] = defaultdict(list)
     for image in sorted(found, key=lambda image: draw.number("limit", image.name)):
         by_class[image.label].append(image)

@@ -12,8 +12,9 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,8 +22,9 @@ from catalogs import layout
 from catalogs.bands import find_sensor
 from catalogs.journal import Failure
 from catalogs.locations import write_locations
+from catalogs.radiometry import check_scene
 from catalogs.recipe import CONVERTED, check_kind, check_ours, check_same, read_recipe, write_section
-from catalogs.records import Raster, Scene
+from catalogs.records import Location, Radiometry, Raster, Scene
 from catalogs.writer import CatalogWriter, Patch, write_patch
 from curate.convert.dataset import Dataset, Image
 from curate.errors import CurateError
@@ -31,7 +33,7 @@ from curate.locking import disk_errors, only_writer
 from curate.processes import map_unordered
 
 CHUNK = 100
-"""Images of a task: a quarter of a second."""
+"""Locations of a task: of one image each, a quarter of a second."""
 WORTH = 8
 """Tasks that starting another process is worth."""
 CHECKPOINT_EVERY = 5_000
@@ -54,6 +56,8 @@ class Outcome:
     """Its files; none where it could not be read."""
     valid_percent: float = 0.0
     """Share with a measurement in every band."""
+    radiometry: Radiometry | None = None
+    """What its pixels say to its scale and offset; none where nobody asks."""
     fault: str = ""
     """Why it could not be read."""
 
@@ -97,7 +101,8 @@ class Conversion:
             ContractError: The folder is not ours, or was made from another recipe.
             StorageError: The disk is full.
         """
-        section = {"kind": dataset.kind, **dataset.recipe, "sensors": [dataset.sensor], "seasons": 1, "items": items}
+        made = {"sensors": [dataset.sensor], "seasons": dataset.seasons, "items": items}
+        section = {"kind": dataset.kind, **dataset.recipe, **made}
         check_ours(folder)
         recipe = read_recipe(folder)
         check_kind(folder, recipe, CONVERTED)
@@ -106,7 +111,7 @@ class Conversion:
             with disk_errors(folder):
                 write_section(folder, CONVERTED, section)
                 if not (folder / layout.LOCATIONS).exists():
-                    write_locations(folder / layout.LOCATIONS, [image.location for image in dataset.images])
+                    write_locations(folder / layout.LOCATIONS, _locations(dataset.images))
         return cls(folder, dataset, section)
 
     def run(self, *, workers: int, watch: Watch) -> ConversionSummary:
@@ -124,72 +129,93 @@ class Conversion:
         with only_writer(self.folder), disk_errors(self.folder):
             writer = CatalogWriter(
                 self.folder,
-                [image.location for image in images],
+                _locations(images),
                 {sensor: find_sensor(sensor).bands},
                 description=self.dataset.description,
                 json_items=self.section["items"] == "json",
+                label_rasters=self.dataset.label_rasters,
             )
             done = writer.done - {failure.location for failure in writer.failures}
             stopped = False
             try:
-                self._convert(writer, [image for image in images if image.location.id not in done], workers, watch)
+                todo = [place for place, image in enumerate(images) if image.location.id not in done]
+                self._convert(writer, todo, workers, watch)
             except KeyboardInterrupt:
                 stopped = True
             finally:
                 writer.close()
         return ConversionSummary(len(images), self._written, writer.failures, stopped)
 
-    def _convert(self, writer: CatalogWriter, todo: Sequence[Image], workers: int, watch: Watch) -> None:
-        tasks = [todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)]
-        stem = layout.stem(None, self.dataset.start, self.dataset.end)
-        work = partial(convert_images, self.folder / self.dataset.sensor, stem, self.dataset.decode)
+    def _convert(self, writer: CatalogWriter, todo: Sequence[int], workers: int, watch: Watch) -> None:
+        """Convert the images at these places, which are made only when their task is due: there may be half a million."""
+        images = self.dataset.images
+        size = CHUNK * self.dataset.seasons  # so that the images of a location are of one task
+        starts = range(0, len(todo), size)
+        tasks = ([images[place] for place in todo[start : start + size]] for start in starts)
+        work = partial(convert_images, self.folder, replace(self.dataset, images=()))
         due, count = time.monotonic() + CHECKPOINT_S, 0
         with (
             watch(len(self.dataset.images), "Converting", already=len(self.dataset.images) - len(todo)) as bar,
             _told(self.folder),
-            closing(map_unordered(work, tasks, workers=max(1, min(workers, len(tasks) // WORTH)))) as outcomes,
+            closing(map_unordered(work, tasks, workers=max(1, min(workers, len(starts) // WORTH)))) as outcomes,
         ):
             for chunk in outcomes:
-                for outcome in chunk:
-                    self._finish(writer, outcome)
+                places = groupby(chunk, key=lambda outcome: outcome.image.location.id)
+                failed = sum(self._finish(writer, list(place)) for _, place in places)
                 count += len(chunk)
-                failed = sum(bool(outcome.fault) for outcome in chunk)
                 bar.advance(len(chunk) - failed, failed=failed)
                 if count >= CHECKPOINT_EVERY or time.monotonic() > due:
                     writer.checkpoint()
                     due, count = time.monotonic() + CHECKPOINT_S, 0
 
-    def _finish(self, writer: CatalogWriter, outcome: Outcome) -> None:
+    def _finish(self, writer: CatalogWriter, outcomes: Sequence[Outcome]) -> int:
+        """Record the images of a location: where one of them cannot be read, none is an item, so that dates never part.
+
+        Returns:
+            How many of them failed.
+        """
+        location = outcomes[0].image.location
+        fault = next((outcome for outcome in outcomes if outcome.fault), None)
+        if fault is None:
+            writer.finish(location, [writer.write_item(self._scene(outcome)) for outcome in outcomes], [])
+            self._written += len(outcomes)
+            return 0
+        message = f"{fault.image.member} cannot be read: {fault.fault}. Get the data set again, or do without it."
+        seasons = [outcome.image.season for outcome in outcomes]
+        failures = [Failure(location.id, season, self.dataset.sensor, "unreadable", message) for season in seasons]
+        writer.finish(location, [], failures)
+        return len(outcomes)
+
+    def _scene(self, outcome: Outcome) -> Scene:
         image = outcome.image
-        if outcome.fault:
-            message = f"{image.member} cannot be read: {outcome.fault}. Get the data set again, or do without it."
-            failure = Failure(image.location.id, 0, self.dataset.sensor, "unreadable", message)
-            writer.finish(image.location, [], [failure])
-            return
-        scene = Scene(
+        start, end = image.interval or (self.dataset.start, self.dataset.end)
+        return Scene(
             sensor=self.dataset.sensor,
             location=image.location,
             rasters=outcome.rasters,
-            start_datetime=self.dataset.start,
-            end_datetime=self.dataset.end,
-            season=0,
+            datetime=image.when,
+            start_datetime=None if image.when else start,
+            end_datetime=None if image.when else end,
+            season=image.season,
             valid_percent=outcome.valid_percent,
             source_id=image.name,
+            platform=image.platform,
+            radiometry=outcome.radiometry,
             labels=image.labels,
         )
-        writer.finish(image.location, [writer.write_item(scene)], [])
-        self._written += 1
 
 
-def convert_images(
-    collection: Path, stem: str, decode: Callable[[Image], list[Patch]], images: Sequence[Image]
-) -> list[Outcome]:
+def _locations(images: Sequence[Image]) -> list[Location]:
+    """Where images are, each place once."""
+    return [image.location for image in images if image.season == 0]
+
+
+def convert_images(folder: Path, dataset: Dataset, images: Sequence[Image]) -> list[Outcome]:
     """Decode some images and write their files; what a worker does.
 
     Args:
-        collection: Folder of the collection.
-        stem: Start of the files' names.
-        decode: Reads an image.
+        folder: Of the catalog.
+        dataset: What they are of; its own images are not looked at, so that it can come without them.
         images: Which.
 
     Raises:
@@ -197,20 +223,30 @@ def convert_images(
     """
     import rasterio
 
-    where = layout.Layout.of(image.location for image in images)
+    where, collection = layout.Layout.of(image.location for image in images), folder / dataset.sensor
     outcomes = []
     with rasterio.Env():  # once, not for every file: a third of the time
         for image in images:
             try:
-                patches = decode(image)
+                patches = dataset.decode(image)
             except DAMAGED as error:
                 outcomes.append(Outcome(image, fault=str(error) or type(error).__name__))
                 continue
-            folder = where.folder(image.location)
-            files = [write_patch(collection, f"{folder}/{layout.asset_name(stem, patch.key)}", patch) for patch in patches]
+            place = where.folder(image.location)
+            stem = layout.stem(image.when, *(image.interval or (dataset.start, dataset.end)))
+            files = [write_patch(collection, f"{place}/{layout.asset_name(stem, patch.key)}", patch) for patch in patches]
             rasters = tuple(sorted(files, key=lambda raster: raster.key))
-            outcomes.append(Outcome(image, rasters, valid_percent(patches)))
+            outcomes.append(Outcome(image, rasters, valid_percent(patches), _radiometry(dataset, patches)))
     return outcomes
+
+
+def _radiometry(dataset: Dataset, patches: Sequence[Patch]) -> Radiometry | None:
+    """What an image's dark pixels say to the scale and offset of its data set."""
+    if dataset.decision is None:
+        return None
+    planes = [plane for patch in patches if not patch.is_mask for plane in zip(patch.bands, patch.pixels, strict=True)]
+    check = check_scene(find_sensor(dataset.sensor), planes, None, None)
+    return Radiometry(dataset.decision, check) if check else None
 
 
 @contextmanager

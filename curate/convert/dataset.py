@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from catalogs.records import Location
+from catalogs.records import Location, Window
 from catalogs.writer import Patch
 
 
@@ -23,6 +24,18 @@ class Image:
     """Its file, relative to where the data set lies."""
     labels: tuple[str, ...]
     """What it shows, in the data set's words."""
+    when: datetime | None = None
+    """Its acquisition, UTC; none where the data set's interval is all that is known."""
+    platform: str | None = None
+    """What took it, such as `sentinel-2b`; none where nobody knows."""
+    interval: tuple[datetime, datetime] | None = None
+    """First and last instant that it may be of, UTC, where these are closer than the data set's."""
+    season: int = 0
+    """Which of its location's dates it is of, from 0."""
+    window: Window | None = None
+    """The pixels of the file that it is; all where absent."""
+    label_member: str = ""
+    """File of the labels of its pixels, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -47,3 +60,12 @@ class Dataset:
     """Reads an image; goes to other processes, so it can be pickled. What it raises says what is wrong with the image."""
     remarks: Sequence[str] = ()
     """What a user should know: files that are no images of it, images that it lacks."""
+    decision: str | None = None
+    """How scale and offset were decided, as `Radiometry.decision`, which pixels are then checked against; none of values that
+    are no reflectance, or that nobody checks."""
+    seasons: int = 1
+    """Dates of each location, whose images follow each other."""
+    label_rasters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Classes of the label rasters that its images may have, by asset key."""
+    lists: Path | None = None
+    """Folder of the official lists of its splits, where they lie with it; taken where no others are asked for."""

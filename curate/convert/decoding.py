@@ -7,8 +7,10 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from catalogs.records import Grid
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -55,13 +57,35 @@ def read_pixels(content: bytes, formats: Sequence[str], *, expected: Form, resiz
     from rasterio.enums import Resampling
 
     with _opened(content, formats) as raster:
-        form = _form(raster)
-        if not resize and form[:3] != expected[:3]:
-            raise CurateError(f"it has {_times(form)} values; expected {_times(expected)}")
-        if (form[0], form[3]) != (expected[0], expected[3]):
-            raise CurateError(f"it has {form[0]} bands of {form[3]}; expected {expected[0]} of {expected[3]}")
+        _check_form(_form(raster), expected, resize=resize)
         pixels: NDArray[Any] = raster.read(out_shape=expected[:3], resampling=Resampling.bilinear)
     return pixels
+
+
+def read_placed(content: bytes, *, expected: Form) -> tuple[NDArray[Any], Grid]:
+    """Pixels of a TIFF, (bands, height, width), and where it says that they lie.
+
+    Args:
+        content: The file.
+        expected: What it should be.
+
+    Raises:
+        CurateError: It is no TIFF, damaged, or not what is expected.
+    """
+    with _opened(content, ["TIFF"]) as raster:
+        _check_form(_form(raster), expected, resize=False)
+        pixels: NDArray[Any] = raster.read()
+        return pixels, _grid(raster)
+
+
+def read_grid(content: bytes) -> Grid:
+    """Where a TIFF says that its pixels lie, from its header alone.
+
+    Raises:
+        CurateError: It is no TIFF, or damaged.
+    """
+    with _opened(content, ["TIFF"]) as raster:
+        return _grid(raster)
 
 
 @contextmanager
@@ -104,6 +128,28 @@ def _is_whole_png(content: bytes) -> bool:
 
 def _form(raster: Any) -> Form:
     return raster.count, raster.height, raster.width, raster.dtypes[0]
+
+
+def _check_form(form: Form, expected: Form, *, resize: bool) -> None:
+    if not resize and form[:3] != expected[:3]:
+        raise CurateError(f"it has {_times(form)} values; expected {_times(expected)}")
+    if (form[0], form[3]) != (expected[0], expected[3]):
+        raise CurateError(f"it has {form[0]} bands of {form[3]}; expected {expected[0]} of {expected[3]}")
+
+
+def _grid(raster: Any) -> Grid:
+    a, b, left, d, e, top = raster.transform[:6]
+    epsg = _epsg(raster.crs.to_wkt()) if raster.crs else None
+    return Grid(epsg, (a, b, left, d, e, top), raster.height, raster.width)
+
+
+@lru_cache(maxsize=256)
+def _epsg(wkt: str) -> int | None:
+    """Code of a coordinate system; looking it up takes longer than reading a small image."""
+    from rasterio.crs import CRS
+
+    code: int | None = CRS.from_wkt(wkt).to_epsg()
+    return code
 
 
 def _times(form: Form) -> str:

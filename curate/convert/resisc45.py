@@ -15,9 +15,8 @@ References:
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 
-from curate.convert.dataset import Dataset
 from curate.convert.scene_images import SceneImages, open_scene_images
 
 RESISC45 = SceneImages(
@@ -39,7 +38,5 @@ RESISC45 = SceneImages(
     expected="NWPU-RESISC45.zip, or the folder that it unpacks to, with images <class>/<class>_<number>.jpg",
 )  # fmt: skip
 
-
-def open_resisc45(path: Path, *, limit: int | None = None, seed: int = 0) -> Dataset:
-    """The images of NWPU-RESISC45; see `open_scene_images`."""
-    return open_scene_images(RESISC45, path, limit=limit, seed=seed)
+open_resisc45 = partial(open_scene_images, RESISC45)
+"""The images of NWPU-RESISC45 at a path."""

@@ -1,8 +1,8 @@
 """Splits that somebody published, as lists of images: `<anything>train.txt`, `val.txt` and `test.txt` in one folder.
 
 This is how splits of EuroSAT, NWPU-RESISC45 and UC Merced are published (`resisc45-train.txt` of torchgeo). A line is the name
-of an image, with or without its class folder and its suffix, so that one list serves the JPEG and the TIFF of an image. An
-image that no list names is in no split.
+of an image, with or without its class folder and its suffix, so that one list serves the JPEG and the TIFF of an image. Those
+of BigEarthNet are `.csv`, where a name is the first column. An image that no list names is in no split.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from curate.convert.dataset import Dataset, Image
 from curate.errors import CurateError
 
 NAMES = ("train", "val", "test")
+SUFFIXES = (".txt", ".csv")
 SHOWN = 4
 """Classes that a remark names."""
 
@@ -40,7 +41,7 @@ def read_split_lists(folder: Path) -> SplitLists:
     """
     split_of: dict[str, str] = {}
     for split in NAMES:
-        files = sorted(folder.glob(f"*{split}.txt"))
+        files = find_lists(folder, split)
         if len(files) > 1:
             raise CurateError(
                 f"{folder} has {len(files)} lists of {split}: {', '.join(file.name for file in files)}. Keep one."
@@ -52,6 +53,11 @@ def read_split_lists(folder: Path) -> SplitLists:
         raise CurateError(f"{folder} has no list of images; expected train.txt, val.txt or test.txt, with one name a line.")
     text = "\n".join(f"{split}\t{name}" for name, split in sorted(split_of.items()))
     return SplitLists(folder, split_of, hashlib.sha256(text.encode()).hexdigest())
+
+
+def find_lists(folder: Path, split: str) -> list[Path]:
+    """The lists of one split that lie in a folder."""
+    return sorted(file for suffix in SUFFIXES for file in folder.glob(f"*{split}{suffix}"))
 
 
 def apply_split_lists(dataset: Dataset, lists: SplitLists) -> Dataset:
@@ -66,12 +72,13 @@ def apply_split_lists(dataset: Dataset, lists: SplitLists) -> Dataset:
     """
     images = _by_name(dataset.images)
     for name in lists.split_of:
-        if len(images.get(name, ())) > 1:
+        members = list(dict.fromkeys(image.member for image in images.get(name, ())))  # tiles and dates are of one
+        if len(members) > 1:
             raise CurateError(
-                f"{lists.folder} names {name}, which fits {len(images[name])} images, such as {images[name][0].member}. "
+                f"{lists.folder} names {name}, which fits {len(members)} images, such as {members[0]}. "
                 "Write the class folder too: <class>/<image>."
             )
-    split_of = {images[name][0].location.id: split for name, split in lists.split_of.items() if name in images}
+    split_of = {image.location.id: split for name, split in lists.split_of.items() for image in images.get(name, ())}
     if not split_of:
         listed, held = next(iter(lists.split_of)), dataset.images[0].name
         raise CurateError(f"{lists.folder} names no image of the data set: it lists {listed!r}, and {held!r} is one of these.")
@@ -82,7 +89,7 @@ def apply_split_lists(dataset: Dataset, lists: SplitLists) -> Dataset:
     recipe = {key: value for key, value in dataset.recipe.items() if key != "splits"}
     counts = Counter(image.location.split for image in placed)
     remarks = [f"{counts['none']:,} images are in no list of {lists.folder}, and in no split."] if counts["none"] else []
-    missing = len(lists.split_of) - len(split_of) if recipe["limit"] is None else 0
+    missing = sum(name not in images for name in lists.split_of) if recipe["limit"] is None else 0
     remarks += [f"{missing:,} names in the lists of {lists.folder} are no images of the data set."] if missing else []
     return replace(
         dataset,
@@ -111,12 +118,15 @@ def _by_name(images: Sequence[Image]) -> dict[str, list[Image]]:
     found: dict[str, list[Image]] = defaultdict(list)
     for image in images:
         stem = PurePosixPath(image.member).stem
+        folder = image.labels[0] if image.labels else PurePosixPath(image.member).parent.name
         found[stem].append(image)
-        found[f"{image.labels[0]}/{stem}"].append(image)
+        found[f"{folder}/{stem}"].append(image)
     return dict(found)
 
 
 def _listed(file: Path) -> list[str]:
     """The names of a list, without suffixes and all folders but the class."""
-    places = [PurePosixPath(line.strip()) for line in file.read_text("utf-8").splitlines() if line.strip()]
+    lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
+    names = [line.partition(",")[0].strip() for line in lines] if file.suffix == ".csv" else lines
+    places = [PurePosixPath(name) for name in names if name]
     return ["/".join([*place.parts[-2:-1], place.stem]) for place in places]

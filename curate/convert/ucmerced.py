@@ -14,9 +14,8 @@ References:
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 
-from curate.convert.dataset import Dataset
 from curate.convert.scene_images import SceneImages, open_scene_images
 
 UCMERCED = SceneImages(
@@ -35,7 +34,5 @@ UCMERCED = SceneImages(
     expected="UCMerced_LandUse.zip, or the folder Images that it unpacks to, with images <class>/<class><number>.tif",
 )  # fmt: skip
 
-
-def open_ucmerced(path: Path, *, limit: int | None = None, seed: int = 0) -> Dataset:
-    """The images of UC Merced Land Use; see `open_scene_images`."""
-    return open_scene_images(UCMERCED, path, limit=limit, seed=seed)
+open_ucmerced = partial(open_scene_images, UCMERCED)
+"""The images of UC Merced Land Use at a path."""

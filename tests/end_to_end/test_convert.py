@@ -15,6 +15,7 @@ import rasterio
 from catalogs import open_catalog
 from catalogs.stack import open_stack
 from catalogs.validate import check_catalog
+from curate.convert import KINDS
 from tests.catalogs.damage import messages
 from tests.conftest import ROOT
 from tests.curate.convert.images import encode_jpeg, make_folder, make_picture, write_images
@@ -108,7 +109,7 @@ def test_a_folder_of_class_folders_is_converted_and_asked_for_a_size(tmp_path, c
 def test_an_unknown_kind_and_a_missing_file_end_with_2(tmp_path, capsys):
     assert curate("convert", "erosat", tmp_path / "x.zip", "--out", tmp_path / "cat") == 2
     assert (
-        "Unknown data set 'erosat'. Choose from: eurosat, eurosat-ms, resisc45, ucmerced, folder. Did you mean 'eurosat'?"
+        f"Unknown data set 'erosat'. Choose from: {', '.join(KINDS)}. Did you mean 'eurosat'?"
         in capsys.readouterr().err
     )
     assert curate("convert", "eurosat", tmp_path / "x.zip", "--out", tmp_path / "cat") == 2
