@@ -29,11 +29,13 @@ demo: $(VENV)/installed
 	curate pack $(DEMO)
 	train seco --catalog $(DEMO) --bands B04,B03,B02 --backbone resnet10t --size-px 48 --batch-size 32 --epochs 40 \
 		--optimizer adamw --lr 1e-3 --out $(DEMO_RUN)
-	evaluate knn --catalog $(DEMO) --weights random:resnet10t --weights $(DEMO_RUN) --baselines --out $(DEMO_RUN)/knn.json
+	evaluate knn --catalog $(DEMO) --weights $(DEMO_RUN) --out $(DEMO_RUN)/knn.json
+	evaluate compare $(DEMO_RUN)/knn.json --html $(DEMO_RUN)/report.html --quiet
 	@echo
 	@echo "The catalog is $(DEMO)/catalog.json: open it with any STAC tool, QGIS, or catalogs.open_catalog(\"$(DEMO)\")."
 	@echo "The weights are $(DEMO_RUN)/weights: timm.create_model(\"local-dir:$(DEMO_RUN)/weights\", pretrained=True)."
 	@echo "The table above: which of ten land covers fills most of a square that training has not seen, by its nearest neighbours."
+	@echo "The report is $(DEMO_RUN)/report.html: open it in a browser for each class, a map of right and wrong answers, and neighbours."
 	@echo "Next: README.md builds a catalog from real scenes, notebooks/ looks at the patches and at a training."
 
 test: $(VENV)/installed-dev

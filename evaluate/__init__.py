@@ -6,6 +6,8 @@
 - `features`, `baselines`: one vector per item, from a backbone or from statistics of its bands.
 - `knn`, `linear_probe`: classes from the nearest training vectors, or from a logistic regression on them; `fractions`: with a
   share of the labels.
+- `finetune`: the same question to weights that are moved themselves; `finetune_trials` draws the items, `finetuning` is the
+  loop, by `finetune_course`, `layer_decay` and `augmentation`.
 - `metrics`, `confidence`: how good answers are, and how sure a mean of them is.
 - `asking` puts these in order, for `protocol` (kNN) and `linear_protocol`; `result` is what comes out, `online` is the same
   during a training.

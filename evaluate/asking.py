@@ -1,45 +1,36 @@
-"""What every protocol has in common: from a labelled catalog and names of weights to features, to scores side by side."""
+"""What every protocol on features has in common: from a labelled catalog and names of weights to scores side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from catalogs.console import progress
-from evaluate.baselines import band_statistics
+from evaluate.answers import Answers, make_result, score_answers
+from evaluate.baselines import BASELINES, choose_baselines
 from evaluate.bench import Bench, open_bench
-from evaluate.confidence import LEVEL, REPEATS, bootstrap_mean
 from evaluate.errors import InputError
 from evaluate.features import extract_features
-from evaluate.metrics import confusion_matrix
 from evaluate.result import Result, Score
+from evaluate.seeds import check_seeds, join_answers, join_identities, split_seeds
 from evaluate.settings import Settings
-from evaluate.task import TRAIN, Task
+from evaluate.task import Task
 from evaluate.vectors import standardise
 from train.checkpoint import KINDS, LoadedBackbone, load_backbone
-from train.config import InputSpec, to_json
 from train.views import measure_input
 
-STATISTICS = "band statistics"
+__all__ = ["Answers", "Asked", "Method", "choose_device", "make_result", "random_beside", "run_protocol", "score_answers"]
+
+STATISTICS = "band-statistics"
+"""The baseline that stands beside every result."""
+RANDOM = "random:"
 WITHOUT_INPUT = tuple(f"{kind}:" for kind in KINDS)
 """What starts the names of weights that do not say which bands they read, and how scaled."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answers:
-    """What was answered to each tested item."""
-
-    found: NDArray[np.int64]
-    """Classes, (repeats, tested items)."""
-    details: Mapping[str, Any]
-    """What else is to be known of how they came about; JSON's types."""
 
 
 class Method(Protocol):
@@ -67,10 +58,11 @@ def run_protocol(
     settings: Settings,
     method: Method,
     *,
-    statistics: bool = False,
+    baselines: bool = True,
+    also: Sequence[str] = (),
     quiet: bool = True,
 ) -> Result:
-    """Score weights on a labelled catalog.
+    """Score weights on a labelled catalog, beside what needs no training.
 
     Every item is one sample; items of training locations teach, items of test locations, which are others, are tested. Weights
     that say what they read are fed with that. The others (`random:`, `timm:`) get the bands and the size of the first that do,
@@ -78,10 +70,12 @@ def run_protocol(
 
     Args:
         catalog: Path or address of a labelled catalog.
-        weights: What to score: an export's folder, a run's folder, `timm:NAME`, `random:NAME`.
+        weights: What to score: an export's folder, a run's folder, `timm:NAME`, `random:NAME`; or several seeds of one
+            training, joined by commas, which get one score together.
         settings: What is asked, and how features are computed.
         method: How features become answers.
-        statistics: Score band statistics too, first.
+        baselines: Score band statistics and random weights of each backbone too, first, and those fed as the backbone is.
+        also: Names of `BASELINES` to score in any case.
         quiet: Show no progress.
 
     Raises:
@@ -89,122 +83,120 @@ def run_protocol(
         CatalogError: The catalog cannot be read, or lacks a band that weights read.
         TrainError: Weights cannot be loaded.
     """
-    if not weights and not statistics:
-        raise InputError("There is nothing to score. Give --weights, or --baselines to score band statistics.")
-    device = _choose_device(settings.device)
-    trained = {name: load_backbone(name) for name in weights if not name.startswith(WITHOUT_INPUT)}
+    plain = choose_baselines((*also, STATISTICS) if baselines else also) if baselines or also else ()
+    if not weights and not plain:
+        raise InputError("There is nothing to score. Give --weights, or leave --no-baselines out to score what needs none.")
+    device = choose_device(settings.device)
+    entries = [split_seeds(each) for each in weights]
+    trained = {name: load_backbone(name) for names in entries for name in names if not name.startswith(WITHOUT_INPUT)}
     specs = [each.spec for each in trained.values() if each.spec is not None]
     bench = open_bench(catalog, settings, specs[0] if specs else None, tuning=method.tunes)
-    scores = score_statistics(bench, settings, method, quiet=quiet) if statistics else []
-    for name in weights:
+    asked = Asked(bench, settings, method, device, quiet)
+    groups = [[asked.load(name, trained) for name in names] for names in entries]
+    for group in groups:
+        check_seeds(group)
+    beside = random_beside([group[0] for group in groups]) if baselines else ()
+    scores = [score for name in plain for score in asked.score_baseline(name)]
+    for group in (*([each] for each in beside), *groups):
+        scores += asked.score_weights(group)
+    return make_result(bench, settings, method.describe(bench.task), scores)
+
+
+def random_beside(loaded: Sequence[LoadedBackbone]) -> Iterator[LoadedBackbone]:
+    """Random weights of each backbone, fed exactly as the backbone is; once where several are fed alike.
+
+    Args:
+        loaded: With their input; those that are random themselves have none beside them.
+    """
+    there = {(_architecture(each), each.spec) for each in loaded if each.name.startswith(RANDOM)}
+    for each in loaded:
+        assert each.spec is not None, "what is scored is fed somehow"
+        key = _architecture(each), each.spec
+        if key not in there:
+            random = load_backbone(RANDOM + key[0], bands=each.spec.bands, size_px=each.spec.size_px)
+            yield replace(random, spec=each.spec)
+        there.add(key)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A question, and how whoever is asked shall answer."""
+
+    bench: Bench
+    """Items, labels and pixels."""
+    settings: Settings
+    """As they were chosen."""
+    method: Method
+    """How features become answers."""
+    device: torch.device
+    """Where backbones compute."""
+    quiet: bool
+    """Show no progress."""
+
+    def load(self, name: str, trained: Mapping[str, LoadedBackbone]) -> LoadedBackbone:
+        """Weights with their input: their own, or, where they do not say one, what is measured on the training items."""
+        bench = self.bench
         loaded = trained.get(name) or load_backbone(name, bands=bench.stack.bands, size_px=bench.size_px)
-        scores += score_weights(bench, name, loaded, method, settings=settings, device=device, quiet=quiet)
-    return _result(bench, settings, method, scores)
+        if loaded.spec is not None:
+            return loaded
+        spec = measure_input(bench.stack, bench.task.train.items, size_px=bench.size_px, seed=self.settings.seed)
+        return replace(loaded, spec=spec)
+
+    def score_baseline(self, name: str) -> list[Score]:
+        """Score features that need no training, standardised by the training items; `name` is one of `BASELINES`."""
+        bench, baseline = self.bench, BASELINES[name]
+        train = bench.task.train
+        with self._counting(baseline.title) as advance:
+            made = baseline.compute(
+                bench.stack, bench.rows,
+                train=train.items, seed=self.settings.seed, workers=self.settings.workers, advance=advance,
+            )  # fmt: skip
+        values = torch.from_numpy(made)
+        _, features = standardise(values[: len(train)], values)
+        return [
+            score_answers(
+                baseline.title, each, bench.task,
+                features=features.shape[1], bands=bench.stack.bands, seed=self.settings.seed,
+            )
+            for each in self.method.answer(features, bench.task)
+        ]  # fmt: skip
+
+    def score_weights(self, group: Sequence[LoadedBackbone]) -> list[Score]:
+        """Score the features of a backbone; of several seeds of one training together."""
+        answers = []
+        for loaded in group:
+            features = self.features(loaded)
+            answers.append(list(self.method.answer(features, self.bench.task)))
+        spec = group[0].spec
+        assert spec is not None, "what is scored is fed somehow"
+        scores = [
+            score_answers(
+                ",".join(loaded.name for loaded in group), join_answers(group, each), self.bench.task,
+                features=features.shape[1], bands=spec.bands, seed=self.settings.seed,
+                identity=join_identities(group), spec=spec,
+            )
+            for each in zip(*answers, strict=True)
+        ]  # fmt: skip
+        return [replace(each, details={**each.details, "pooling": group[0].pooling}) for each in scores]
+
+    def features(self, loaded: LoadedBackbone) -> Tensor:
+        """Features of all items that are asked about, in the order of `Bench.rows`."""
+        spec, settings = loaded.spec, self.settings
+        assert spec is not None, "what is scored is fed somehow"
+        with self._counting(loaded.name) as advance:
+            return extract_features(
+                self.bench.pixels(spec.bands, spec.sensor), loaded.module, spec, self.bench.rows,
+                batch_size=settings.batch_size, workers=settings.workers, device=self.device, advance=advance,
+            )  # fmt: skip
+
+    @contextmanager
+    def _counting(self, name: str) -> Iterator[Callable[[int], None]]:
+        """Show how many items have been looked at."""
+        with progress(len(self.bench.rows), f"Features of {name}", quiet=self.quiet) as job:
+            yield job.advance
 
 
-def score_statistics(bench: Bench, settings: Settings, method: Method, *, quiet: bool = True) -> list[Score]:
-    """Score mean and standard deviation of each band, standardised by the training items."""
-    with _counting(STATISTICS, bench, quiet=quiet) as advance:
-        values = torch.from_numpy(band_statistics(bench.stack, bench.rows, workers=settings.workers, advance=advance))
-    _, features = standardise(values[: len(bench.task.train)], values)
-    return _scores(STATISTICS, features, bench.task, method, seed=settings.seed, bands=bench.stack.bands)
-
-
-def score_weights(
-    bench: Bench,
-    name: str,
-    loaded: LoadedBackbone,
-    method: Method,
-    *,
-    settings: Settings,
-    device: torch.device,
-    quiet: bool = True,
-) -> list[Score]:
-    """Score the features of a backbone."""
-    spec = loaded.spec or measure_input(bench.stack, bench.task.train.items, size_px=bench.size_px, seed=settings.seed)
-    stack = bench.pixels(spec.bands)
-    with _counting(name, bench, quiet=quiet) as advance:
-        features = extract_features(
-            stack, loaded.module, spec, bench.rows,
-            batch_size=settings.batch_size, workers=settings.workers, device=device, advance=advance,
-        )  # fmt: skip
-    return _scores(
-        name, features, bench.task, method, seed=settings.seed, bands=spec.bands, identity=loaded.identity, spec=spec
-    )
-
-
-def _scores(
-    name: str,
-    features: Tensor,
-    task: Task,
-    method: Method,
-    *,
-    seed: int,
-    bands: tuple[str, ...],
-    identity: str | None = None,
-    spec: InputSpec | None = None,
-) -> list[Score]:
-    """One score for each condition that the method answers under."""
-    return [
-        Score(
-            name=name,
-            identity=identity,
-            bands=bands,
-            input=to_json(spec) if spec else None,
-            features=features.shape[1],
-            metric="accuracy",
-            value=float((each.found == task.test.labels).mean()),
-            interval=bootstrap_mean((each.found == task.test.labels).mean(axis=0), task.test.locations, seed=seed),
-            confusion=_confusion(each.found, task),
-            details=each.details,
-        )
-        for each in method.answer(features, task)
-    ]
-
-
-def _confusion(found: NDArray[np.int64], task: Task) -> tuple[tuple[int, ...], ...]:
-    truth = np.broadcast_to(task.test.labels, found.shape)
-    return tuple(tuple(row) for row in confusion_matrix(truth, found, classes=len(task.classes)).tolist())
-
-
-def _result(bench: Bench, settings: Settings, method: Method, scores: Sequence[Score]) -> Result:
-    """The scores with all that makes them comparable."""
-    task = bench.task
-    return Result(
-        protocol=method.describe(task) | _common(task, settings),
-        catalog=str(bench.catalog.document.get("id")),
-        catalog_hash=bench.stack.index_hash,
-        split_hash=task.split_hash,
-        sensor=bench.stack.sensor,
-        classes=task.classes,
-        train_items=len(task.train),
-        test_items=len(task.test),
-        test_locations=len(np.unique(task.test.locations)),
-        unused_items=task.unused,
-        chance=task.chance,
-        scores=tuple(scores),
-    )
-
-
-def _common(task: Task, settings: Settings) -> dict[str, Any]:
-    """The settings that every score hangs on."""
-    return {
-        "train_split": TRAIN,
-        "test_split": task.test.split,
-        "season": settings.season,
-        "seed": settings.seed,
-        "interval": {"method": "percentile bootstrap over locations", "repeats": REPEATS, "level": LEVEL},
-    }
-
-
-@contextmanager
-def _counting(name: str, bench: Bench, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Show how many items have been looked at."""
-    with progress(len(bench.rows), f"Features of {name}", quiet=quiet) as job:
-        yield job.advance
-
-
-def _choose_device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
     """The device asked for, if it can be used.
 
     Raises:
@@ -217,3 +209,8 @@ def _choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(f"Device {name!r} cannot be used: {reason}. Choose another --device, such as cpu.") from error
+
+
+def _architecture(loaded: LoadedBackbone) -> str:
+    """What timm calls it, without the name of its weights."""
+    return loaded.timm_name.partition(".")[0]

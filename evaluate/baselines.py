@@ -1,57 +1,100 @@
-"""What is known without a network: statistics of each band. A score means little unless it is above this one."""
+"""What is known without training: a score means little unless it is above these.
+
+Random weights of a backbone are the fifth of them; those are weights by name, `random:resnet18`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from catalogs.stack import Layer, Stack
-from evaluate.reading import read_blocks
+from catalogs.stack import Stack
+from evaluate.band_values import band_histograms, band_statistics
+from evaluate.errors import InputError
+from evaluate.random_convolutions import random_convolutions
+from evaluate.raw_pixels import raw_pixels
 
-BATCH_SIZE = 16
+__all__ = ["BASELINES", "Baseline", "Compute", "band_statistics", "choose_baselines"]
 
 
-def band_statistics(
-    stack: Stack, items: NDArray[np.int64], *, workers: int = 0, advance: Callable[[int], None] = lambda _: None
+class Compute(Protocol):
+    """How a baseline makes features."""
+
+    def __call__(
+        self,
+        stack: Stack,
+        items: NDArray[np.int64],
+        *,
+        train: NDArray[np.int64],
+        seed: int,
+        workers: int,
+        advance: Callable[[int], None],
+    ) -> NDArray[np.float64]:
+        """Features of some items.
+
+        Args:
+            stack: Pixels.
+            items: Numbers of the items, (count,).
+            train: Numbers of the items that teach: all that ranges, scaling and filters may be taken from, (items,).
+            seed: Of what is drawn.
+            workers: Processes that read; 0 reads in this one.
+            advance: Told how many items have just been done.
+
+        Returns:
+            (count, features), not standardised; NaN where there is no value.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Features that need no training."""
+
+    title: str
+    """What people are shown, such as `band statistics`."""
+    compute: Compute
+    """Makes its features."""
+
+
+def _statistics(
+    stack: Stack,
+    items: NDArray[np.int64],
+    *,
+    train: NDArray[np.int64],
+    seed: int,
+    workers: int,
+    advance: Callable[[int], None],
 ) -> NDArray[np.float64]:
-    """Mean and standard deviation of each band of each item, in reflectance, over the pixels that are measurements.
+    """Band statistics, which need neither training items nor a seed."""
+    del train, seed
+    return band_statistics(stack, items, workers=workers, advance=advance)
 
-    Args:
-        stack: Pixels.
-        items: Numbers of the items, (count,).
-        workers: Processes that read; 0 reads in this one.
-        advance: Told how many items have just been done.
 
-    Returns:
-        (count, 2 * bands): the means in the order of `stack.bands`, then the standard deviations; NaN for a band without any
-        measurement.
+BASELINES: Mapping[str, Baseline] = MappingProxyType(
+    {
+        "band-statistics": Baseline("band statistics", _statistics),
+        "band-histograms": Baseline("band histograms", band_histograms),
+        "raw-pixels": Baseline("raw pixels", raw_pixels),
+        "random-convolutions": Baseline("random convolutions", random_convolutions),
+    }
+)
+"""By the names that users type."""
+
+
+def choose_baselines(names: Sequence[str] | None) -> tuple[str, ...]:
+    """The baselines asked for, each once, in the order of `BASELINES`; all where none are named.
+
+    Raises:
+        InputError: There is no baseline of that name.
     """
-    found = [np.empty((0, 2 * len(stack.bands)))]
-    for numbers, pixels in read_blocks(stack, items, batch_size=BATCH_SIZE, workers=workers):
-        found.append(np.stack([_statistics(stack, item, pixels, place) for place, item in enumerate(numbers.tolist())]))
-        advance(len(numbers))
-    return np.concatenate(found)
-
-
-def _statistics(stack: Stack, item: int, pixels: tuple[Tensor, ...], place: int) -> NDArray[np.float64]:
-    """Means, then standard deviations, of one item."""
-    found = np.full((2, len(stack.bands)), np.nan)
-    for layer, block in zip(stack.layers, pixels, strict=True):
-        for plane, name in enumerate(layer.bands):
-            band = stack.bands.index(name)
-            values = _measured(block[place, plane].numpy(), layer, plane)
-            if values.size:
-                scale, offset = float(stack.scale[item, band]), float(stack.offset[item, band])
-                found[:, band] = values.mean() * scale + offset, values.std() * abs(scale)
-    return found.reshape(-1)
-
-
-def _measured(numbers: NDArray[np.generic], layer: Layer, plane: int) -> NDArray[np.float64]:
-    """The numbers of a band that are measurements."""
-    values = numbers.astype(np.float64)
-    nodata = layer.nodata[plane]
-    measured: NDArray[np.float64] = values[np.isfinite(values) & (values != (np.nan if nodata is None else nodata))]
-    return measured
+    for name in names or ():
+        if name not in BASELINES:
+            guess = get_close_matches(name.lower().replace(" ", "-"), BASELINES, 1, 0.5)
+            meant = f" Did you mean {guess[0]!r}?" if guess else ""
+            raise InputError(f"There is no baseline {name!r}. Choose from {', '.join(BASELINES)}.{meant}")
+    return tuple(each for each in BASELINES if not names or each in names)

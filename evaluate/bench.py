@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from catalogs.cache import cache_for
 from catalogs.items import Items
 from catalogs.reader import Catalog, open_catalog
-from catalogs.stack import Stack, open_stack
+from catalogs.stack import Stack
+from evaluate.band_matching import BandReader, Fill, check_white, read_fill, shows_pictures
 from evaluate.errors import InputError, LabelError
-from evaluate.settings import Settings
-from evaluate.task import Task, make_task, taught_classes
+from evaluate.settings import WHITE, Settings
+from evaluate.task import Task, make_task, shuffle_labels, taught_classes
 from train.config import InputSpec
 
 
@@ -26,7 +27,7 @@ class Bench:
     catalog: Catalog
     """Where they are."""
     items: Items
-    """All items of the sensor (and season), labelled or not: the rows of tables and stacks."""
+    """All items of the sensor (and season), labelled or not, in the order of their ids: the rows of tables and stacks."""
     task: Task
     """Which of them teach and which are tested."""
     stack: Stack
@@ -35,19 +36,31 @@ class Bench:
     """Side of the image for whatever says nothing of its own."""
     cache: Path | None = None
     """Folder that keeps what is fetched of a remote catalog."""
+    fill: Fill = field(default_factory=dict)
+    """What stands for bands that the catalog lacks."""
+    white: float = WHITE
+    """Reflectance that is white in a picture; see `Settings.white`."""
 
     @property
     def rows(self) -> NDArray[np.int64]:
         """Numbers of the items that teach, then of those that are tested, then of those that settings are chosen on."""
         return np.concatenate([part.items for part in (self.task.train, self.task.test, self.task.tuning) if part is not None])
 
-    def pixels(self, bands: Sequence[str]) -> Stack:
-        """The same items with other bands.
+    def pixels(self, bands: Sequence[str], made_for: str | None = None) -> Stack:
+        """The same items with the bands that weights ask for; see `BandReader.open`.
+
+        Args:
+            bands: As the weights call them.
+            made_for: Id of the sensor that the weights were made for; the catalog's own where absent.
 
         Raises:
-            MissingBandError: Some items lack one.
+            MissingBandError: Some items lack one, and it is not filled.
+            InputError: What is filled cannot be, or need not be.
         """
-        return self.stack if self.stack.bands == tuple(bands) else open_stack(self.catalog, self.items, bands, cache=self.cache)
+        sensor = self.stack.sensor
+        if self.stack.bands == tuple(bands) and shows_pictures(made_for or sensor) == shows_pictures(sensor):
+            return self.stack
+        return BandReader(self.catalog, self.items, sensor, self.fill, self.white, self.cache).open(bands, made_for)
 
     def at_most(self, count: int, *, seed: int) -> Bench:
         """The same with at most so many items in each part, drawn without replacement."""
@@ -72,21 +85,29 @@ def open_bench(
         CatalogError: It cannot be read, or lacks a band.
     """
     catalog = open_catalog(href)
-    sensor = settings.sensor or _choose_sensor(catalog, like)
-    items = catalog.items(sensor=sensor, season=settings.season)
+    sensor = settings.sensor or choose_sensor(catalog, like)
+    items = in_order(catalog.items(sensor=sensor, season=settings.season))
     if not len(items):
         which = "" if settings.season is None else f" of season {settings.season}"
         raise LabelError(f"{catalog!r} has no item of {sensor}{which}. curate info counts what there is.")
     classes = settings.classes or (taught_classes(items.table) if only_taught else None)
-    task = make_task(items.table, classes=classes, tuning=tuning)
-    bands = settings.bands or (like.bands if like else None)
+    task = make_task(items.table, classes=classes, tuning=tuning, multilabel=settings.multilabel)
+    task = shuffle_labels(task, seed=settings.seed) if settings.shuffle_labels else task
+    fill, white = read_fill(settings.fill), check_white(settings.white)
     cache = cache_for(href, settings.cache)
-    stack = open_stack(catalog, items, bands, cache=cache)
+    stack = BandReader(catalog, items, sensor, fill, white, cache).chosen(settings.bands, like)
     size_px = settings.size_px or (like.size_px if like else stack.layers[0].height)
-    return Bench(catalog, items, task, stack, size_px, cache)
+    return Bench(catalog, items, task, stack, size_px, cache, fill, white)
 
 
-def _choose_sensor(catalog: Catalog, like: InputSpec | None) -> str:
+def in_order(items: Items) -> Items:
+    """The items in the order of their ids, so that nothing that is drawn or measured hangs on the catalog's own order."""
+    ids = np.asarray(items.table["id"].to_pylist(), dtype=np.str_)
+    order = np.argsort(ids, kind="stable")
+    return items if (np.diff(order) > 0).all() else Items(items.picks.at(order))
+
+
+def choose_sensor(catalog: Catalog, like: InputSpec | None) -> str:
     """The sensor of the weights, or the only one."""
     if like and like.sensor in catalog.sensors:
         return like.sensor

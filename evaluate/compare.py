@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from evaluate.compare_answers import Answered
+from evaluate.item_table import items_path, read_items
+from evaluate.pairs import Difference
 from evaluate.result import Result, Score, read_result
+
+UNPAIRED = "A dash: how far from the best is not known, as what was answered to each item is not beside its file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,11 @@ class Entry:
     """As it is in the files."""
     files: tuple[str, ...]
     """Names of the files that have it: band statistics may be in several."""
+    answers: Answered | None = field(default=None, compare=False)
+    """What was answered to each item, where a file has it."""
+    to_best: Difference | None = field(default=None, compare=False)
+    """What it has less than the best of its ranking, by `compare_differences.tell_apart`; none of the best itself, and where
+    nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +54,26 @@ class Ranking:
         return protocol
 
     @property
-    def chance(self) -> float | None:
-        """Accuracy of always answering the most common class; none of other metrics."""
-        return self.result.chance if self.metric == "accuracy" else None
+    def chance(self) -> float:
+        """What it is worth to know how common classes are, and nothing of any item."""
+        return self.result.chance
+
+    @property
+    def has_unpaired(self) -> bool:
+        """Whether some score cannot be told from the best on the same items."""
+        return any(entry.to_best is None for entry in self.entries[1:])
 
 
 def read_rankings(paths: Sequence[Path]) -> tuple[Ranking, ...]:
-    """Read result files and put those of one question together.
+    """Read result files, each with its table of items where that lies beside it, and put those of one question together.
 
     Args:
         paths: Files that `evaluate ... --out` wrote.
 
     Raises:
-        ResultError: One is no result file.
+        ResultError: One is no result file, or the table beside it is another's.
     """
-    return rank_results([(str(path), read_result(path)) for path in paths])
+    return rank_results([(str(path), _read(path)) for path in paths])
 
 
 def rank_results(results: Sequence[tuple[str, Result]]) -> tuple[Ranking, ...]:
@@ -70,13 +85,16 @@ def rank_results(results: Sequence[tuple[str, Result]]) -> tuple[Ranking, ...]:
     Returns:
         In the order in which their questions come up. A score that several files have alike is there once.
     """
-    asked: dict[str, tuple[Result, dict[str, Any], dict[str, tuple[Score, list[str]]]]] = {}
+    asked: dict[str, _Question] = {}
     for file, result in results:
-        for score in result.scores:
+        for number, score in enumerate(result.scores):
             question = ask(result, score)
-            found = asked.setdefault(_text(question), (result, question, {}))[2]
-            found.setdefault(_text(asdict(score)), (score, []))[1].append(file)
-    return tuple(Ranking(result, question, _ordered(found.values())) for result, question, found in asked.values())
+            entries = asked.setdefault(_text(question), _Question(result, question, {})).entries
+            key = _text(_plain(score))
+            answers = _answers(result, number)
+            known = entries.get(key, Entry(score, (), answers))
+            entries[key] = replace(known, files=tuple(dict.fromkeys([*known.files, file])), answers=known.answers or answers)
+    return tuple(_rank(each) for each in asked.values())
 
 
 def ask(result: Result, score: Score) -> dict[str, Any]:
@@ -136,16 +154,49 @@ def _value_words(value: Any, name: str) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _ordered(found: Iterable[tuple[Score, list[str]]]) -> tuple[Entry, ...]:
-    entries = [Entry(score, tuple(dict.fromkeys(files))) for score, files in found]
-    return tuple(sorted(entries, key=lambda entry: -entry.score.value))
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was found of a question so far."""
+
+    result: Result
+    question: dict[str, Any]
+    entries: dict[str, Entry]
+
+
+def _read(path: Path) -> Result:
+    result = read_result(path)
+    return replace(result, items=read_items(path)) if items_path(path).exists() else result
+
+
+def _answers(result: Result, number: int) -> Answered | None:
+    if result.items is None:
+        return None
+    return Answered(result.items, number, result.scores[number].details.get("threshold", 0.5))
+
+
+def _rank(found: _Question) -> Ranking:
+    return Ranking(found.result, found.question, tuple(sorted(found.entries.values(), key=lambda entry: -entry.score.value)))
+
+
+def _plain(score: Score) -> dict[str, Any]:
+    """A score as JSON's types, without pictures: how many were kept changes nothing of it."""
+    content = asdict(replace(score, found=None, details={**score.details, "neighbours": None}))
+    content["details"].pop("neighbours")
+    content.pop("found")
+    return content
 
 
 def _ranking_json(ranking: Ranking) -> dict[str, Any]:
-    asked = asdict(ranking.result) | {**ranking.question, "chance": ranking.chance}
-    scores = [{**asdict(entry.score), "files": entry.files} for entry in ranking.entries]
+    asked = asdict(replace(ranking.result, scores=(), items=None)) | {**ranking.question, "chance": ranking.chance}
+    for name in ("items", "items_hash"):
+        asked.pop(name)
+    scores = [{**_plain(entry.score), "files": entry.files, "to_best": _difference_json(entry)} for entry in ranking.entries]
     plain: dict[str, Any] = json.loads(json.dumps({**asked, "scores": scores}))
     return plain
+
+
+def _difference_json(entry: Entry) -> dict[str, Any] | None:
+    return asdict(entry.to_best) if entry.to_best else None
 
 
 def _flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,18 +6,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from math import log10
 from typing import Any
 
 from evaluate.compare import Ranking, protocol_words
 from evaluate.result import Score
+from evaluate.words import percent
 
-WIDTH, HEIGHT, LEFT, NAMES, TOP, BOTTOM = 900, 420, 60, 260, 16, 40
 TICKS = (0, 0.25, 0.5, 0.75, 1)
 HUES = (205, 25, 140, 320, 50, 265)
 """Of the curves in turn, degrees."""
-APART = 16
-"""Least distance of two names, pixels."""
+BAR = 5
+"""Width of a bar, pixels: those of one fraction stand side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,9 @@ def curve_sections(rankings: Sequence[Ranking]) -> Iterator[str]:
         protocol = {name: value for name, value in ranking.protocol.items() if name != "fraction"}
         title = f"{ranking.result.catalog}: {ranking.metric} by labels, {protocol.get('name', 'unnamed')}"
         asked = f"{protocol_words(protocol)}; split {ranking.result.split_hash[:12]}"
-        yield f"<section>\n<h2>{escape(title)}</h2>\n<p>{escape(asked)}</p>\n{_chart(curves, ranking.metric)}\n</section>"
+        folded = f"<details><summary>What was asked</summary>\n<p>{escape(asked)}</p>\n</details>"
+        parts = (f"<h2>{escape(title)}</h2>", _chart(curves, ranking), _legend(curves), folded)
+        yield "<section>\n" + "\n".join(parts) + "\n</section>"
 
 
 def _family(ranking: Ranking) -> str:
@@ -67,71 +70,70 @@ def _family(ranking: Ranking) -> str:
     return json.dumps(question, sort_keys=True)
 
 
-def _chart(curves: Sequence[Curve], metric: str) -> str:
-    """Fractions on a logarithmic axis, scores from 0 to 100 %."""
+def _chart(curves: Sequence[Curve], ranking: Ranking) -> str:
+    """Fractions on a logarithmic axis, scores from 0 to 100 %, and a line for chance."""
     fractions = sorted({fraction for curve in curves for fraction, _ in curve.points})
-    places = _places(curves)
+    middle = (len(curves) - 1) / 2
     lines = [
         *(
-            f'<line class="axis" x1="{LEFT}" x2="{WIDTH - NAMES}" y1="{_y(share)}" y2="{_y(share)}"/>'
-            f'<text x="{LEFT - 8}" y="{_y(share) + 4}" text-anchor="end">{share:.0%}</text>'
+            f'<line class="axis" x1="0%" x2="100%" y1="{_y(share)}" y2="{_y(share)}"/>'
+            f'<text x="0%" dx="-8" y="{_y(share)}" dy="4" text-anchor="end">{share:.0%}</text>'
             for share in TICKS
         ),
         *(
-            f'<text x="{_x(fraction, fractions)}" y="{HEIGHT - BOTTOM + 24}" text-anchor="middle">'
-            f"{100 * fraction:g} % of the labels</text>"
+            f'<text x="{_x(fraction, fractions)}" y="100%" dy="22" text-anchor="middle">{100 * fraction:g} %</text>'
             for fraction in fractions
         ),
-        *(_curve(curve, number, fractions) for number, curve in enumerate(curves)),
-        *(_name(curve, number, places[number]) for number, curve in enumerate(curves)),
+        f'<line class="chance" x1="0%" x2="100%" y1="{_y(ranking.chance)}" y2="{_y(ranking.chance)}"/>',
+        *(_curve(curve, number, fractions, aside=BAR * (number - middle)) for number, curve in enumerate(curves)),
     ]
-    height = round(max(HEIGHT, max(places) + APART))
-    head = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(metric)} by fraction of the labels">'
-    return head + "\n" + "\n".join(lines) + "\n</svg>"
+    label = f"{ranking.metric} by share of the labels that taught"
+    drawn = "\n".join(lines)
+    return (
+        f'<p class="note">{escape(label)}, with intervals; dashed: chance</p>\n'
+        f'<div class="curves"><svg role="img" aria-label="{escape(label)}">\n{drawn}\n</svg></div>'
+    )
 
 
-def _curve(curve: Curve, number: int, fractions: Sequence[float]) -> str:
+def _legend(curves: Sequence[Curve]) -> str:
+    """Name and last score of each curve, best first."""
+    ends = [(curve.points[-1][1].value, number, curve.name) for number, curve in enumerate(curves)]
+    lines = "\n".join(
+        f'<li style="--hue: {_hue(number)}"><i></i>{escape(name)}, {percent(value)}</li>'
+        for value, number, name in sorted(ends, key=lambda end: -end[0])
+    )
+    return f'<ul class="legend">\n{lines}\n</ul>'
+
+
+def _curve(curve: Curve, number: int, fractions: Sequence[float], *, aside: float) -> str:
     """A line through the scores, a dot for each, a bar for its interval."""
-    color = _color(number)
     places = [(_x(fraction, fractions), score) for fraction, score in curve.points]
-    line = " ".join(f"{x},{_y(score.value)}" for x, score in places)
+    lines = "".join(
+        f'<line class="way" x1="{x}" x2="{other_x}" y1="{_y(score.value)}" y2="{_y(other.value)}"/>'
+        for (x, score), (other_x, other) in pairwise(places)
+    )
     bars = "".join(
-        f'<line x1="{x}" x2="{x}" y1="{_y(score.interval[0])}" y2="{_y(score.interval[1])}" stroke="{color}" stroke-width="3" '
-        'class="spread"/>'
+        f'<line class="spread" x1="{x}" x2="{x}" y1="{_y(score.interval[0])}" y2="{_y(score.interval[1])}"/>'
         for x, score in places
         if score.interval
     )
     dots = "".join(
-        f'<circle class="point" cx="{x}" cy="{_y(score.value)}" r="4" fill="{color}"><title>{escape(curve.name)}: '
-        f"{score.value:.1%}</title></circle>"
+        f'<circle class="point" cx="{x}" cy="{_y(score.value)}" r="4"><title>{escape(curve.name)}: '
+        f"{percent(score.value)}</title></circle>"
         for x, score in places
     )
-    return f'<g><polyline points="{line}" fill="none" stroke="{color}" stroke-width="2"/>{bars}{dots}</g>'
+    return f'<g class="curve" style="--hue: {_hue(number)}" transform="translate({aside:g} 0)">{lines}{bars}{dots}</g>'
 
 
-def _name(curve: Curve, number: int, y: float) -> str:
-    name = curve.name if len(curve.name) <= 34 else f"…{curve.name[-33:]}"
-    return f'<text x="{WIDTH - NAMES + 12}" y="{y + 4}" style="fill: {_color(number)}">{escape(name)}</text>'
+def _hue(number: int) -> int:
+    return HUES[number % len(HUES)]
 
 
-def _places(curves: Sequence[Curve]) -> list[float]:
-    """Heights of the names: at the ends of the curves, from the top, moved down where they would cover each other."""
-    ends = sorted((_y(curve.points[-1][1].value), number) for number, curve in enumerate(curves))
-    found = [0.0] * len(curves)
-    lowest = float(TOP - APART)
-    for end, number in ends:
-        lowest = found[number] = round(max(end, lowest + APART), 2)
-    return found
-
-
-def _color(number: int) -> str:
-    return f"hsl({HUES[number % len(HUES)]} 65% 45%)"
-
-
-def _x(fraction: float, fractions: Sequence[float]) -> float:
+def _x(fraction: float, fractions: Sequence[float]) -> str:
+    """Place of a fraction, in percent of the chart's width."""
     share = log10(fraction / fractions[0]) / log10(fractions[-1] / fractions[0])
-    return round(LEFT + 50 + (WIDTH - NAMES - LEFT - 100) * share, 2)
+    return f"{4 + 92 * share:.2f}%"
 
 
-def _y(share: float) -> float:
-    return round(HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * share, 2)
+def _y(share: float) -> str:
+    return f"{100 - 100 * share:.2f}%"

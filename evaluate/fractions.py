@@ -20,11 +20,11 @@ HELD_OUT = 0.2
 
 
 def draw_fraction(part: Part, fraction: float, *, seed: int) -> Part:
-    """Draw a share of the items of each class, without replacement.
+    """Draw a share of the items of each class, without replacement; of all items, where they may have several labels.
 
     Args:
         part: Labelled items.
-        fraction: Share, above 0 and at most 1. Each class gives so many of its items, rounded, and one at least.
+        fraction: Share, above 0 and at most 1. Each class, or all items together, gives so many, rounded, and one at least.
         seed: Of the draw.
 
     Returns:
@@ -36,6 +36,8 @@ def draw_fraction(part: Part, fraction: float, *, seed: int) -> Part:
     if not 0 < fraction <= 1:
         raise InputError(f"A fraction of {fraction:g} of the labels; expected more than 0 and at most 1, such as 0.01 or 1.")
     turn = _turns("item", part.ids, seed=seed)
+    if part.labels.ndim == 2:
+        return part.take(np.sort(_first(np.arange(len(part)), turn, fraction))) if len(part) else part
     drawn = [_first(np.flatnonzero(part.labels == label), turn, fraction) for label in np.unique(part.labels)]
     return part.take(np.sort(np.concatenate(drawn))) if drawn else part
 

@@ -16,21 +16,22 @@ CHUNK = 1024
 def knn_votes(
     train: Tensor, labels: Tensor, test: Tensor, *, classes: int, k: int = 20, temperature: float | None = 0.07
 ) -> Tensor:
-    """Let the k nearest training items vote for the class of each test item.
+    """Let the k nearest training items vote for the class of each test item, or for each of its labels.
 
     Nearest is the greatest cosine. A neighbour's vote weighs ``exp(cosine / temperature)``, and the votes of one test item
     are scaled to add up to 1, so that no temperature overflows; a vector of zeros is equally far from everything.
 
     Args:
         train: Features of the training items, (items, features), any scale.
-        labels: Their classes, (items,), int64 from 0 to classes - 1.
+        labels: Their classes, (items,), int64 from 0 to classes - 1; or whether each has a label, (items, classes), bool.
         test: Features of the test items, (tests, features), on the same device.
         classes: How many classes there are.
         k: How many neighbours vote.
         temperature: Above 0; none lets all k votes weigh the same.
 
     Returns:
-        Share of the vote for each class, (tests, classes), float32.
+        Share of the vote for each class, (tests, classes), float32; where a neighbour has several labels, its whole vote goes
+        to each of them, so that shares do not add up to 1.
 
     Raises:
         InputError: There are fewer training items than k, k or the temperature is not positive, the two kinds of features
@@ -46,12 +47,13 @@ def knn_votes(
     """
     _check(train, test, k=k, temperature=temperature)
     toward = normalize(train.float(), dim=1).T
+    ballots = (labels if labels.ndim == 2 else one_hot(labels, classes)).float()
     votes = [torch.zeros(0, classes, device=test.device)]
     for start in range(0, len(test), CHUNK):
         part = test[start : start + CHUNK]
         cosines, nearest = (normalize(part.float(), dim=1) @ toward).topk(k, dim=1)
         weights = torch.ones_like(cosines) if temperature is None else (cosines / temperature).softmax(dim=1)
-        votes.append((one_hot(labels[nearest], classes) * weights.unsqueeze(2)).sum(dim=1))
+        votes.append(torch.bmm(weights.unsqueeze(1), ballots[nearest]).squeeze(1))
     shares = torch.cat(votes)
     return shares / k if temperature is None else shares
 

@@ -23,6 +23,7 @@ from evaluate.task import TRAIN
 
 if TYPE_CHECKING:
     from evaluate.leakage_pixels import Alike
+    from evaluate.leakage_scores import Scored
 
 FORMAT = "seastars:leakage"
 FORMAT_VERSION = 1
@@ -68,12 +69,15 @@ class Leakage:
     nearest) and `distance_m` (of the centres); in the order of the catalog."""
     alike: Alike | None = None
     """Images that look alike, if these were asked for."""
+    scored: tuple[Scored, ...] = ()
+    """Results with and without the items that pre-training saw, if these were asked for."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON, with the format's name and version, and the version of seastars."""
         named = {name: getattr(self, name) for name in self.__slots__}
         named |= {"shares": [asdict(share) for share in self.shares], "locations": self.locations.to_pylist()}
         named["alike"] = self.alike.to_json() if self.alike else None
+        named["scored"] = [asdict(each) for each in self.scored]
         return {FORMAT: FORMAT_VERSION, "version": version("seastars"), **named}
 
 
@@ -97,9 +101,9 @@ def measure_leakage(pretrain: str, catalog: str, *, buffer_m: float = 0) -> Leak
     all_held, all_asked = (_built_locations(each) for each in opened)
     held, asked = (table.filter(pc.is_valid(table["epsg"])) for table in (all_held, all_asked))
     found = _Found(len(asked))
-    is_trained = _is_trained(all_held).filter(pc.is_valid(all_held["epsg"])).to_numpy(zero_copy_only=False)
+    trained = is_trained(all_held).filter(pc.is_valid(all_held["epsg"])).to_numpy(zero_copy_only=False)
     for rows, others, distance in find_overlaps(_squares(asked), _squares(held), buffer_m=buffer_m):
-        found.add(rows, others, distance, trained=is_trained[others])
+        found.add(rows, others, distance, trained=trained[others])
     return Leakage(
         pretrain=str(opened[0].document.get("id")),
         pretrain_locations=len(held),
@@ -170,8 +174,8 @@ def _built_locations(catalog: Catalog) -> pa.Table:
     return table.filter(pc.is_in(table["id"], value_set=built))
 
 
-def _is_trained(table: pa.Table) -> pa.ChunkedArray:
-    """Whether pre-training reads each location, as `train.samples` chooses them."""
+def is_trained(table: pa.Table) -> pa.ChunkedArray:
+    """Whether pre-training reads each location or item, by its `split`, as `train.samples` chooses them."""
     if pc.all(pc.equal(table["split"], "none")).as_py():
         return pc.equal(table["split"], "none")
     return pc.equal(table["split"], TRAIN)

@@ -2,7 +2,9 @@
 
 An image becomes 8 x 8 means of one band, less their mean, to unit length; a gain or an offset, another size in pixels or
 another compression change little of that. Among half of EuroSAT's images, 13,500 of 64 x 64 pixels, one of 91 million pairs is
-nearer than 0.2, and 21 are nearer than 0.32. A shifted, turned or cropped image is not found.
+nearer than 0.2, and 21 are nearer than 0.32. Of 90 copies, all 30 that were brought to another size and back are found, 29 of
+30 with a gain and an offset, and 21 of 30 compressed anew at JPEG quality 40, which leaves little of an even forest. A shifted,
+turned or cropped image is not found.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from catalogs.console import progress
 from catalogs.reader import open_catalog
 from catalogs.stack import Stack, open_stack
 from evaluate.errors import InputError
+from evaluate.leakage import is_trained
 from evaluate.reading import read_blocks
 
 SIDE = 8
@@ -55,8 +58,9 @@ class Alike:
     flat: int
     """Of both, how many are the same everywhere: nothing can be said of them."""
     pairs: pa.Table
-    """`item`, `location`, `split`, `pretrain_item`, `pretrain_location`, `pretrain_split` and `distance`, 0 of one image up to
-    gain and offset; in the order of the labelled catalog, nearest first."""
+    """`item`, `location`, `split`, `pretrain_item`, `pretrain_location`, `pretrain_split`, `trained` (whether pre-training
+    reads that one) and `distance` (0 of one image up to gain and offset); in the order of the labelled catalog, nearest
+    first."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -69,7 +73,7 @@ def compare_pixels(pretrain: str, catalog: str, band: str, *, workers: int = 0, 
     Args:
         pretrain: Path or address of the catalog that weights were trained on.
         catalog: Path or address of the labelled one.
-        band: Name of the band to compare; of every sensor that has it.
+        band: Name of the band to compare, such as `B04`, or STAC's common name, such as `red`; of every sensor that has it.
         workers: Processes that read pixels; 0 reads in this one.
         quiet: Show no progress.
 
@@ -82,6 +86,7 @@ def compare_pixels(pretrain: str, catalog: str, band: str, *, workers: int = 0, 
     mine, theirs = asked.items.take(pa.array(rows)), held.items.take(pa.array(others))
     pairs = {"item": mine["id"], "location": mine["location"], "split": mine["split"]}
     pairs |= {f"pretrain_{name}": column for name, column in zip(pairs, theirs.columns, strict=True)}
+    pairs["trained"] = is_trained(held.items).take(pa.array(others))
     return Alike(
         band=band,
         images=len(asked.items),
@@ -94,18 +99,18 @@ def compare_pixels(pretrain: str, catalog: str, band: str, *, workers: int = 0, 
 def make_thumbnails(href: str, band: str, *, workers: int = 0, quiet: bool = True) -> Thumbnails:
     """Look at one band of all items of a catalog; see `compare_pixels`."""
     catalog = open_catalog(href)
-    sensors = [sensor for sensor in catalog.sensors if band in [each.name for each in find_sensor(sensor).bands]]
-    if not sensors:
+    named = {sensor: found for sensor in catalog.sensors if (found := _find_band(sensor, band))}
+    if not named:
         has = "; ".join(f"{name}: {', '.join(each.name for each in find_sensor(name).bands)}" for name in catalog.sensors)
         raise InputError(f"{catalog!r} has no sensor with band {band!r}; it has {has or 'no sensor'}. Change --pixels.")
     tables, values = [], [torch.empty(0, SIDE**2)]
-    for sensor in sensors:
-        stack = open_stack(catalog, catalog.items(sensor=sensor), [band], cache=cache_for(href, None))
+    for sensor, its_band in named.items():
+        stack = open_stack(catalog, catalog.items(sensor=sensor), [its_band], cache=cache_for(href, None))
         tables.append(stack.items.select(["id", "location", "split"]))
         with progress(len(stack.items), f"Images of {catalog.document.get('id')}, {sensor}", quiet=quiet) as job:
-            for found in _thumbnails(stack, workers=workers):
-                values.append(found)
-                job.advance(len(found))
+            for part in _thumbnails(stack, workers=workers):
+                values.append(part)
+                job.advance(len(part))
     return Thumbnails(pa.concat_tables(tables), torch.cat(values))
 
 
@@ -154,6 +159,14 @@ def find_alike(
     rows, places, distance = torch.cat(found, dim=1).numpy()
     order = np.lexsort((places, distance, rows))
     return rows[order].astype(np.int64), places[order].astype(np.int64), distance[order]
+
+
+def _find_band(sensor: str, band: str) -> str | None:
+    """Name of a sensor's band of that name, or else of the first of that common name; none where it has neither."""
+    bands = find_sensor(sensor).bands
+    return next((each.name for each in bands if each.name == band), None) or next(
+        (each.name for each in bands if each.common_name == band), None
+    )
 
 
 def _thumbnails(stack: Stack, *, workers: int) -> Iterator[Tensor]:

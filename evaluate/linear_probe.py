@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot, softplus
 
 from evaluate.errors import InputError
+from evaluate.lbfgs import minimise
+from evaluate.logistic import LogisticProblem, second_moments
 from evaluate.metrics import micro_average_precision
 
 C_VALUES = tuple(10 ** (-4 + 6 * step / 9) for step in range(10))
@@ -18,8 +20,12 @@ TOLERANCE = 1e-5
 """Greatest element of the gradient at which a fit is done; scikit-learn's default is 1e-4."""
 STEPS = 1000
 """Most steps of a fit."""
-HISTORY = 10
-"""Steps that L-BFGS remembers."""
+PRECISIONS = ((torch.float32, 1e-7), (torch.float64, 1e-14))
+"""In which features are multiplied, the fast one first, and relative errors of the objective."""
+SURE = 0.9
+"""Share of the tolerance that single precision aims at, so that double precision finds the gradient small as a rule."""
+LEAST = 1e-6
+"""Gradient of standardised features below which single precision is no help."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,21 +66,26 @@ def fit_linear(
     classes: int,
     c: float,
     start: LinearProbe | None = None,
+    curvature: Tensor | None = None,
     tolerance: float = TOLERANCE,
     steps: int = STEPS,
 ) -> LinearProbe:
-    """Fit a logistic regression by L-BFGS, in double precision on the device of the features.
+    """Fit a logistic regression by L-BFGS on the device of the features.
 
     What is made small is ``mean(loss) + |weight|^2 / (2 c n)`` for n items, the objective of scikit-learn's
     `LogisticRegression(C=c)`; the bias is not regularised. The loss is the cross-entropy of a softmax, or, where an item may
     have several labels, that of one sigmoid per label, summed over labels (one against the rest).
 
+    Products with the features are in single precision, all else in double; where single precision cannot tell the gradient from
+    the tolerance any more, and for the last word on it, they are in double too.
+
     Args:
-        features: (items, features), standardised for fast convergence.
+        features: (items, features), standardised.
         truth: Class of each item, (items,), int64; or whether it has each label, (items, classes), bool.
         classes: How many there are; one that no item shows becomes unlikely.
         c: Inverse strength of regularisation, above 0.
         start: Where to start; zeros where absent. The problem is convex: it changes the time, and the answer within tolerance.
+        curvature: `second_moments` of the features, where they are known; another saving of time.
         tolerance: Greatest element of the gradient to stop at.
         steps: Most steps.
 
@@ -83,35 +94,20 @@ def fit_linear(
 
     Raises:
         InputError: There are no items, not as many labels, or c is not positive.
-
-    References:
-        Nocedal and Wright, Numerical Optimization, 2006, algorithm 7.5 (L-BFGS) and section 3.1 (the strong Wolfe conditions)
     """
     _check(features, truth, c)
-    table = features.double()
-    target = (truth if truth.ndim == 2 else one_hot(truth, classes)).T.double().contiguous()
-    several = truth.ndim == 2
-    penalty = 1 / (c * len(table))
-    weight = torch.zeros(classes, table.shape[1], dtype=torch.float64, device=table.device)
-    bias = torch.zeros(classes, dtype=torch.float64, device=table.device)
-    if start is not None:
-        weight.copy_(start.weight)
-        bias.copy_(start.bias)
-
-    def objective() -> Tensor:
-        found, loss = _loss(torch.addmm(bias.unsqueeze(1), weight, table.T), target, several=several)
-        error = found.sub_(target).div_(len(table))
-        weight.grad = (error @ table).add_(weight, alpha=penalty)
-        bias.grad = error.sum(dim=1)
-        return loss / len(table) + penalty / 2 * weight.square().sum()
-
-    taken = _minimise([weight, bias], objective, tolerance=tolerance, steps=steps)
-    objective()
-    assert weight.grad is not None, "the objective sets it"
-    assert bias.grad is not None, "the objective sets it"
-    gradient = max(float(weight.grad.abs().max()), float(bias.grad.abs().max()))
-    weight.grad = bias.grad = None
-    return LinearProbe(weight, bias, c, taken, gradient, tolerance)
+    problem = LogisticProblem(features, truth, classes, 1 / (c * len(features)))
+    here = problem.start(None if start is None else (start.weight, start.bias))
+    precondition = problem.preconditioner(here, second_moments(features) if curvature is None else curvature)
+    taken = 0
+    for precision, rounding in PRECISIONS:
+        evaluate = partial(problem.evaluate, precision=precision)
+        aim = tolerance if precision == torch.float64 else max(SURE * tolerance, LEAST)
+        reached, more = minimise(
+            evaluate, here, precondition=precondition, tolerance=aim, steps=steps - taken, rounding=rounding
+        )
+        here, taken = reached.at, taken + more
+    return LinearProbe(here[:, :-1].clone(), here[:, -1].clone(), c, taken, reached.steepest, tolerance)
 
 
 def sweep_linear(
@@ -142,8 +138,10 @@ def sweep_linear(
     """
     probes: list[LinearProbe] = []
     worth = []
+    curvature = second_moments(features)
     for c in values:
-        probes.append(fit_linear(features, truth, classes=classes, c=c, start=probes[-1] if probes else None, steps=steps))
+        start = probes[-1] if probes else None
+        probes.append(fit_linear(features, truth, classes=classes, c=c, start=start, curvature=curvature, steps=steps))
         worth.append(_worth(probes[-1], *tuning))
     return probes, worth
 
@@ -156,29 +154,6 @@ def choose_c(values: Sequence[float], worth: Sequence[float]) -> float:
         1.0
     """
     return min(zip(values, worth, strict=True), key=lambda pair: (-pair[1], pair[0]))[0]
-
-
-def _minimise(parameters: list[Tensor], objective: Callable[[], Tensor], *, tolerance: float, steps: int) -> int:
-    """Change the parameters until the gradient is small; how many steps that took."""
-    optimizer = torch.optim.LBFGS(
-        parameters,
-        max_iter=steps,
-        max_eval=2 * steps,
-        tolerance_grad=tolerance,
-        tolerance_change=0,
-        history_size=HISTORY,
-        line_search_fn="strong_wolfe",
-    )
-    optimizer.step(lambda: float(objective()))  # type: ignore[no-untyped-call]  # torch leaves it without annotations
-    return int(optimizer.state[parameters[0]]["n_iter"])
-
-
-def _loss(logits: Tensor, target: Tensor, *, several: bool) -> tuple[Tensor, Tensor]:
-    """Probabilities, (classes, items) as both arguments, which is the fast order, and the sum of the loss over the items."""
-    if several:
-        return logits.sigmoid(), (softplus(logits) - target * logits).sum()
-    logs = logits.log_softmax(dim=0)
-    return logs.exp(), -torch.dot(target.reshape(-1), logs.reshape(-1))
 
 
 def _worth(probe: LinearProbe, features: Tensor, truth: Tensor) -> float:

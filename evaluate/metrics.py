@@ -133,11 +133,7 @@ def average_precision(truth: NDArray[np.bool_], scores: NDArray[Any]) -> float:
         >>> round(average_precision(np.array([True, False, True]), np.array([0.9, 0.8, 0.7])), 4)
         0.8333
     """
-    _check_pair(truth, scores, "scores")
-    if np.isnan(scores).any():
-        raise InputError(
-            f"{int(np.isnan(scores).sum()):,} of {scores.size:,} scores are not numbers. The weights may have diverged."
-        )
+    check_ranked(truth, scores)
     if not truth.any():
         return float("nan")
     order = np.argsort(-scores, kind="stable")
@@ -157,13 +153,21 @@ def macro_average_precision(truth: NDArray[np.bool_], scores: NDArray[Any]) -> f
     Raises:
         InputError: See `average_precision`, or no item has any label.
     """
+    return float(np.nanmean(average_precision_per_class(truth, scores)))
+
+
+def average_precision_per_class(truth: NDArray[np.bool_], scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Average precision of each label, (classes,), NaN of one that no item has; arguments and errors as of the macro one."""
     _check_labelled(truth, scores)
-    each = [average_precision(truth[:, label], scores[:, label]) for label in range(truth.shape[1])]
-    return float(np.nanmean(each))
+    return np.asarray([average_precision(truth[:, label], scores[:, label]) for label in range(truth.shape[1])])
 
 
 def micro_average_precision(truth: NDArray[np.bool_], scores: NDArray[Any]) -> float:
-    """Average precision of all pairs of item and label in one ranking; arguments and errors as of the macro one."""
+    """Average precision of all pairs of item and label in one ranking; arguments and errors as of the macro one.
+
+    It is of the whole set at once. SeCo's released code, and what was copied from it, takes the mean over batches instead,
+    which is another number: the two are not to be compared.
+    """
     _check_labelled(truth, scores)
     return average_precision(truth.reshape(-1), scores.reshape(-1))
 
@@ -179,6 +183,19 @@ def shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.floa
         (classes,), NaN where the whole is 0.
     """
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+
+
+def check_ranked(truth: NDArray[Any], scores: NDArray[Any]) -> None:
+    """Refuse scores that give no ranking.
+
+    Raises:
+        InputError: There are none, not as many as there is truth, or one is not a number.
+    """
+    _check_pair(truth, scores, "scores")
+    if np.isnan(scores).any():
+        raise InputError(
+            f"{int(np.isnan(scores).sum()):,} of {scores.size:,} scores are not numbers. The weights may have diverged."
+        )
 
 
 def _check_pair(truth: NDArray[Any], other: NDArray[Any], what: str) -> None:

@@ -13,7 +13,7 @@ from catalogs.console import counted, say
 from catalogs.secrets import without_secrets
 from evaluate.bench import Bench, open_bench
 from evaluate.features import extract_features
-from evaluate.protocol import is_right
+from evaluate.protocol import measure_knn
 from evaluate.settings import KnnSettings
 from train.config import InputSpec
 
@@ -48,7 +48,7 @@ class Context(Protocol):
 
 
 def knn(context: Context, argument: str) -> None:
-    """Log the kNN accuracy of the backbone as it is now, as `knn`.
+    """Log the kNN accuracy of the backbone as it is now, as `knn`; micro average precision where items have several labels.
 
     Args:
         context: The trainer's.
@@ -59,10 +59,10 @@ def knn(context: Context, argument: str) -> None:
         CatalogError: It cannot be read, or lacks a band.
     """
     bench = _open_once(argument, context.spec)
-    stack = bench.pixels(context.spec.bands)
+    stack = bench.pixels(context.spec.bands, context.spec.sensor)
     features = extract_features(stack, context.backbone, context.spec, bench.rows, device=context.device)
     k = min(DEFAULTS.k, len(bench.task.train))
-    context.log("knn", float(is_right(features, bench.task, k=k, temperature=DEFAULTS.temperature).mean()))
+    context.log("knn", measure_knn(features, bench.task, k=k, temperature=DEFAULTS.temperature))
 
 
 @lru_cache(maxsize=4)

@@ -8,22 +8,37 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from evaluate.asking import Answers, run_protocol
-from evaluate.knn import knn_predict
+from evaluate.answers import Answers
+from evaluate.asking import run_protocol
+from evaluate.knn import knn_votes
+from evaluate.metrics import accuracy, micro_average_precision
+from evaluate.neighbours import check_count, neighbour_details
 from evaluate.result import Result
 from evaluate.settings import KnnSettings
 from evaluate.task import Task
+from evaluate.thumbnails import add_pictures
 
 
 def run_knn(
-    catalog: str, weights: Sequence[str], settings: KnnSettings, *, statistics: bool = False, quiet: bool = True
+    catalog: str,
+    weights: Sequence[str],
+    settings: KnnSettings,
+    *,
+    baselines: bool = True,
+    also: Sequence[str] = (),
+    pictures: int = 0,
+    quiet: bool = True,
 ) -> Result:
-    """Score weights on a labelled catalog by their nearest neighbours; see `run_protocol`."""
-    method = Neighbours(settings.k, settings.temperature)
-    return run_protocol(catalog, weights, settings, method, statistics=statistics, quiet=quiet)
+    """Score weights on a labelled catalog by their nearest neighbours; see `run_protocol`.
+
+    With `pictures`, so many tested items are in the details of each score beside their nearest training items, as pictures.
+    """
+    check_count(pictures)
+    method = Neighbours(settings.k, settings.temperature, pictures=pictures, seed=settings.seed)
+    result = run_protocol(catalog, weights, settings, method, baselines=baselines, also=also, quiet=quiet)
+    return add_pictures(result, catalog, cache=settings.cache)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,10 @@ class Neighbours:
     """How many vote."""
     temperature: float
     """How much the nearest outweigh the others."""
+    pictures: int = 0
+    """Tested items to keep the nearest training items of, to be shown as pictures."""
+    seed: int = 0
+    """Of the choice of these."""
 
     @property
     def tunes(self) -> bool:
@@ -51,11 +70,16 @@ class Neighbours:
         Raises:
             InputError: See `knn_votes`.
         """
-        yield Answers(answer_knn(features, task, k=self.k, temperature=self.temperature)[np.newaxis], {})
+        votes = count_votes(features, task, k=self.k, temperature=self.temperature)
+        details = neighbour_details(features, task, votes, count=self.pictures, seed=self.seed)
+        if task.is_multilabel:
+            yield Answers(None, details, scores=votes.cpu().numpy()[np.newaxis])
+        else:
+            yield Answers(votes.argmax(dim=1).cpu().numpy()[np.newaxis], details)
 
 
-def answer_knn(features: Tensor, task: Task, *, k: int, temperature: float) -> NDArray[np.int64]:
-    """The class that the neighbours of each tested item vote for.
+def count_votes(features: Tensor, task: Task, *, k: int, temperature: float) -> Tensor:
+    """What the neighbours of each tested item vote for.
 
     Args:
         features: Of the items that teach, then of those that are tested, (items, features).
@@ -64,17 +88,19 @@ def answer_knn(features: Tensor, task: Task, *, k: int, temperature: float) -> N
         temperature: How much the nearest outweigh the others.
 
     Returns:
-        (tested items,).
+        Shares of the vote, (tested items, classes).
 
     Raises:
         InputError: See `knn_votes`.
     """
     train, test = features[: len(task.train)], features[len(task.train) :]
     labels = torch.from_numpy(task.train.labels).to(features.device)
-    return knn_predict(train, labels, test, classes=len(task.classes), k=k, temperature=temperature).cpu().numpy()
+    return knn_votes(train, labels, test, classes=len(task.classes), k=k, temperature=temperature)
 
 
-def is_right(features: Tensor, task: Task, *, k: int, temperature: float) -> NDArray[np.bool_]:
-    """Whether the neighbours of each tested item vote for its own class, (tested items,); see `answer_knn`."""
-    right: NDArray[np.bool_] = answer_knn(features, task, k=k, temperature=temperature) == task.test.labels
-    return right
+def measure_knn(features: Tensor, task: Task, *, k: int, temperature: float) -> float:
+    """What the neighbours' answers are worth, by the task's metric; arguments and errors as of `count_votes`."""
+    votes = count_votes(features, task, k=k, temperature=temperature).cpu().numpy()
+    if task.is_multilabel:
+        return micro_average_precision(task.test.labels, votes)
+    return accuracy(task.test.labels, votes.argmax(axis=1))

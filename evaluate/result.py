@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evaluate.errors import ResultError
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from evaluate.item_table import ItemTable
+
 FORMAT = "seastars:result"
-FORMAT_VERSION = 2
-OLDER = (1,)
-"""Versions that are read as well: 1 has neither `confusion` nor `details`."""
+FORMAT_VERSION = 3
+OLDER = (1, 2)
+"""Versions that are read as well: 2 has no `items_hash`, 1 neither `confusion` nor `details`."""
+NOT_WRITTEN = ("found", "items")
+"""Fields that the JSON file does not hold: they are in the table beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class Score:
     features: int
     """Numbers per item."""
     metric: str
-    """Such as `accuracy`."""
+    """Such as `accuracy`, or `micro average precision` where items have several labels."""
     value: float
     """0 to 1."""
     interval: tuple[float, float] | None
@@ -41,6 +48,8 @@ class Score:
     """Items of each class (row) by the class that was answered (column), all repeats together; none in a file of version 1."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """What else is to be known of it, such as the `fraction` of the labels that taught; JSON's types."""
+    found: NDArray[Any] | None = field(default=None, compare=False, repr=False)
+    """Its answers, as in `ItemTable.found`, on their way to the table of items; none in a result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +77,23 @@ class Result:
     unused_items: int
     """Items that were left out: without a label, of another split, or of a class that was not asked for."""
     chance: float
-    """Accuracy of always answering the test part's most common class."""
+    """What it is worth to know how common the test part's labels are, and nothing else; see `Task.chance`."""
     scores: tuple[Score, ...]
     """In the order asked for."""
+    items_hash: str | None = None
+    """SHA-256 of the table of items beside the file; none where there is none."""
+    items: ItemTable | None = field(default=None, compare=False, repr=False)
+    """What was answered to each tested item; of a file it is read by `read_items`."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON, with the format's name and version, and the version of seastars."""
         head = {FORMAT: FORMAT_VERSION, "version": version("seastars")}
-        return {**head, **json.loads(json.dumps(asdict(self)))}
+        bare = replace(self, items=None, scores=tuple(replace(score, found=None) for score in self.scores))
+        content = json.loads(json.dumps(asdict(bare)))
+        for each in (content, *content["scores"]):
+            for name in NOT_WRITTEN:
+                each.pop(name, None)
+        return {**head, **content}
 
 
 def from_json(content: Mapping[str, Any]) -> Result:
@@ -90,25 +108,32 @@ def from_json(content: Mapping[str, Any]) -> Result:
             "Expected a file that evaluate wrote with --out; write it again with this version."
         )
     try:
-        values = {each.name: content[each.name] for each in fields(Result)}
+        values = {each.name: content[each.name] for each in fields(Result) if each.name not in (*NOT_WRITTEN, "items_hash")}
         scores = tuple(_score(each) for each in values.pop("scores"))
-        return Result(**{**values, "classes": tuple(values["classes"])}, scores=scores)
+        return Result(**{**values, "classes": tuple(values["classes"])}, scores=scores, items_hash=content.get("items_hash"))
     except (KeyError, TypeError) as error:
         raise ResultError(f"A result is damaged: {error}. Write it again with evaluate ... --out.") from error
 
 
-def write_result(path: Path, result: Result) -> None:
-    """Write a result, atomically.
+def write_result(path: Path, result: Result) -> Result:
+    """Write a result, atomically, and before it the table of its items where it has one.
+
+    Returns:
+        The result as it is in the file: with the table's SHA-256.
 
     Raises:
         ResultError: It cannot be written there.
     """
     from catalogs.pixels import write_whole
+    from evaluate.item_table import write_items
 
+    if result.items is not None:
+        result = replace(result, items_hash=write_items(path, result.items))
     try:
         write_whole(path, (json.dumps(result.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
     except OSError as error:
         raise ResultError(f"{path} cannot be written: {error.strerror or error}. Choose another --out.") from error
+    return result
 
 
 def read_result(path: Path) -> Result:

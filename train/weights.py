@@ -20,7 +20,9 @@ from train.backbones import check_name, make_backbone
 from train.config import InputSpec, from_json
 from train.errors import CheckpointError, ConfigError
 from train.exported import CONFIG, SECTION, VERSION, WEIGHTS
+from train.positions import fit_positions
 from train.published import read_published
+from train.published_inputs import COLORS, PICTURE
 from train.run_folder import CHECKPOINTS as RUN_CHECKPOINTS
 from train.run_folder import WEIGHTS as RUN_WEIGHTS
 from train.tensors import decode_tensors, hash_tensors, load_strictly
@@ -31,7 +33,10 @@ if TYPE_CHECKING:
 SEED = 0
 """Of `random:NAME`."""
 KINDS = ("timm", "random")
-_FORMS = "Expected an export's folder, a run's folder, timm:NAME, random:NAME, or a published SeCo checkpoint (.ckpt)"
+_FORMS = (
+    "Expected an export's folder, a run's folder, timm:NAME, random:NAME, or a published checkpoint of SeCo, DINO, DINO-MC, "
+    "X-STARS or SSL4EO-S12 (FILE, or FILE#PART such as FILE#student)"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +54,13 @@ class LoadedBackbone:
     timm_name: str
     """What timm calls its architecture."""
 
+    @property
+    def pooling(self) -> str:
+        """How many features of places become one vector: `class token`, `mean`, or what else timm calls it."""
+        pool = getattr(self.module, "global_pool", None) or getattr(getattr(self.module, "head", None), "global_pool", None)
+        kind = str(getattr(pool, "pool_type", pool))
+        return {"token": "class token", "avg": "mean"}.get(kind, kind)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stored:
@@ -58,15 +70,17 @@ class _Stored:
     tensors: dict[str, Tensor]
     spec: InputSpec
     where: str
+    is_published: bool = False
 
 
 def load_backbone(name: str | Path, *, bands: Sequence[str] | None = None, size_px: int | None = None) -> LoadedBackbone:
     """Load a backbone with its weights.
 
     Args:
-        name: Path of an export's folder, of a run's folder (its `weights` are taken) or of a published SeCo checkpoint;
-            `timm:NAME` for timm's own weights, its first layer adapted to the bands; `random:NAME` for weights that were never
-            trained, always the same.
+        name: Path of an export's folder, of a run's folder (its `weights` are taken) or of a published checkpoint, with
+            `#student` and the like behind it for another part than its authors evaluate, see `read_published`; `timm:NAME`
+            for timm's own weights, its first layer adapted to the bands; `random:NAME` for weights that were never trained,
+            always the same.
         bands: That it is to read, in their order. Needed of `timm:` and `random:`, where red, green and blue are meant if
             absent; of others, weights of other bands are refused.
         size_px: Side of the images, for `timm:` and `random:` networks that are made for one size.
@@ -90,6 +104,8 @@ def load_backbone(name: str | Path, *, bands: Sequence[str] | None = None, size_
 def load_into(backbone: nn.Module, name: str | Path, *, bands: Sequence[str] | None = None) -> str:
     """Put weights into a backbone that is there, such as one that is about to be trained.
 
+    Position embeddings of published weights are interpolated where the backbone is made for images of another size.
+
     Args:
         backbone: Nothing of it changes unless all fits.
         name: As for `load_backbone`.
@@ -108,7 +124,8 @@ def load_into(backbone: nn.Module, name: str | Path, *, bands: Sequence[str] | N
         return loaded.identity
     stored = _read(name)
     _check_bands(stored, bands)
-    load_strictly(backbone, stored.tensors, where=stored.where)
+    tensors = fit_positions(stored.tensors, backbone) if stored.is_published else stored.tensors
+    load_strictly(backbone, tensors, where=stored.where)
     return hash_tensors(stored.tensors)
 
 
@@ -133,8 +150,11 @@ def _make(kind: str, name: str, *, bands: int, size_px: int | None) -> nn.Module
 def _read(name: str | Path) -> _Stored:
     """Weights from a path."""
     path = Path(name)
+    file, sharp, part = str(name).rpartition("#")
     if path.is_file():
         return _read_file(path)
+    if sharp and Path(file).is_file():
+        return _read_file(Path(file), part)
     if (path / WEIGHTS).is_file():
         return _read_export(path)
     if (path / RUN_WEIGHTS / WEIGHTS).is_file():
@@ -149,14 +169,14 @@ def _read(name: str | Path) -> _Stored:
     raise CheckpointError(f"There are no weights {str(name)!r}. {_FORMS}.{meant}")
 
 
-def _read_file(path: Path) -> _Stored:
+def _read_file(path: Path, part: str | None = None) -> _Stored:
     if path.suffix == ".safetensors":
         raise CheckpointError(
             f"{path} does not say what its weights expect of their input. Give the folder of the export, with its {CONFIG}: "
             f"{path.parent}."
         )
-    published = read_published(path)
-    return _Stored(published.timm_name, published.tensors, published.spec, str(path))
+    published = read_published(path, part)
+    return _Stored(published.timm_name, published.tensors, published.spec, str(path), is_published=True)
 
 
 def _read_export(folder: Path) -> _Stored:
@@ -191,6 +211,9 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _check_bands(stored: _Stored, bands: Sequence[str] | None) -> None:
+    """Refuse other bands; of pictures, red, green and blue are those of any sensor."""
+    if stored.spec.bands == PICTURE and tuple(COLORS.get(band, band) for band in bands or PICTURE) == PICTURE:
+        return
     if bands is not None and tuple(bands) != stored.spec.bands:
         raise CheckpointError(
             f"{stored.where} was trained with {len(stored.spec.bands)} bands ({', '.join(stored.spec.bands)}); asked for are "

@@ -10,7 +10,10 @@ from catalogs.command import APP_OPTIONS, add_commands, run_command
 COMMANDS = {
     "knn": "Score weights on a labelled catalog by their nearest neighbours.",
     "linear": "Score weights on a labelled catalog by a linear probe, with all or some of the labels.",
-    "baselines": "Score what needs no training: band statistics, and a backbone with random weights.",
+    "finetune": "Score weights on a labelled catalog by fine-tuning them, with all or some of the labels.",
+    "segment": "Score weights on a catalog with label rasters by a head that names every pixel.",
+    "change": "Score weights on a catalog of pairs by a decoder that finds what changed.",
+    "baselines": "Score what needs no training: statistics, histograms, raw pixels, random convolutions and random weights.",
     "leakage": "Measure how much of a labelled catalog's ground was in a pre-training catalog.",
     "compare": "Show results side by side with their intervals, as a table and as a page.",
 }
@@ -18,9 +21,9 @@ COMMANDS = {
 
 HELP = """Score weights on a labelled catalog, beside what needs no training at all.
 
-    evaluate knn --catalog data/demo --weights random:resnet18 --weights runs/demo --baselines
+    evaluate knn --catalog data/demo --weights random:resnet18 --weights runs/demo
 
-    evaluate linear --catalog data/demo --weights runs/demo --baselines --fraction 0.01,0.1,1
+    evaluate linear --catalog data/demo --weights runs/demo --fraction 0.01,0.1,1
 
     evaluate baselines --catalog data/demo --backbone resnet18
 

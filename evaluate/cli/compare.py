@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evaluate.compare import Entry, Ranking
 
+TO_BEST = "to the best, points"
+
 
 def compare(*results: Path, html: Path | None = None, json: bool = False, quiet: bool = False) -> None:
     """Show results side by side with their intervals, best first; those of different questions are never ranked together.
+
+    How far each is from the best, on the same items, has an interval of its own, from the tables of items beside the files:
+    where it holds 0, the two cannot be told apart.
 
     A question is a catalog, its split, its labels, a protocol with all its settings, and a metric. Scores that were not asked
     the same one get a table each, and what the questions differ in is said.
@@ -20,18 +25,20 @@ def compare(*results: Path, html: Path | None = None, json: bool = False, quiet:
 
     Args:
         results: Files that `evaluate ... --out` wrote, one or more.
-        html: File to write a page to that needs nothing else: intervals, protocol, bands, scaling, weights.
+        html: File to write a page to that needs nothing else: intervals, what each class is
+            taken for, curves by labels, maps, neighbours as pictures, and what was asked.
         json: Print the rankings as one JSON object.
         quiet: Say nothing but errors.
     """
     from catalogs.console import emit, emit_json, say
     from evaluate.compare import read_rankings, to_json
+    from evaluate.compare_differences import tell_apart
     from evaluate.compare_page import write_page
     from evaluate.errors import ResultError
 
     if not results:
         raise ResultError("No result file was named. Name those that evaluate knn --out wrote: evaluate compare a.json b.json")
-    rankings = read_rankings(results)
+    rankings = tell_apart(read_rankings(results), quiet=quiet)
     if json:
         emit_json(to_json(rankings))
     else:
@@ -57,23 +64,28 @@ def ranking_lines(rankings: Sequence[Ranking]) -> Iterator[str]:
 
 def _table(ranking: Ranking) -> Iterator[str]:
     from catalogs.console import counted
-    from evaluate.compare import protocol_words
+    from evaluate.compare import UNPAIRED, protocol_words
+    from evaluate.words import to_best_words
 
     result = ranking.result
     yield f"{result.catalog}, {result.sensor}: {counted(result.test_items, 'item')} tested (split {result.split_hash[:12]})"
     yield protocol_words(ranking.protocol)
     width = max(len(name) for name in ("chance", *(entry.score.name for entry in ranking.entries)))
     metric = f"{ranking.metric:>8}"
-    yield f"{'':{width}}  {metric}  {'interval':>13}  bands  features  file"
-    for entry in ranking.entries:
-        yield _row(entry, width, len(metric))
-    if ranking.chance is not None:
-        yield f"{'chance':{width}}  {ranking.chance:{len(metric)}.1%}"
+    told = [to_best_words(place, entry.to_best) for place, entry in enumerate(ranking.entries)]
+    wide = max(len(words) for words in (TO_BEST, *told))
+    yield f"{'':{width}}  {metric}  {'interval':>13}  {TO_BEST:>{wide}}  bands  features  file"
+    for entry, words in zip(ranking.entries, told, strict=True):
+        yield _row(entry, f"{words:>{wide}}", width, len(metric))
+    yield f"{'chance':{width}}  {ranking.chance:{len(metric)}.1%}"
+    if ranking.has_unpaired:
+        yield UNPAIRED
 
 
-def _row(entry: Entry, width: int, metric_width: int) -> str:
+def _row(entry: Entry, to_best: str, width: int, metric_width: int) -> str:
+    from evaluate.words import between
+
     score = entry.score
-    low_high = f"{score.interval[0]:.1%}".rstrip("%") + f" - {score.interval[1]:.1%}" if score.interval else "-"
     value = f"{score.value:{metric_width}.1%}"
-    files = ", ".join(entry.files)
-    return f"{score.name:{width}}  {value}  {low_high:>13}  {len(score.bands):5}  {score.features:8,}  {files}"
+    read = f"{len(score.bands):5}  {score.features:8,}  {', '.join(entry.files)}"
+    return f"{score.name:{width}}  {value}  {between(score.interval):>13}  {to_best}  {read}"

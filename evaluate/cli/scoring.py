@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from catalogs.console import counted, emit, emit_json, say
+from evaluate.band_matching import shows_pictures
 from evaluate.cli.result_lines import result_lines
 from evaluate.errors import InputError
+from evaluate.item_table import items_path
 from evaluate.result import Result, write_result
 from evaluate.settings import Settings
 
@@ -26,15 +28,22 @@ def score(run: Callable[[], Result], *, out: Path | None, as_json: bool, quiet: 
         quiet: Say nothing but errors.
     """
     result = run()
-    for line in (*foreign_sensors(result), *unfinished_probes(result)):
+    try:
+        result = write_result(out, result) if out else result
+    finally:  # hours of computing are shown, wherever they cannot be kept
+        _show(result, as_json=as_json, quiet=quiet)
+    if out:
+        beside = f" and {items_path(out)}" if result.items_hash else ""
+        say(f"Wrote {out}{beside}.", quiet=quiet)
+
+
+def _show(result: Result, *, as_json: bool, quiet: bool) -> None:
+    for line in (*foreign_sensors(result), *namesakes(result), *unfinished_probes(result)):
         say(line, quiet=quiet)
     if as_json:
         emit_json(result.to_json())
     else:
         emit("\n".join(result_lines(result)))
-    if out:
-        write_result(out, result)
-        say(f"Wrote {out}.", quiet=quiet)
 
 
 def foreign_sensors(result: Result) -> Iterator[str]:
@@ -42,7 +51,29 @@ def foreign_sensors(result: Result) -> Iterator[str]:
     made_for = {each.name: each.input["sensor"] for each in result.scores if each.input}
     for name, sensor in made_for.items():
         if sensor != result.sensor:
-            yield f"Note: {name} was made for {sensor}, and reads bands of {result.sensor} by their names."
+            words = f"Note: {name} was made for {sensor}, and reads bands of {result.sensor} by their names."
+            yield words + _taken_for(sensor, result)
+
+
+def _taken_for(sensor: str, result: Result) -> str:
+    """What reflectance and display values are to each other, where weights were made for the other of the two."""
+    if shows_pictures(sensor) == shows_pictures(result.sensor):
+        return ""
+    white = result.protocol["white"]
+    return f" One shows reflectance, the other display values: white is taken for a reflectance of {white:g}; see --white."
+
+
+def namesakes(result: Result) -> Iterator[str]:
+    """A line for each name of weights that were fed in several ways, such as random ones beside two others."""
+    fed: dict[str, list[Mapping[str, Any]]] = {}
+    for each in result.scores:
+        ways = fed.setdefault(each.name, [])
+        if each.input and each.input not in ways:
+            ways.append(each.input)
+    for name, ways in fed.items():
+        if len(ways) > 1:
+            told = "; ".join(f"{','.join(way['bands'])} at {way['size_px']} pixels" for way in ways)
+            yield f"Note: {name} is there {len(ways)} times, fed as the other weights are: {told}. --out keeps the scaling."
 
 
 def unfinished_probes(result: Result) -> Iterator[str]:
@@ -87,5 +118,6 @@ def split_shares(words: Sequence[str]) -> tuple[float, ...]:
 
 
 def with_names(settings: Chosen) -> Chosen:
-    """Settings with names of bands and classes apart that were typed together."""
-    return replace(settings, bands=split_names(settings.bands), classes=split_names(settings.classes))
+    """Settings with names of bands, classes and fills apart that were typed together."""
+    bands, classes, fill = map(split_names, (settings.bands, settings.classes, settings.fill))
+    return replace(settings, bands=bands, classes=classes, fill=fill)

@@ -108,10 +108,7 @@ def test_a_folder_of_class_folders_is_converted_and_asked_for_a_size(tmp_path, c
 
 def test_an_unknown_kind_and_a_missing_file_end_with_2(tmp_path, capsys):
     assert curate("convert", "erosat", tmp_path / "x.zip", "--out", tmp_path / "cat") == 2
-    assert (
-        f"Unknown data set 'erosat'. Choose from: {', '.join(KINDS)}. Did you mean 'eurosat'?"
-        in capsys.readouterr().err
-    )
+    assert f"Unknown data set 'erosat'. Choose from: {', '.join(KINDS)}. Did you mean 'eurosat'?" in capsys.readouterr().err
     assert curate("convert", "eurosat", tmp_path / "x.zip", "--out", tmp_path / "cat") == 2
     assert "x.zip is not there; expected EuroSAT_RGB.zip, or the folder 2750" in capsys.readouterr().err
     assert curate("convert", "eurosat", tmp_path, "--out", tmp_path / "cat", "--workers", 0) == 2

@@ -27,7 +27,7 @@ def test_moco_trains_on_the_images_and_its_weights_are_scored(shared_data, tmp_p
     spec = json.loads((weights / "weights" / "config.json").read_text())["seastars"]["input"]
     assert (spec["bands"], spec["low"], spec["high"]) == (["B04", "B03", "B02"], [0.0] * 3, [1.0] * 3)
     capsys.readouterr()
-    assert run(evaluate, "knn", "--catalog", catalog, "--weights", weights, "--baselines", "--json", "--quiet") == 0
+    assert run(evaluate, "knn", "--catalog", catalog, "--weights", weights, "--json", "--quiet") == 0
     scores = json.loads(capsys.readouterr().out)["scores"]
-    assert [score["name"] for score in scores] == ["band statistics", str(weights)]
+    assert [score["name"] for score in scores] == ["band statistics", "random:resnet10t", str(weights)]
     assert all(0 <= score["value"] <= 1 for score in scores)

@@ -33,3 +33,11 @@ def labelled(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(testing, "make_scene", striped_scene)
         return testing.make_catalog(folder, locations=testing.make_locations(LOCATIONS, side_m=480), labels=LABELS)
+
+
+@pytest.fixture(scope="session")
+def rastered(tmp_path_factory):
+    """12 locations of 24 x 24 pixels with two dates each, and label rasters of brightness and of its change; see `testing`."""
+    classes = {"labels": ("dark", "middle", "bright"), "change": ("unchanged", "changed")}
+    folder = tmp_path_factory.mktemp("catalogs") / "rastered"
+    return testing.make_catalog(folder, locations=testing.make_locations(12, side_m=240), label_rasters=classes)

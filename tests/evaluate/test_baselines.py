@@ -1,91 +1,76 @@
-"""Band statistics against a plain loop."""
+"""The baselines by name: each is a table of features that hangs on the training items alone, and on no worker."""
 
 import numpy as np
 import pytest
-import torch
 
-from evaluate import baselines
-from evaluate.baselines import band_statistics
-from evaluate.reading import read_blocks
+from evaluate.baselines import BASELINES, choose_baselines
+from evaluate.errors import InputError
 from tests.evaluate.stacks import make_stack
 
-BANDS = ("B04", "B11", "B02")
+WIDTHS = {"band-statistics": 4, "band-histograms": 46, "raw-pixels": 512, "random-convolutions": 512}
+
+
+def silent(_):
+    """Tell nobody."""
 
 
 @pytest.fixture(scope="module")
-def numbers():
-    """19 items of two layers, with holes in one of them."""
+def stack():
+    """40 items of two bands."""
     rng = np.random.default_rng(0)
-    fine = rng.integers(1, 4000, (19, 2, 8, 8)).astype(np.uint16)
-    coarse = rng.integers(1, 4000, (19, 1, 4, 4)).astype(np.uint16)
-    fine[3, 0, :5] = 0
-    fine[7, 1] = 0
-    return fine, coarse
+    return make_stack({("B04", "B08"): rng.integers(1, 4000, (40, 2, 20, 20)).astype(np.uint16)}, ("B04", "B08"), scale=1e-4)
 
 
-@pytest.fixture(scope="module")
-def stack(numbers):
-    fine, coarse = numbers
-    scale = np.linspace(1e-4, 2e-4, 57).reshape(19, 3)
-    offset = np.linspace(-0.1, 0, 57).reshape(19, 3)
-    return make_stack({("B04", "B02"): fine, ("B11",): coarse}, BANDS, nodata=0, scale=scale, offset=offset)
+def compute(name, stack, items, *, train=None, seed=0, workers=0, advance=silent):
+    train = np.arange(20) if train is None else train
+    return BASELINES[name].compute(stack, items, train=train, seed=seed, workers=workers, advance=advance)
 
 
-def plain_statistics(stack, numbers, item):
-    """One pixel at a time."""
-    fine, coarse = numbers
-    planes = {"B04": fine[item, 0], "B02": fine[item, 1], "B11": coarse[item, 0]}
-    means, stds = [], []
-    for place, band in enumerate(stack.bands):
-        values = [
-            float(stack.scale[item, place]) * float(number) + float(stack.offset[item, place])
-            for number in planes[band].ravel()
-            if number != 0
-        ]
-        mean = sum(values) / len(values) if values else float("nan")
-        means.append(mean)
-        stds.append((sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5 if values else float("nan"))
-    return means + stds
-
-
-def test_statistics_equal_a_plain_loop(stack, numbers):
-    items = np.array([18, 3, 7, 0])
-    found = band_statistics(stack, items)
-    np.testing.assert_allclose(found, [plain_statistics(stack, numbers, item) for item in items], rtol=1e-9)
-
-
-def test_a_band_without_any_measurement_is_nan_and_only_that(stack):
-    found = band_statistics(stack, np.arange(19))
-    assert np.argwhere(np.isnan(found)).tolist() == [[7, 2], [7, 5]]
-
-
-def test_blocks_and_workers_change_nothing(stack, monkeypatch):
-    whole = band_statistics(stack, np.arange(19))
-    np.testing.assert_array_equal(band_statistics(stack, np.arange(19), workers=2), whole)
-    monkeypatch.setattr(baselines, "BATCH_SIZE", 3)
-    np.testing.assert_array_equal(band_statistics(stack, np.arange(19)), whole)
-
-
-def test_floats_that_are_nan_are_no_measurements():
-    values = np.array([[[[1.0, np.nan], [3.0, np.nan]]]], np.float32)
-    np.testing.assert_array_equal(band_statistics(make_stack({("B04",): values}, ["B04"]), np.arange(1)), [[2.0, 1.0]])
-
-
-def test_progress_counts_every_item(stack):
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_gives_one_row_for_each_item_in_their_order(name, stack):
     told = []
-    band_statistics(stack, np.arange(19), advance=told.append)
-    assert told == [16, 3]
+    whole = compute(name, stack, np.arange(40), advance=told.append)
+    assert whole.shape == (40, WIDTHS[name])
+    assert sum(told) == 40
+    assert np.isfinite(whole).all()
+    some = compute(name, stack, np.array([31, 2, 2]))
+    np.testing.assert_allclose(some, whole[[31, 2, 2]], rtol=1e-5, atol=1e-6)
 
 
-def test_reading_draws_nothing_from_the_global_generators(stack):
-    state, other = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    for workers in (0, 2):
-        list(read_blocks(stack, np.arange(19), batch_size=5, workers=workers))
-    assert torch.equal(torch.get_rng_state(), state)
-    np.testing.assert_array_equal(np.random.get_state()[1], other)  # noqa: NPY002
+@pytest.mark.parametrize("name", BASELINES)
+def test_workers_change_nothing(name, stack):
+    np.testing.assert_array_equal(compute(name, stack, np.arange(6), workers=1), compute(name, stack, np.arange(6)))
 
 
-@pytest.mark.parametrize(("batch_size", "workers"), [(0, 0), (4, -1)])
-def test_impossible_reading_is_told(stack, batch_size, workers):
-    with pytest.raises(ValueError, match=rf"batch_size is {batch_size} and workers {workers}; expected 1 or more"):
-        list(read_blocks(stack, np.arange(3), batch_size=batch_size, workers=workers))
+@pytest.mark.parametrize("name", ["band-histograms", "raw-pixels", "random-convolutions"])
+def test_what_is_measured_is_measured_on_the_training_items(name, stack):
+    one = compute(name, stack, np.arange(40))
+    assert not np.array_equal(one, compute(name, stack, np.arange(40), train=np.arange(20, 40)))
+
+
+def test_a_title_is_the_name_as_people_read_it():
+    assert [each.title for each in BASELINES.values()] == [name.replace("-", " ") for name in BASELINES]
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (None, tuple(BASELINES)),
+        ([], tuple(BASELINES)),
+        (["raw-pixels", "band-statistics", "raw-pixels"], ("band-statistics", "raw-pixels")),
+    ],
+)
+def test_baselines_are_chosen_by_name_each_once(names, chosen):
+    assert choose_baselines(names) == chosen
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("raw pixels", r"no baseline 'raw pixels'\. Choose from .*random-convolutions\. Did you mean 'raw-pixels'\?"),
+        ("xyz", r"no baseline 'xyz'\. Choose from band-statistics, .*random-convolutions\.$"),
+    ],
+)
+def test_an_unknown_baseline_is_told_with_a_guess(name, words):
+    with pytest.raises(InputError, match=words):
+        choose_baselines([name])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from evaluate import cli
-from evaluate.cli.scoring import foreign_sensors
+from evaluate.cli.scoring import foreign_sensors, namesakes
 from evaluate.result import read_result
 from tests.evaluate.test_result import RESULT
 from tests.test_cli import HEAVY, start
@@ -49,7 +49,7 @@ def test_every_option_of_a_command_is_explained(name):
 
 
 def test_weights_are_shown_beside_statistics_and_chance(labelled, capsys):
-    assert run("knn", "--catalog", labelled, "--weights", "random:resnet10t", "--baselines", *FLAGS) == 0
+    assert run("knn", "--catalog", labelled, "--weights", "random:resnet10t", *FLAGS) == 0
     output, words = capsys.readouterr()
     assert words == ""
     rows = [line.split("  ")[0] for line in output.splitlines()]
@@ -57,16 +57,17 @@ def test_weights_are_shown_beside_statistics_and_chance(labelled, capsys):
 
 
 def test_a_result_is_printed_as_one_object_and_kept_in_a_file(labelled, capsys, tmp_path):
-    words = ("--catalog", labelled, "--backbone", "resnet10t", "--json", "--out", tmp_path / "result.json")
-    assert run("baselines", *words, *FLAGS) == 0
+    words = ("--catalog", labelled, "--weights", "random:resnet10t", "--json", "--out", tmp_path / "result.json")
+    assert run("knn", *words, *FLAGS) == 0
     printed = json.loads(capsys.readouterr().out)
+    assert printed["items_hash"]
     assert [each["name"] for each in printed["scores"]] == ["band statistics", "random:resnet10t"]
     assert read_result(tmp_path / "result.json").to_json() == printed
 
 
 def test_a_linear_probe_is_scored_with_each_share_of_the_labels(labelled, capsys, tmp_path):
     flags = [word for word in FLAGS if word not in {"--k", "5"}]
-    words = ("--fraction", "1,0.5", "--repeats", "2", "--baselines", "--json", "--out", tmp_path / "result.json")
+    words = ("--fraction", "1,0.5", "--repeats", "2", "--json", "--out", tmp_path / "result.json")
     assert run("linear", "--catalog", labelled, *words, *flags) == 0
     printed = json.loads(capsys.readouterr().out)
     assert [(each["name"], each["details"]["fraction"]) for each in printed["scores"]] == [
@@ -85,10 +86,12 @@ def test_a_linear_probe_is_scored_with_each_share_of_the_labels(labelled, capsys
         (["--fraction", "10"], "A fraction of 10 of the labels; expected more than 0 and at most 1"),
         (["--repeats", "0"], "0 repeats of 1 fractions"),
         (["--k", "5"], "Unknown option: --k"),
+        (["--solver", "secco"], "There is no solver 'secco'. Choose from lbfgs, seco, dino. Did you mean 'seco'?"),
+        (["--no-baselines"], "There is nothing to score. Give --weights, or leave --no-baselines out"),
     ],
 )
 def test_what_a_linear_probe_cannot_do_is_a_sentence_and_code_2(labelled, capsys, words, told):
-    assert run("linear", "--catalog", labelled, "--baselines", "--workers", "0", "--quiet", *words) == 2
+    assert run("linear", "--catalog", labelled, "--workers", "0", "--quiet", *words) == 2
     assert told in capsys.readouterr().err
 
 
@@ -97,11 +100,11 @@ def test_progress_and_what_was_written_are_words(labelled, capsys, tmp_path):
     assert run("baselines", "--catalog", labelled, "--out", tmp_path / "result.json", *flags) == 0
     words = capsys.readouterr().err
     assert "Features of band statistics: 36/36" in words
-    assert f"Wrote {tmp_path / 'result.json'}." in words
+    assert f"Wrote {tmp_path / 'result.json'} and {tmp_path / 'result.items.parquet'}." in words
 
 
 def test_progress_of_a_linear_probe_counts_its_fits(labelled, capsys):
-    words = ("--catalog", labelled, "--baselines", "--bands", "B04", "--fraction", "0.5", "--repeats", "3", "--workers", "0")
+    words = ("--catalog", labelled, "--bands", "B04", "--fraction", "0.5", "--repeats", "3", "--workers", "0")
     assert run("linear", *words) == 0
     assert "Linear probes, 50 % of the labels: 3/3" in capsys.readouterr().err
 
@@ -120,6 +123,7 @@ def test_names_are_joined_by_commas_or_repeated(labelled, capsys, bands):
         (["--bands", "B04,B99"], "B99"),
         (["--weights", "random:resnet18x"], "resnet18x"),
         (["--weights", "runs/nowhere"], "runs/nowhere"),
+        (["--weights", "runs/a,runs/a"], "--weights runs/a,runs/a: runs/a is there twice. Commas join different seeds"),
         (["--wieghts", "a"], "Did you mean --weights?"),
     ],
 )
@@ -150,3 +154,37 @@ def test_weights_of_another_sensor_are_noted():
     note = "Note: runs/demo was made for sentinel-2-l2a, and reads bands of sentinel-2-l1c by their names."
     assert list(foreign_sensors(RESULT)) == []
     assert list(foreign_sensors(replace(RESULT, sensor="sentinel-2-l1c"))) == [note]
+
+
+def test_weights_are_shown_alone_where_that_is_asked(labelled, capsys):
+    assert run("knn", "--catalog", labelled, "--weights", "random:resnet10t", "--no-baselines", *FLAGS) == 0
+    rows = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert rows[-2:] == ["chance", "random:resnet10t"]
+
+
+def test_a_result_that_cannot_be_kept_is_shown_all_the_same(labelled, capsys, tmp_path):
+    (tmp_path / "file").touch()
+    flags = [word for word in FLAGS if word not in {"--k", "5"}]
+    assert run("linear", "--catalog", labelled, "--out", tmp_path / "file" / "result.json", *flags) == 2
+    output, words = capsys.readouterr()
+    assert output.splitlines()[-1].startswith("band statistics")
+    assert "cannot be written" in words
+
+
+def test_shuffled_labels_and_labels_one_by_one_are_words_to_type(labelled, capsys):
+    words = ("--shuffle-labels", "--multilabel", "--json")
+    assert run("linear", "--catalog", labelled, *words, *[word for word in FLAGS if word not in {"--k", "5"}]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["protocol"]["shuffled_labels"] is True
+    assert printed["scores"][0]["metric"] == "micro average precision"
+
+
+def test_one_name_that_was_fed_in_two_ways_is_noted():
+    trained = RESULT.scores[1]
+    bands = ",".join(trained.input["bands"])
+    smaller = replace(trained, input={**trained.input, "size_px": 32})
+    (note,) = namesakes(replace(RESULT, scores=(*RESULT.scores, trained, smaller)))
+    size_px = trained.input["size_px"]
+    told = f"{bands} at {size_px} pixels; {bands} at 32 pixels. --out keeps the scaling."
+    assert note == f"Note: runs/demo is there 2 times, fed as the other weights are: {told}"
+    assert list(namesakes(RESULT)) == []

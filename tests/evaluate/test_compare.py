@@ -7,7 +7,7 @@ import pytest
 
 from evaluate import cli
 from evaluate.cli.compare import ranking_lines
-from evaluate.compare import apart, differences, protocol_words, rank_results, read_rankings, to_json
+from evaluate.compare import UNPAIRED, apart, differences, protocol_words, rank_results, read_rankings, to_json
 from evaluate.errors import ResultError
 from evaluate.result import Result, Score, write_result
 
@@ -104,11 +104,6 @@ def test_settings_that_one_protocol_lacks_are_no_difference_of_their_own():
     assert differences(rank_results([("a", RESULT), ("b", linear)])) == ("protocol.fraction", "protocol.name")
 
 
-def test_chance_is_that_of_accuracy_alone():
-    rankings = rank_results([("a", replace(RESULT, scores=(MOCO, replace(MOCO, metric="f1"))))])
-    assert [ranking.chance for ranking in rankings] == [0.5, None]
-
-
 def test_a_protocol_is_told_with_all_its_settings():
     assert protocol_words(RESULT.protocol) == "knn: k 20, temperature 0.07, season all, interval.level 0.95"
     assert protocol_words({"name": "linear", "c_values": [0.00046415888, 1.0]}) == "linear: c_values 0.000464159 1"
@@ -122,16 +117,17 @@ def test_people_see_a_table_for_each_question():
         "",
         "demo, sentinel-2-l2a: 300 items tested (split 555555555555)",
         "knn: k 20, temperature 0.07, season all, interval.level 0.95",
-        "                 accuracy       interval  bands  features  file",
-        "runs/seco <2>       90.0%   80.0 - 95.0%      2     2,048  b",
-        "runs/moco           87.5%   75.0 - 93.8%      2       512  a",
-        "band statistics     61.5%              -      1         2  a, b",
+        "                 accuracy       interval  to the best, points  bands  features  file",
+        "runs/seco <2>       90.0%   80.0 - 95.0%                 best      2     2,048  b",
+        "runs/moco           87.5%   75.0 - 93.8%                    -      2       512  a",
+        "band statistics     61.5%              -                    -      1         2  a, b",
         "chance              50.0%",
+        UNPAIRED,
         "",
         "demo, sentinel-2-l2a: 300 items tested (split 666666666666)",
         "knn: k 20, temperature 0.07, season all, interval.level 0.95",
-        "           accuracy       interval  bands  features  file",
-        "runs/moco     87.5%   75.0 - 93.8%      2       512  c",
+        "           accuracy       interval  to the best, points  bands  features  file",
+        "runs/moco     87.5%   75.0 - 93.8%                 best      2       512  c",
         "chance        50.0%",
     ]
 

@@ -1,15 +1,14 @@
 """How scores grow with labels: which scores make a curve, and where it is drawn."""
 
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 
 from evaluate.compare import rank_results
 from evaluate.compare_curves import curve_sections, find_curves
 from evaluate.compare_page import make_page
+from tests.evaluate.pages import Page, share
 from tests.evaluate.test_compare import MOCO, RESULT, SECO
-from tests.evaluate.test_compare_page import Page
 
 VALUES = {0.01: (0.4, 0.5), 0.1: (0.7, 0.6), 1.0: (0.9, 0.88)}
 
@@ -66,28 +65,33 @@ def test_points_and_bars_stand_where_their_values_are():
     page = Page("".join(curve_sections(RANKINGS)))
     assert page.open == []
     ticks = {"".join(text): attrs for name, attrs, text, _ in page.elements if name == "text"}
-    bottom, top = (float(ticks[share]["y"]) - 4 for share in ("0%", "100%"))
-    points = [((bottom - float(each["cy"])) / (bottom - top), float(each["cx"])) for each in page.shapes("point")]
-    expected = [score.value for score in (*SCORES[::2], *SCORES[1::2])]
-    assert [share for share, _ in points] == pytest.approx(expected, abs=1e-4)
-    assert [x for _, x in points[:3]] == [float(ticks[f"{share} % of the labels"]["x"]) for share in (1, 10, 100)]
-    assert points[2][1] - points[1][1] == pytest.approx(points[1][1] - points[0][1], abs=0.02)
-    spread = [[(bottom - float(bar[end])) / (bottom - top) for end in ("y1", "y2")] for bar in page.shapes("spread")]
-    assert spread == [pytest.approx([value - 0.05, value + 0.05], abs=1e-4) for value in expected]
+    assert [1 - share(ticks[name]["y"]) for name in ("0%", "25%", "100%")] == [0, 0.25, 1]
+    values = [score.value for score in (*SCORES[::2], *SCORES[1::2])]
+    points = [(1 - share(each["cy"]), share(each["cx"])) for each in page.shapes("point")]
+    assert [value for value, _ in points] == pytest.approx(values, abs=1e-4)
+    assert [x for _, x in points[:3]] == [share(ticks[f"{percent} %"]["x"]) for percent in (1, 10, 100)]
+    assert points[2][1] - points[1][1] == pytest.approx(points[1][1] - points[0][1], abs=1e-4)
+    assert [1 - share(line["y1"]) for line in page.shapes("chance")] == [LINEAR.chance]
+    spread = [[1 - share(bar[end]) for end in ("y1", "y2")] for bar in page.shapes("spread")]
+    assert spread == [pytest.approx([value - 0.05, value + 0.05], abs=1e-4) for value in values]
 
 
-@pytest.mark.parametrize("value", [0.9, 0.0])
-def test_names_neither_cover_each_other_nor_leave_the_chart(value):
-    close = tuple(at(replace(MOCO, name=f"m{number}"), share, value) for number in range(9) for share in (0.1, 1.0))
-    page = Page("".join(curve_sections(rank_results([("a", replace(LINEAR, scores=close))]))))
-    heights = [float(attrs["y"]) for name, attrs, text, _ in page.elements if name == "text" and text[0].startswith("m")]
-    assert [high - low for low, high in pairwise(heights)] == pytest.approx([16] * 8)
-    (chart,) = [attrs for name, attrs, _, _ in page.elements if name == "svg"]
-    assert heights[-1] < float(chart["viewbox"].split()[3])
+def test_lines_lead_from_point_to_point():
+    page = Page("".join(curve_sections(RANKINGS)))
+    points = [(point["cx"], point["cy"]) for point in page.shapes("point")]
+    ways = [((way["x1"], way["y1"]), (way["x2"], way["y2"])) for way in page.shapes("way")]
+    assert ways == [(points[0], points[1]), (points[1], points[2]), (points[3], points[4]), (points[4], points[5])]
 
 
-def test_the_page_has_the_chart_after_the_tables():
+def test_curves_stand_side_by_side_and_are_named_best_first():
+    page = Page("".join(curve_sections(RANKINGS)))
+    curves = page.shapes("curve")
+    assert [curve["transform"] for curve in curves] == ["translate(-2.5 0)", "translate(2.5 0)"]
+    named = [(attrs["style"], "".join(text)) for name, attrs, text, _ in page.elements if name == "li"]
+    assert named == [(curves[0]["style"], "runs/moco, 90.0%"), (curves[1]["style"], "runs/seco <2>, 88.0%")]
+
+
+def test_the_page_has_the_chart_before_the_tables():
     page = Page(make_page(RANKINGS))
-    assert page.texts("h2")[-1] == "demo: accuracy by labels, linear"
-    assert page.texts("p")[-1] == "linear; split 555555555555"
-    assert "runs/seco <2>" in page.texts("text")
+    assert page.texts("h2")[0] == "demo: accuracy by labels, linear"
+    assert "linear; split 555555555555" in page.texts("p")

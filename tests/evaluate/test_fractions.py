@@ -1,6 +1,7 @@
 """Shares of the labels are drawn without replacement, per class, and the same wherever they are drawn."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,3 +80,13 @@ def test_what_is_no_share_is_told(fraction):
 def test_one_location_cannot_be_parted():
     with pytest.raises(InputError, match="3 training items of 1 location: none can be held out"):
         hold_out(make_part([2, 1], per_location=3), seed=0)
+
+
+def test_items_of_several_labels_are_drawn_by_item_each_once():
+    several = replace(PART, labels=np.eye(4, dtype=bool)[PART.labels] | (PART.items % 7 == 0)[:, None])
+    drawn = draw_fraction(several, 0.1, seed=3)
+    assert len(drawn) == len(np.unique(drawn.ids)) == round(0.1 * len(PART))
+    np.testing.assert_array_equal(drawn.labels, several.labels[drawn.items])
+    assert set(drawn.ids) < set(draw_fraction(several, 0.5, seed=3).ids)
+    assert set(drawn.ids) != set(draw_fraction(PART, 0.1, seed=3).ids)
+    assert len(draw_fraction(several, 1e-6, seed=3)) == 1

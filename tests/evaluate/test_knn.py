@@ -127,3 +127,22 @@ def test_features_that_are_not_finite_are_counted(problem):
     broken[[3, 9], 5] = float("nan")
     with pytest.raises(InputError, match="Features of 2 of 130 test items are not finite"):
         knn_votes(train, labels, broken, classes=CLASSES)
+
+
+@pytest.mark.parametrize("temperature", [0.07, None])
+def test_a_neighbour_votes_for_all_its_labels_as_in_a_plain_loop(temperature):
+    rng = np.random.default_rng(14)
+    train, test = rng.normal(size=(40, 6)), rng.normal(size=(9, 6))
+    labels = rng.random((40, 3)) < 0.4
+    own, asked = (torch.tensor(each).float() for each in (train, test))
+    found = knn_votes(own, torch.tensor(labels), asked, classes=3, k=5, temperature=temperature)
+    for row, vector in enumerate(test):
+        cosines = train @ vector / np.linalg.norm(train, axis=1) / np.linalg.norm(vector)
+        nearest = np.argsort(-cosines)[:5]
+        weights = np.ones(5) if temperature is None else np.exp(cosines[nearest] / temperature)
+        np.testing.assert_allclose(found[row], weights @ labels[nearest] / weights.sum(), atol=1e-5)
+    single = torch.tensor(labels[:, 0]).long()
+    torch.testing.assert_close(
+        knn_votes(own, torch.nn.functional.one_hot(single, 3).bool(), asked, classes=3, k=5),
+        knn_votes(own, single, asked, classes=3, k=5),
+    )

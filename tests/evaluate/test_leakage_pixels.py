@@ -1,10 +1,14 @@
 """Images that look alike, against every pair looked at by itself."""
 
+import io
 import json
+import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from catalogs.testing import make_catalog, make_images
 from evaluate import leakage_pixels
@@ -94,6 +98,49 @@ def test_every_sensor_with_the_band_is_looked_at(catalogs, tmp_path):
     alike = compare_pixels(str(both), catalogs[1], "B04", workers=1)
     assert alike.pretrain_images == 4
     assert alike.pairs["location"].to_pylist() == ["image-000000"] * 2 + ["image-000001"] * 2
+
+
+def test_a_band_may_be_called_by_its_common_name(catalogs):
+    assert compare_pixels(*catalogs, "red").pairs == compare_pixels(*catalogs, "B04").pairs
+
+
+def test_only_images_that_pre_training_reads_are_called_trained(catalogs, tmp_path):
+    seen = make_catalog(tmp_path / "seen", locations=make_images(4, side_m=600, slug="seen"), seasons=1)
+    assert compare_pixels(str(seen), catalogs[1], "B04").pairs["trained"].to_pylist() == [True, True, False, False]
+    unsplit = [replace(image, split="none") for image in make_images(2, side_m=600, slug="seen")]
+    whole = make_catalog(tmp_path / "whole", locations=unsplit, seasons=1)
+    assert compare_pixels(str(whole), catalogs[1], "B04").pairs["trained"].to_pylist() == [True, True]
+
+
+COPIES = {
+    "resized": lambda image: image.resize((96, 96)).resize((64, 64)),
+    "darker": lambda image: image.point(lambda value: 0.8 * value + 10),
+    "compressed": lambda image: recompress(image, quality=75),
+}
+
+
+def recompress(image, *, quality):
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return Image.open(file)
+
+
+@pytest.mark.parametrize(("kind", "least"), [("resized", 1), ("darker", 0.95), ("compressed", 0.8)])
+def test_copies_of_real_images_are_found_and_nothing_else_is(kind, least, shared_data):
+    with zipfile.ZipFile(shared_data / "eurosat_rgb" / "EuroSAT_RGB.zip") as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))[::45]
+        images = [Image.open(io.BytesIO(archive.read(name))).getchannel("R") for name in names]
+    copied = range(0, len(images), 10)
+    found = find_alike(*(thumbnails(each) for each in (images, [COPIES[kind](images[number]) for number in copied])))
+    pairs = set(zip(found[0].tolist(), found[1].tolist(), strict=True))
+    expected = {(number, place) for place, number in enumerate(copied)}
+    assert len(images) == 600
+    assert pairs <= expected
+    assert len(pairs) >= least * len(expected)
+
+
+def thumbnails(images):
+    return shrink(torch.from_numpy(np.stack([np.asarray(image) for image in images])), None)
 
 
 def test_a_band_that_no_sensor_has_is_told(catalogs):

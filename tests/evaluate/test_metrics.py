@@ -8,6 +8,7 @@ from evaluate.errors import InputError
 from evaluate.metrics import (
     accuracy,
     average_precision,
+    average_precision_per_class,
     confusion_matrix,
     f1_per_class,
     iou_per_class,
@@ -150,3 +151,11 @@ BOOLS = np.zeros((3, 2), bool)
 def test_what_has_no_figure_is_told(call, words):
     with pytest.raises(InputError, match=words):
         call()
+
+
+def test_average_precision_of_each_label_equals_scikit_learn_and_is_unknown_where_no_item_has_it():
+    rng = np.random.default_rng(12)
+    truth, scores = rng.random((80, 4)) < (0.5, 0.2, 0.05, 0.0), rng.integers(9, size=(80, 4))
+    found = average_precision_per_class(truth, scores)
+    np.testing.assert_allclose(found[:3], reference.average_precision_score(truth[:, :3], scores[:, :3], average=None))
+    assert np.isnan(found[3])

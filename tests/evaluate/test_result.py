@@ -38,7 +38,7 @@ def test_a_result_comes_back_from_its_file(tmp_path):
 
 def test_a_file_says_what_it_is_and_what_wrote_it():
     content = RESULT.to_json()
-    assert (content["seastars:result"], content["version"]) == (2, version("seastars"))
+    assert (content["seastars:result"], content["version"]) == (3, version("seastars"))
     assert json.loads(json.dumps(content)) == content
     assert from_json(content) == RESULT
 
@@ -55,8 +55,8 @@ def test_a_file_of_version_1_is_read_without_what_it_lacks():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda content: content.pop("seastars:result"), "no result of version 2: its seastars:result is None"),
-        (lambda content: content.update({"seastars:result": 3}), "its seastars:result is 3"),
+        (lambda content: content.pop("seastars:result"), "no result of version 3: its seastars:result is None"),
+        (lambda content: content.update({"seastars:result": 4}), "its seastars:result is 4"),
         (lambda content: content.pop("chance"), "A result is damaged: 'chance'"),
         (lambda content: content["scores"][0].update(colour="red"), "A result is damaged: .*colour"),
     ],
@@ -115,3 +115,24 @@ def test_people_see_what_the_regularisation_was_chosen_on_and_how_often_labels_w
     protocol = LINEAR | {"tuned_on": {"split": "train", "locations": 0.2}, "repeats": 3}
     words = "Linear probe: L-BFGS, best of 3 regularisations on 20 % of the training locations, mean of 3 draws below 100 %"
     assert words in list(result_lines(replace(RESULT, protocol=protocol)))
+
+
+def test_people_see_how_a_released_code_taught_a_layer_and_that_labels_were_shuffled():
+    recipe = {"solver": "seco", "optimizer": "adam", "lr": 0.001, "epochs": 100, "batch_size": 32}
+    protocol = {"name": "linear", **recipe, "repeats": 2, "test_split": "test", "shuffled_labels": True}
+    assert list(result_lines(replace(RESULT, protocol=protocol)))[2:4] == [
+        "Linear probe as seco's released code: adam 0.001, 100 epochs in batches of 32, the last one answers, mean of 2 draws",
+        "Control: the labels that teach are shuffled. What scores above chance now, leaks.",
+    ]
+
+
+def test_people_see_the_metric_of_several_labels_and_each_seed():
+    seeds = {"values": [0.5, 0.6125], "spread": 0.07955}
+    score = replace(RESULT.scores[1], metric="micro average precision", details={"seeds": seeds})
+    lines = list(result_lines(replace(RESULT, scores=(score,))))
+    assert lines[4:] == [
+        "           micro AP  95 % interval  bands  features",
+        "chance        50.0%",
+        "runs/demo    100.0%  75.0 - 100.0%      2       512",
+        "runs/demo at each seed: 50.0%, 61.3%; standard deviation 8.0 points",
+    ]

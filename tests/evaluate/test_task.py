@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from evaluate.errors import LabelError, SplitError
-from evaluate.task import make_task, taught_classes
+from evaluate.task import make_task, shuffle_labels, taught_classes
 
 
 def table_of(*rows):
@@ -91,8 +91,9 @@ def test_some_items_are_drawn_once_each_and_the_same_again():
     assert len(drawn) == len(set(drawn.items.tolist())) == 20
     np.testing.assert_array_equal(drawn.items, part.some(20, seed=1).items)
     assert drawn.items.tolist() != part.some(20, seed=2).items.tolist()
-    assert all(drawn.labels == part.labels[drawn.items])
-    assert all(drawn.locations == part.locations[drawn.items])
+    places = [part.items.tolist().index(item) for item in drawn.items]
+    assert all(drawn.labels == part.labels[places])
+    assert all(drawn.locations == part.locations[places])
     assert part.some(50, seed=1) is part
 
 
@@ -101,9 +102,72 @@ def test_a_catalog_without_labels_is_told():
         make_task(table_of(("a", "train", None), ("b", "test", None)))
 
 
-def test_items_with_several_labels_are_refused():
-    with pytest.raises(LabelError, match=r"1 of 2 items have several labels \(first: item-1, water, forest"):
-        make_task(table_of(("a", "train", "water"), ("b", "test", "water forest")))
+def test_where_an_item_has_several_labels_each_label_is_a_question():
+    rows = [("a", "train", "water forest"), ("b", "train", "town"), ("c", "test", "forest water"), ("d", "test", None)]
+    task = make_task(table_of(*rows))
+    assert (task.is_multilabel, task.metric, task.classes) == (True, "micro average precision", ("forest", "town", "water"))
+    assert task.train.labels.tolist() == [[True, False, True], [False, True, False]]
+    assert task.test.labels.tolist() == [[True, False, True]]
+    assert task.unused == 1
+
+
+def test_one_label_per_item_is_one_question_unless_each_is_asked_about():
+    table = table_of(*WHOLE)
+    task, each = make_task(table), make_task(table, multilabel=True)
+    assert (task.is_multilabel, task.metric) == (False, "accuracy")
+    assert each.train.labels.tolist() == [[False, True], [True, False]]
+    assert each.split_hash != task.split_hash
+
+
+def test_items_with_none_of_the_labels_that_count_are_left_out():
+    rows = [("a", "train", "x y"), ("b", "train", "y z"), ("c", "train", "z"), ("d", "test", "x z")]
+    task = make_task(table_of(*rows), classes=["x", "y"])
+    assert (task.train.labels.tolist(), task.unused) == ([[True, True], [False, True]], 1)
+    assert task.test.labels.tolist() == [[True, False]]
+
+
+def test_the_hash_of_several_labels_is_of_each_of_them():
+    rows = [("a", "train", "x y"), ("b", "train", "z"), ("c", "test", "x z")]
+    hashes = {make_task(table_of(*rows[:2], ("c", "test", labels))).split_hash for labels in ("x z", "z x", "x y", "x")}
+    assert len(hashes) == 3
+
+
+def test_a_label_of_several_that_is_tested_but_not_taught_is_told():
+    rows = [("a", "train", "x y"), ("b", "test", "x town"), ("c", "test", "town")]
+    with pytest.raises(LabelError, match=r"no training item shows: town \(2\)\..* --classes x,y$"):
+        make_task(table_of(*rows))
+
+
+def test_parts_are_in_the_order_of_their_ids_whatever_that_of_the_table():
+    table = table_of(*WHOLE)
+    order = [6, 3, 1, 0, 5, 2, 4]
+    task, other = make_task(table, tuning=True), make_task(table.take(order), tuning=True)
+    for mine, theirs in ((task.train, other.train), (task.test, other.test), (task.tuning, other.tuning)):
+        assert mine.ids.tolist() == theirs.ids.tolist() == sorted(mine.ids)
+        assert mine.labels.tolist() == theirs.labels.tolist()
+        assert mine.locations.tolist() == theirs.locations.tolist()
+        assert mine.items.tolist() == [order[item] for item in theirs.items]
+
+
+def test_shuffled_labels_are_the_same_labels_of_other_items_and_the_tested_ones_stay():
+    rows = [(f"t{number}", "train", "xyz"[number % 3]) for number in range(60)] + [("v", "val", "x"), ("v", "val", "y")]
+    task = make_task(table_of(*rows, ("z", "test", "x"), ("z", "test", "y")), tuning=True)
+    shuffled, again, other = (shuffle_labels(task, seed=seed) for seed in (1, 1, 2))
+    assert sorted(shuffled.train.labels) == sorted(task.train.labels)
+    assert 10 < (shuffled.train.labels == task.train.labels).sum() < 40
+    np.testing.assert_array_equal(shuffled.train.labels, again.train.labels)
+    assert (shuffled.train.labels != other.train.labels).any()
+    assert sorted(shuffled.tuning.labels) == sorted(task.tuning.labels)
+    np.testing.assert_array_equal(shuffled.test.labels, task.test.labels)
+    np.testing.assert_array_equal(shuffled.train.ids, task.train.ids)
+
+
+def test_labels_that_a_split_lacks_are_told():
+    rows = [("a", "train", "x"), ("b", "train", "y"), ("c", "test", None), ("d", "test", None), ("e", "val", None)]
+    with pytest.raises(
+        SplitError, match=r"parted: 2 in train\. .* Without a label that counts: 2 in test, 1 in val; label them"
+    ):
+        make_task(table_of(*rows))
 
 
 def test_an_unknown_class_is_answered_with_the_one_that_was_meant():

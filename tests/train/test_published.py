@@ -1,25 +1,37 @@
-"""SeCo's checkpoints are read and give SeCo's features; whatever else a pickle holds is listed, refused and never run."""
+"""Published checkpoints, each in the layout it came in, give the features of the network that they were made with."""
 
-import pickle
-import sys
-import zipfile
+import argparse
 
 import pytest
 import torch
 
 from tests.train.published_checkpoints import (
-    MODULE,
-    Command,
-    Evaluation,
-    checkpoint_of,
-    lightning_1_1,
+    PlainViT,
     make_seco_module,
+    make_torchvision,
+    prefixed,
+    write_dino_checkpoint,
+    write_moco_checkpoint,
     write_pickle,
     write_seco_checkpoint,
 )
 from train.backbones import make_backbone
 from train.errors import CheckpointError
-from train.published import CALLBACK, SECO_INPUT, convert_seco, read_checkpoint, read_published
+from train.published import LAYOUTS, read_published
+from train.published_inputs import DINO_INPUT, DINO_MC_INPUT, SECO_INPUT, SSL4EO_INPUT, SSL4EO_RGB_INPUT
+
+MC = {"size_crops": [184, 164, 144, 124, 104, 84], "data_mode": "mc"}
+
+
+@torch.no_grad()
+def check_features(published, source, *, size_px=64, tolerance=0.0):
+    """The converted weights give what the source network gives."""
+    size_px = published.spec.size_px if "vit" in published.timm_name or "swin" in published.timm_name else size_px
+    backbone = make_backbone(published.timm_name, bands=len(published.spec.bands))
+    backbone.load_state_dict(published.tensors)
+    images = torch.randn(1, len(published.spec.bands), size_px, size_px, generator=torch.Generator().manual_seed(0))
+    found, expected = backbone.eval()(images), source.eval()(images)
+    assert (found - expected).abs().max() <= tolerance * expected.abs().max()
 
 
 @pytest.fixture(scope="module")
@@ -28,171 +40,140 @@ def seco():
 
 
 @pytest.fixture(scope="module")
-def path(seco, tmp_path_factory):
-    return write_seco_checkpoint(tmp_path_factory.mktemp("seco") / "seco_resnet18_100k.ckpt", seco)
+def vits():
+    return PlainViT(seed=0), PlainViT(seed=1)
 
 
-def test_the_checkpoint_does_not_open_by_torch_itself(path):
-    """What makes the reader needed: the built file has the one name that torch refuses."""
-    with pytest.raises(pickle.UnpicklingError, match="ModelCheckpoint"):
-        torch.load(path, weights_only=True)
-    assert torch.serialization.get_unsafe_globals_in_checkpoint(str(path)) == [CALLBACK]
+@pytest.fixture(scope="module")
+def resnets():
+    return make_torchvision("resnet18", seed=0), make_torchvision("resnet18", seed=1)
 
 
-def test_a_checkpoint_of_seco_is_read(path, seco):
-    content = read_checkpoint(path)
-    assert content["epoch"] == 199
-    assert torch.equal(content["state_dict"]["encoder_q.0.weight"], seco.state_dict()["encoder_q.0.weight"])
-
-
-def test_reading_imports_nothing_and_allows_nothing_for_later(path):
-    modules, allowed = set(sys.modules), set(torch.serialization.get_safe_globals())
-    read_checkpoint(path)
-    assert not [name for name in set(sys.modules) - modules if name.startswith("pytorch_lightning.callbacks")]
-    assert set(torch.serialization.get_safe_globals()) == allowed
-
-
-@torch.no_grad()
-def test_converted_features_are_seco_s_own_exactly(path, seco):
+def test_seco_s_query_encoder_is_taken_unless_the_key_is_asked_for(seco, tmp_path):
+    path = write_seco_checkpoint(tmp_path / "any.ckpt", seco)
     published = read_published(path)
-    backbone = make_backbone(published.timm_name, bands=3)
-    backbone.load_state_dict(published.tensors)
-    images = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(backbone.eval()(images), seco.encoder_q.eval()(images))
-    assert not torch.equal(backbone(images), seco.encoder_k.eval()(images))
+    assert (published.timm_name, published.spec) == ("resnet18", SECO_INPUT)
+    assert published.tensors.keys() == make_backbone("resnet18", bands=3).state_dict().keys()
+    check_features(published, seco.encoder_q)
+    check_features(read_published(path, "key"), seco.encoder_k)
 
 
-@torch.no_grad()
-def test_a_resnet_50_is_told_from_its_shapes():
-    seco = make_seco_module("resnet50")
-    published = convert_seco(seco.state_dict(), "here")
-    assert published.timm_name == "resnet50"
-    backbone = make_backbone("resnet50", bands=3)
-    backbone.load_state_dict(published.tensors)
-    images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(backbone.eval()(images), seco.encoder_q.eval()(images))
+def test_dino_s_released_backbone_has_no_prefix_and_no_arguments(vits, tmp_path):
+    published = read_published(write_pickle(tmp_path / "dino.pth", vits[0].state_dict()))
+    assert (published.timm_name, published.spec) == ("vit_tiny_patch16_224", DINO_INPUT)
+    check_features(published, vits[0], tolerance=1e-5)
 
 
-def test_heads_key_encoder_and_queue_are_no_part_of_the_backbone(path):
-    tensors = read_published(path).tensors
-    assert tensors.keys() == make_backbone("resnet18", bands=3).state_dict().keys()
+@pytest.mark.parametrize("part", [None, "teacher", "student"])
+def test_of_dino_s_two_networks_the_teacher_is_taken_unless_the_student_is_asked_for(part, vits, tmp_path):
+    path = write_dino_checkpoint(tmp_path / "full.pth", *vits, arguments={"data_path": "imagenet"})
+    published = read_published(path, part)
+    assert published.spec == DINO_INPUT
+    check_features(published, vits[part == "student"], tolerance=1e-5)
 
 
-def test_the_input_is_that_of_the_released_code():
-    """Quantiles of 8-bit numbers, reflectance times 255: B4 0 to 129, B3 2 to 103, B2 3 to 88; then ImageNet's."""
-    assert SECO_INPUT.bands == ("B04", "B03", "B02")
-    for name, low, high, mean, std in zip(
-        SECO_INPUT.bands, SECO_INPUT.low, SECO_INPUT.high, SECO_INPUT.mean, SECO_INPUT.std, strict=True
-    ):
-        first, last = {"B04": (0, 129), "B03": (2, 103), "B02": (3, 88)}[name]
-        stretched = ((200 - first) / (last - first) - mean) / std
-        assert ((200 / 255 - low) / (high - low) - mean) / std == pytest.approx(stretched)
-    assert SECO_INPUT.mean == (0.485, 0.456, 0.406)
-    assert SECO_INPUT.std == (0.229, 0.224, 0.225)
-    assert (SECO_INPUT.size_px, SECO_INPUT.sensor) == (224, "sentinel-2-l2a")
+@pytest.mark.parametrize("part", ["teacher", "student"])
+def test_a_teacher_with_batch_norm_is_wrapped_as_the_student_is(part, resnets, tmp_path):
+    path = write_dino_checkpoint(tmp_path / "mc.pth", *resnets, arguments=MC, wrapped=True)
+    published = read_published(path, part)
+    assert (published.timm_name, published.spec) == ("resnet18", DINO_MC_INPUT)
+    check_features(published, resnets[part == "student"])
 
 
-@pytest.mark.parametrize("harm", [Command, Evaluation])
-def test_a_malicious_checkpoint_is_refused_and_does_nothing(tmp_path, harm, seco):
-    trace = tmp_path / "trace"
-    words = f"touch {trace}" if harm is Command else f"open({str(trace)!r}, 'w')"
-    path = write_pickle(tmp_path / "seco.ckpt", checkpoint_of(seco, callbacks={"a": harm(words)}))
-    name = "posix.system" if harm is Command else "builtins.eval"
-    with pytest.raises(CheckpointError, match=rf"seco\.ckpt names {name}, which is not plain data: reading it could run code"):
-        read_published(path)
-    assert not trace.exists()
+def test_dino_mc_s_swin_is_torchvision_s(tmp_path):
+    swin = make_torchvision("swin_t")
+    published = read_published(write_dino_checkpoint(tmp_path / "swin.pth", swin, swin, arguments=MC))
+    assert (published.timm_name, published.spec) == ("swin_tiny_patch4_window7_224", DINO_MC_INPUT)
+    check_features(published, swin, tolerance=1e-5)
 
 
-def test_the_malicious_checkpoint_would_have_harmed(tmp_path):
-    """Without this, the test above could not fail."""
-    trace = tmp_path / "trace"
-    path = write_pickle(tmp_path / "seco.ckpt", {"callbacks": Command(f"touch {trace}")})
-    torch.load(path, weights_only=False)
-    assert trace.exists()
+def test_x_stars_is_fed_with_the_mean_and_deviation_of_its_command(vits, tmp_path):
+    given = {"sensors": ["Sentinel", "Landsat"], "mean": [0.1559, 0.1585, 0.1011], "std": [0.1424, 0.1157, 0.0911]}
+    published = read_published(write_dino_checkpoint(tmp_path / "x.pth", *vits, arguments=given))
+    assert published.spec.mean == (0.1559, 0.1585, 0.1011)
+    assert published.spec.std == (0.1424, 0.1157, 0.0911)
+    assert (published.spec.low, published.spec.high) == ((0.0,) * 3, (1.0,) * 3)
+    check_features(published, vits[0], tolerance=1e-5)
 
 
-def test_all_that_is_refused_is_listed(tmp_path):
-    import argparse
+@pytest.mark.parametrize(("channels", "spec"), [(13, SSL4EO_INPUT), (3, SSL4EO_RGB_INPUT)])
+def test_ssl4eo_s_moco_of_a_resnet_is_read_without_its_head(channels, spec, tmp_path):
+    query, key = (make_torchvision("resnet18", channels=channels, seed=seed) for seed in (0, 1))
+    path = write_moco_checkpoint(tmp_path / "moco.pth", query, key)
+    published = read_published(path)
+    assert (published.timm_name, published.spec) == ("resnet18", spec)
+    check_features(published, query)
+    check_features(read_published(path, "key"), key)
 
-    path = write_pickle(tmp_path / "dino.pth", {"args": argparse.Namespace(lr=1), "more": pickle.Unpickler})
+
+def test_ssl4eo_s_moco_of_a_vit_is_of_the_third_version(tmp_path):
+    query, key = PlainViT(channels=13), PlainViT(channels=13, seed=1)
+    path = write_moco_checkpoint(tmp_path / "v3.pth", query, key, names=("base_encoder", "momentum_encoder"), head="head")
+    published = read_published(path)
+    assert (published.timm_name, published.spec) == ("vit_tiny_patch16_224", SSL4EO_INPUT)
+    check_features(published, query, tolerance=1e-5)
+    check_features(read_published(path, "key"), key, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_ssl4eo_s_dino_is_told_by_its_thirteen_channels(full, tmp_path):
+    teacher = PlainViT(channels=13)
+    path = tmp_path / "dino13.pth"
+    if full:
+        write_dino_checkpoint(path, teacher, PlainViT(channels=13, seed=1), arguments={"bands": "all"})
+    else:
+        write_pickle(path, teacher.state_dict())
+    published = read_published(path)
+    assert published.spec == SSL4EO_INPUT
+    check_features(published, teacher, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("part", ["query", "techer", ""])
+def test_a_part_that_a_layout_does_not_have_is_refused_with_those_it_has(part, vits, tmp_path):
+    path = write_dino_checkpoint(tmp_path / "full.pth", *vits, arguments={})
     with pytest.raises(
-        CheckpointError, match=r"names argparse\.Namespace, pickle\.Unpickler, which.* beyond them only pytorch_lightning"
+        CheckpointError, match=rf"full\.pth has no part '{part}'\. It is of DINO, .*: choose from teacher, student, or leave"
     ):
-        read_checkpoint(path)
+        read_published(path, part)
 
 
-def test_nothing_can_be_made_of_the_allowed_name(tmp_path, seco):
-    def misuse(callback):
-        made = callback()
-        made.best_model_path = "x.ckpt"
-        return {"state": made}
-
-    path = write_seco_checkpoint(tmp_path / "seco.ckpt", seco, say=misuse)
-    with pytest.raises(
-        CheckpointError, match=r"is no whole checkpoint of torch 1\.6 or later \(UnpicklingError\)\. Nothing of it was run"
-    ):
-        read_published(path)
-
-
-def test_a_pickle_that_hides_its_names_is_refused(tmp_path):
-    """Protocol 4 puts names on the stack, where the list does not see them; torch's reader knows no such instruction."""
-    trace = tmp_path / "trace"
-    path = tmp_path / "seco.ckpt"
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("archive/data.pkl", pickle.dumps({"state_dict": Command(f"touch {trace}")}, protocol=4))
-        file.writestr("archive/version", "3\n")
-    with pytest.raises(CheckpointError, match="Nothing of it was run"):
-        read_published(path)
-    assert not trace.exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", pickle.dumps({"state_dict": {}}, protocol=2)])
-def test_what_is_no_checkpoint_is_said_to_be_none(tmp_path, content):
-    (tmp_path / "seco.ckpt").write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"seco\.ckpt is no whole checkpoint of torch 1\.6 or later .* Copy it again"):
-        read_published(tmp_path / "seco.ckpt")
-
-
-def test_half_a_checkpoint_is_said_to_be_no_whole_one(tmp_path, path):
-    content = path.read_bytes()
-    (tmp_path / "half.ckpt").write_bytes(content[: len(content) // 2])
-    with pytest.raises(CheckpointError, match=r"half\.ckpt is no whole checkpoint"):
-        read_published(tmp_path / "half.ckpt")
-
-
-def test_a_missing_checkpoint_is_said_to_be_missing(tmp_path):
-    with pytest.raises(CheckpointError, match=r"none\.ckpt is not there\. Give the path of weights"):
-        read_published(tmp_path / "none.ckpt")
+def test_a_part_that_was_not_saved_is_refused(vits, tmp_path):
+    path = write_pickle(tmp_path / "half.pth", {"teacher": prefixed("backbone.", vits[0])})
+    with pytest.raises(CheckpointError, match=r"half\.pth has no part 'student'"):
+        read_published(path, "student")
 
 
 @pytest.mark.parametrize(
     ("content", "shown"),
     [
-        ({"student": {"a": torch.zeros(1)}, "teacher": {}}, "student, teacher"),
-        ({"state_dict": {"layer1.0.conv1.weight": torch.zeros(1)}}, r"layer1\.0\.conv1\.weight"),
+        ({"student": {"a": torch.zeros(1)}, "teacher": {}}, "student/a, teacher"),
+        ({"state_dict": {"encoder.x": torch.zeros(1), "b": torch.zeros(1), "c": 1}}, r"state_dict/encoder\.x, state_dict/b"),
+        ({"conv1.weight": "no tensor", 3: 4}, r"conv1\.weight, 3"),
+        ({}, "nothing"),
         ([torch.zeros(1)], "list"),
     ],
 )
-def test_another_layout_is_named_by_what_it_holds(tmp_path, content, shown):
-    path = write_pickle(tmp_path / "other.pth", content)
+def test_an_unknown_layout_is_told_with_all_that_was_looked_for(content, shown, tmp_path):
     with pytest.raises(
-        CheckpointError, match=rf"a layout that we do not know: it holds {shown} .* Expected SeCo's, with encoder_q"
+        CheckpointError, match=rf"of a layout that we do not know: it holds {shown} \.\.\. Looked for"
+    ) as caught:
+        read_published(write_pickle(tmp_path / "other.pth", content))
+    for layout in LAYOUTS:
+        assert str(layout) in str(caught.value)
+    for words in (
+        "module.base_encoder.* under state_dict",
+        "(backbone.* or module.backbone.* under teacher)",
+        "(*)",
+        "conv1.weight",
     ):
-        read_published(path)
+        assert words in str(caught.value)
 
 
-def test_an_encoder_that_is_no_resnet_is_refused(seco):
-    state = {name: tensor for name, tensor in seco.state_dict().items() if not name.startswith("encoder_q.7.1")}
-    with pytest.raises(
-        CheckpointError, match=r"here is no ResNet that we know: its stages have 2, 2, 2, 1 blocks.*resnet18, resnet34"
-    ):
-        convert_seco(state, "here")
-    with pytest.raises(CheckpointError, match=r"here has encoder_q\.9\.weight, which no encoder of SeCo has"):
-        convert_seco(seco.state_dict() | {"encoder_q.9.weight": torch.zeros(1)}, "here")
+def test_a_file_is_told_by_what_it_holds_and_not_by_its_name(resnets, tmp_path):
+    published = read_published(write_moco_checkpoint(tmp_path / "dino_vits16_seco.pth", *resnets))
+    assert (published.timm_name, published.spec) == ("resnet18", SSL4EO_RGB_INPUT)
 
 
-def test_the_layout_is_the_one_that_was_released(seco):
-    names = set(seco.state_dict())
-    assert {"encoder_q.4.0.conv1.weight", "encoder_k.7.1.bn2.running_mean", "heads_q.2.0.weight", "heads_k.0.2.bias"} <= names
-    with lightning_1_1() as callback:
-        assert f"{callback.__module__}.{callback.__qualname__}" == CALLBACK == f"{MODULE}.ModelCheckpoint"
+def test_the_fixtures_have_the_namespace_that_released_files_have(vits, tmp_path):
+    path = write_dino_checkpoint(tmp_path / "full.pth", *vits, arguments={})
+    assert isinstance(torch.load(path, weights_only=False)["args"], argparse.Namespace)

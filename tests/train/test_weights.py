@@ -8,13 +8,19 @@ import timm
 import torch
 
 from tests.train.exporting import make_export, make_spec
-from tests.train.published_checkpoints import make_seco_module, write_seco_checkpoint
+from tests.train.published_checkpoints import (
+    PlainViT,
+    make_seco_module,
+    write_dino_checkpoint,
+    write_pickle,
+    write_seco_checkpoint,
+)
 from train.backbones import make_backbone
 from train.errors import CheckpointError, ConfigError
 from train.exported import CONFIG, SECTION, WEIGHTS
-from train.published import SECO_INPUT
+from train.published_inputs import DINO_INPUT, SECO_INPUT
 from train.tensors import hash_tensors
-from train.weights import load_backbone, load_into
+from train.weights import LoadedBackbone, load_backbone, load_into
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +104,58 @@ def test_a_published_checkpoint_gives_seco_s_features_and_input(tmp_path):
     assert torch.equal(features(loaded.module, 3), features(seco.encoder_q, 3))
     assert loaded.spec == SECO_INPUT
     assert loaded.timm_name == "resnet18"
+
+
+def test_a_part_of_a_published_checkpoint_is_named_behind_a_sharp(tmp_path):
+    teacher, student = PlainViT(seed=0), PlainViT(seed=1)
+    path = write_dino_checkpoint(tmp_path / "full.pth", teacher, student, arguments={})
+    plain, chosen = load_backbone(path), load_backbone(f"{path}#student")
+    assert (plain.spec, chosen.name) == (DINO_INPUT, f"{path}#student")
+    assert plain.identity == load_backbone(f"{path}#teacher").identity != chosen.identity
+    torch.testing.assert_close(features(chosen.module, 3, 224), features(student, 3, 224), atol=1e-5, rtol=1e-5)
+    with pytest.raises(CheckpointError, match=r"has no part 'techer'\. It is of DINO.*: choose from teacher, student"):
+        load_backbone(f"{path}#techer")
+
+
+def test_a_file_may_have_a_sharp_in_its_name(tmp_path):
+    other = write_dino_checkpoint(tmp_path / "dino.pth", PlainViT(seed=0), PlainViT(seed=1), arguments={})
+    path = write_pickle(tmp_path / "dino.pth#student", PlainViT(seed=2).state_dict())
+    named = load_backbone(path).identity
+    path.unlink()
+    assert len({named, load_backbone(path).identity, load_backbone(other).identity}) == 3
+
+
+@pytest.mark.parametrize("bands", [("B04", "B03", "B02"), ("red", "green", "blue"), None])
+def test_weights_of_pictures_read_red_green_and_blue_of_any_sensor(tmp_path, bands):
+    path, backbone = (
+        write_pickle(tmp_path / "dino.pth", PlainViT().state_dict()),
+        make_backbone("vit_tiny_patch16_224", bands=3),
+    )
+    assert load_into(backbone, path, bands=bands) == load_backbone(path, bands=bands).identity
+    with pytest.raises(
+        CheckpointError, match=r"was trained with 3 bands \(red, green, blue\); asked for are 3 \(B02, B03, B04\)"
+    ):
+        load_into(backbone, path, bands=("B02", "B03", "B04"))
+
+
+def test_published_positions_are_fitted_to_a_backbone_of_another_size(tmp_path):
+    vit, backbone = PlainViT(), make_backbone("vit_tiny_patch16_224", bands=3, size_px=64)
+    load_into(backbone, write_pickle(tmp_path / "dino.pth", vit.state_dict()))
+    torch.testing.assert_close(features(backbone, 3, 64), features(vit, 3, 64), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "pooling"),
+    [
+        ("resnet10t", "mean"),
+        ("vit_tiny_patch16_224", "class token"),
+        ("swin_tiny_patch4_window7_224", "mean"),
+    ],
+)
+def test_weights_say_how_their_features_are_pooled(name, pooling):
+    with torch.device("meta"):
+        module = timm.create_model(name, num_classes=0)
+    assert LoadedBackbone(module, None, name, "", name).pooling == pooling
 
 
 def test_timms_weights_that_cannot_be_had_are_said_to_be_missing(monkeypatch):

@@ -1,0 +1,58 @@
+"""What was answered to each tested item, by one of the scores of a comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluate.item_table import ItemTable
+from evaluate.pairs import Difference, paired_difference
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answered:
+    """The answers behind a score."""
+
+    table: ItemTable
+    """Of the score's result."""
+    number: int
+    """Place of the score in its result."""
+    threshold: float = 0.5
+    """Least score at which a label counts as answered, where items have several."""
+
+    @property
+    def found(self) -> NDArray[Any]:
+        """As in `ItemTable.found`."""
+        return self.table.found[self.number]
+
+    def right(self) -> NDArray[np.float64]:
+        """Share of right answers to each item, (items,): of the repeats, and of the labels where items have several."""
+        found, truth = self.found, self.table.truth
+        if truth.ndim == 2:
+            shares: NDArray[np.float64] = ((found >= self.threshold) == truth).mean(axis=(0, 2))
+            return shares
+        return np.asarray((found == truth).mean(axis=0), np.float64)
+
+    def less(self, other: Answered, *, seed: int) -> Difference | None:
+        """What this score has more than another, with its interval; see `paired_difference`.
+
+        Args:
+            other: Answers to the same items, in any order.
+            seed: Of the draws behind the interval.
+
+        Returns:
+            None where the items are others.
+        """
+        mine, theirs = (np.argsort(each.table.ids, kind="stable") for each in (self, other))
+        if not np.array_equal(self.table.ids[mine], other.table.ids[theirs]):
+            return None
+        return paired_difference(
+            self.found[:, mine],
+            other.found[:, theirs],
+            self.table.locations[mine],
+            truth=self.table.truth[mine],
+            seed=seed,
+        )

@@ -1,0 +1,231 @@
+"""What segmentation and change detection have in common: from a catalog with label rasters to scores side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from catalogs.console import progress
+from evaluate.answers import Answers
+from evaluate.asking import WITHOUT_INPUT, choose_device, random_beside
+from evaluate.band_matching import white_taken
+from evaluate.confidence import LEVEL, REPEATS
+from evaluate.dense_bench import DenseBench, open_dense_bench
+from evaluate.dense_features import MapSource, PixelValues, Pyramid
+from evaluate.dense_method import DenseAnswers, DenseMethod
+from evaluate.dense_settings import DenseSettings
+from evaluate.dense_task import DensePart, DenseTask
+from evaluate.dense_training import Samples
+from evaluate.errors import InputError
+from evaluate.result import Result, Score
+from evaluate.seeds import check_seeds, join_answers, join_identities, split_seeds
+from evaluate.task import TRAIN
+from train.checkpoint import LoadedBackbone, load_backbone
+from train.config import InputSpec, to_json
+from train.views import measure_input
+
+
+def run_dense(
+    catalog: str,
+    weights: Sequence[str],
+    settings: DenseSettings,
+    method: DenseMethod,
+    *,
+    baselines: bool = True,
+    quiet: bool = True,
+) -> Result:
+    """Score weights on a catalog with label rasters.
+
+    Samples of training locations teach, those of test locations, which are others, are tested. Backbones stay as they are.
+    Weights that say what they read are fed with that; the others (`random:`, `timm:`) get the bands and the size of the first
+    that do, scaled by what is measured on the training samples.
+
+    Args:
+        catalog: Path or address of the catalog.
+        weights: What to score, see `load_backbone`; or several seeds of one training, joined by commas, which get one score
+            together.
+        settings: What is asked, and how.
+        method: How maps become answers.
+        baselines: Score what looks at pixels alone, and random weights of each architecture that is scored, too, and first.
+        quiet: Show no progress.
+
+    Raises:
+        EvaluateError: The catalog cannot ask this question, or weights and catalog do not fit.
+        CatalogError: The catalog cannot be read, or lacks label rasters or a band that weights read.
+        TrainError: Weights cannot be loaded.
+    """
+    if not weights and not baselines:
+        raise InputError("There is nothing to score. Give --weights, or leave out --no-baselines.")
+    _check_settings(settings, method)
+    device = choose_device(settings.device)
+    entries = [split_seeds(each) for each in weights]
+    trained = {name: load_backbone(name) for names in entries for name in names if not name.startswith(WITHOUT_INPUT)}
+    specs = [each.spec for each in trained.values() if each.spec is not None]
+    bench = open_dense_bench(catalog, settings, specs[0] if specs else None, key=method.key)
+    method.check(bench.task)
+    run = _Run(bench, settings, method, device, quiet=quiet)
+    groups = [[run.load(name, trained) for name in names] for names in entries]
+    for group in groups:
+        check_seeds(group)
+    beside = random_beside([group[0] for group in groups]) if baselines else ()
+    scores = run.score_pixels() if baselines else []
+    for group in (*([each] for each in beside), *groups):
+        scores += run.score_weights(group)
+    return _result(bench, settings, method, scores)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of a method over one catalog."""
+
+    bench: DenseBench
+    settings: DenseSettings
+    method: DenseMethod
+    device: torch.device
+    quiet: bool
+
+    def load(self, name: str, trained: Mapping[str, LoadedBackbone]) -> LoadedBackbone:
+        """Weights with the input that they are given."""
+        bench = self.bench
+        loaded = trained.get(name) or load_backbone(name, bands=bench.stack.bands, size_px=bench.size_px)
+        items = np.unique(bench.task.train.inputs)
+        spec = loaded.spec or measure_input(bench.stack, items, size_px=bench.size_px, seed=self.settings.seed)
+        return replace(loaded, spec=self.method.adapt(spec, loaded, bench.task))
+
+    def score_pixels(self) -> list[Score]:
+        """Score reflectance as it is, at the label rasters' own pixels."""
+        stack, size = self.bench.stack, self.bench.task.size
+        zeros, ones = (0.0,) * len(stack.bands), (1.0,) * len(stack.bands)
+        spec = InputSpec(stack.sensor, stack.bands, low=zeros, high=ones, mean=zeros, std=ones, size_px=size[0])
+        values = PixelValues(bands=len(stack.bands), size_px=size[0])
+        samples = self._samples(self.method.pixels, values, spec)
+        with self._teaching(self.method.pixels) as advance:
+            answers = list(self.method.answer_pixels(samples, self.bench.task, advance))
+        return [self._score(self.method.pixels, each, features=len(stack.bands), bands=stack.bands) for each in answers]
+
+    def score_weights(self, group: Sequence[LoadedBackbone]) -> list[Score]:
+        """Score the feature maps of a backbone; of several seeds of one training together."""
+        found = [list(self._answers(loaded)) for loaded in group]
+        spec = group[0].spec
+        assert spec is not None, "what is scored is fed somehow"
+        pyramid = self._pyramid(group[0], spec)
+        return [
+            self._score(
+                ",".join(loaded.name for loaded in group), _join(group, each), features=sum(pyramid.channels), bands=spec.bands,
+                identity=join_identities(group), spec=spec,
+            )
+            for each in zip(*found, strict=True)
+        ]  # fmt: skip
+
+    def _answers(self, loaded: LoadedBackbone) -> Iterator[DenseAnswers]:
+        assert loaded.spec is not None, "what is scored is fed somehow"
+        samples = self._samples(loaded.name, self._pyramid(loaded, loaded.spec), loaded.spec)
+        with self._teaching(loaded.name) as advance:
+            yield from self.method.answer(samples, self.bench.task, advance)
+
+    def _pyramid(self, loaded: LoadedBackbone, spec: InputSpec) -> Pyramid:
+        return Pyramid(loaded.module, bands=len(spec.bands), size_px=spec.size_px, stem=self.method.stem)
+
+    def _samples(self, name: str, pyramid: Pyramid | PixelValues, spec: InputSpec) -> Samples:
+        parts = _parts(self.bench.task)
+        inputs = np.concatenate([part.inputs for part in parts])
+        with progress(inputs.size, f"Feature maps of {name}", quiet=self.quiet) as job:
+            source = MapSource(
+                self.bench.pixels(spec.bands, spec.sensor), pyramid, spec, inputs,
+                keep_gb=self.settings.keep_gb, batch_size=self.settings.batch_size, workers=self.settings.workers,
+                device=self.device, advance=job.advance,
+            )  # fmt: skip
+        return Samples(source, np.concatenate([part.labels for part in parts]), self.device)
+
+    @contextmanager
+    def _teaching(self, name: str) -> Iterator[Callable[[int], None]]:
+        epochs = sum(regime.epochs for regime in self.method.regimes)
+        times = len(self.settings.fraction) * self.settings.repeats
+        with progress(times * epochs, f"Epochs on {name}", quiet=self.quiet) as job:
+            yield job.advance
+
+    def _score(
+        self,
+        name: str,
+        answers: DenseAnswers,
+        *,
+        features: int,
+        bands: tuple[str, ...],
+        identity: str | None = None,
+        spec: InputSpec | None = None,
+    ) -> Score:
+        measured = self.method.measure(answers, self.bench.task)
+        details = {**answers.details, **measured.details}
+        if answers.members > 1:
+            each = np.reshape(measured.values, (answers.members, -1)).mean(axis=1)
+            details["seeds"] = {**details["seeds"], "values": each.tolist(), "spread": float(each.std(ddof=1))}
+        return Score(
+            name=name,
+            identity=identity,
+            bands=bands,
+            input=to_json(spec) if spec else None,
+            features=features,
+            metric=self.method.metric,
+            value=float(np.mean(measured.values)),
+            interval=measured.interval,
+            confusion=tuple(tuple(row) for row in answers.counts.sum(axis=(0, 1)).tolist()),
+            details=details,
+        )
+
+
+def _check_settings(settings: DenseSettings, method: DenseMethod) -> None:
+    """Refuse numbers that are out of range, and what has no meaning for pixels."""
+    counts = {"repeats": settings.repeats, "fractions": len(settings.fraction), "learning rates": len(method.regimes)}
+    if min(counts.values()) < 1:
+        listed = ", ".join(f"{count} {name}" for name, count in counts.items())
+        raise InputError(f"There are {listed}; expected one or more of each.")
+    if settings.multilabel:
+        raise InputError("A pixel has one label: leave out --multilabel. evaluate linear scores images of several labels.")
+
+
+def _join(group: Sequence[LoadedBackbone], each: Sequence[DenseAnswers]) -> DenseAnswers:
+    """Answers of several seeds under one condition, as one."""
+    joined = join_answers(group, [Answers(answers.counts, answers.details) for answers in each])
+    assert joined.found is not None, "they were found"
+    return DenseAnswers(joined.found, joined.details, members=len(group))
+
+
+def _origins(task: DenseTask) -> str:
+    """What intervals are drawn over."""
+    return "locations" if np.array_equal(task.test.origins, task.test.locations) else "images that locations are tiles of"
+
+
+def _parts(task: DenseTask) -> list[DensePart]:
+    return [part for part in (task.train, task.test, task.tuning) if part is not None]
+
+
+def _result(bench: DenseBench, settings: DenseSettings, method: DenseMethod, scores: Sequence[Score]) -> Result:
+    """The scores with all that makes them comparable."""
+    task = bench.task
+    common = {
+        "train_split": TRAIN,
+        "test_split": task.test.split,
+        "season": settings.season,
+        "seed": settings.seed,
+        "interval": {"method": f"percentile bootstrap over {_origins(task)}", "repeats": REPEATS, "level": LEVEL},
+        **({"shuffled_labels": True} if settings.shuffle_labels else {}),
+        **({"fill": list(settings.fill)} if settings.fill else {}),
+    }
+    return Result(
+        protocol=method.describe(task) | common | white_taken(scores, bench.stack.sensor, settings.white),
+        catalog=str(bench.catalog.document.get("id")),
+        catalog_hash=bench.stack.index_hash,
+        split_hash=task.split_hash,
+        sensor=bench.stack.sensor,
+        classes=task.classes,
+        train_items=len(task.train),
+        test_items=len(task.test),
+        test_locations=len(np.unique(task.test.origins)),
+        unused_items=task.unused,
+        chance=method.chance(task),
+        scores=tuple(scores),
+    )

@@ -1,0 +1,98 @@
+"""How sure the difference of two scores is, where both answered the same items. Pure functions.
+
+Two scores of one test part rise and fall together: a location that is hard for one is hard for the other. Their intervals
+overlap long before their difference is in doubt, so that the difference gets an interval of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluate.confidence import LEVEL, REPEATS, check_level, draw_times, percentile_interval
+from evaluate.errors import InputError
+from evaluate.weighted import Measure, weighted_accuracy, weighted_micro_average_precision
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What one score has more than another."""
+
+    value: float
+    """The one less the other."""
+    interval: tuple[float, float] | None
+    """Percentile interval of the value; none of fewer than two locations."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the interval leaves 0 out."""
+        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+
+
+def paired_difference(
+    one: NDArray[Any],
+    other: NDArray[Any],
+    locations: NDArray[Any],
+    *,
+    truth: NDArray[Any],
+    seed: int = 0,
+    repeats: int = REPEATS,
+    level: float = LEVEL,
+) -> Difference:
+    """The difference of two scores over the same items, by drawing whole locations with replacement, for both at once.
+
+    Repeats are drawn with replacement too: those of one number together where both scores have as many (they are draws of the
+    same seeds), else each score's by themselves.
+
+    Args:
+        one: Answers to the items, as in `ItemTable.found`: classes, (repeats, items); or scores of labels, (repeats, items,
+            classes).
+        other: The same, of any number of repeats.
+        locations: Of the items, (items,).
+        truth: Classes, (items,); or whether each item has a label, (items, classes).
+        seed: Of the draws.
+        repeats: How many draws.
+        level: Share of the draws within the interval, above 0 and below 1.
+
+    Returns:
+        Difference of the means over repeats, of accuracy or of micro average precision. Of equal answers it is 0, and so are
+        both ends of its interval.
+
+    Raises:
+        InputError: The answers are not of the items of the truth, the level is no share, or nothing is to be drawn.
+
+    References:
+        Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 8 (a pair is drawn as one)
+    """
+    check_level(level, repeats)
+    for answers in (one, other):
+        if answers.shape[1:] != truth.shape or not answers.size:
+            raise InputError(
+                f"Answers have shape {answers.shape}, the truth {truth.shape}; expected one answer to each item in each repeat."
+            )
+    first, second = _measure(truth, one), _measure(truth, other)
+    once = np.ones(len(truth), np.int64)
+    value = float(first(once).mean() - second(once).mean())
+    _, group = np.unique(locations, return_inverse=True)
+    if int(group.max(initial=-1)) < 1:
+        return Difference(value, None)
+    drawn = np.empty(repeats)
+    for number, (times, rng) in enumerate(draw_times(group, repeats=repeats, seed=seed)):
+        drawn[number] = _difference(first(times), second(times), rng)
+    return Difference(value, percentile_interval(drawn, level))
+
+
+def _measure(truth: NDArray[Any], answers: NDArray[Any]) -> Measure:
+    return weighted_micro_average_precision(truth, answers) if truth.ndim == 2 else weighted_accuracy(truth, answers)
+
+
+def _difference(one: NDArray[np.float64], other: NDArray[np.float64], rng: np.random.Generator) -> float:
+    """Difference of the means over repeats that are drawn."""
+    if len(one) == len(other):
+        chosen = rng.integers(len(one), size=len(one))
+        return float(one[chosen].mean() - other[chosen].mean())
+    means = (each[rng.integers(len(each), size=len(each))].mean() for each in (one, other))
+    return float(next(means) - next(means))
