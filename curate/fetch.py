@@ -70,7 +70,7 @@ def read_bands(source: Source, scene: SourceScene, bands: Sequence[Band], locati
 
 
 def valid_percent(patches: Sequence[Patch]) -> float:
-    """Share of the square with a measurement in every band, percent; of several pixel sizes the least. Masks measure nothing."""
+    """Share of the square with a measurement in every band, percent; of several pixel sizes the least. Masks do not count."""
     shares = [100.0]
     for patch in (patch for patch in patches if not patch.is_mask):
         missing = [patch.pixels[i] == band.nodata for i, band in enumerate(patch.bands) if band.nodata is not None]

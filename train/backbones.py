@@ -5,6 +5,7 @@ timm takes as long to import as torch, so it is imported where a network is made
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +35,22 @@ ELSEWHERE = {
     "vit_t_16": "vit_tiny_patch16_224",
 }
 """Names that other libraries use, with timm's."""
+ANY_SIZE: dict[str, dict[str, Any]] = {
+    "vision_transformer": {"dynamic_img_size": True},
+    "deit": {"dynamic_img_size": True},
+    "swin_transformer": {"strict_img_size": False},
+}
+"""timm's families of networks that are made for one size, and what lets them take others."""
 
 
 def make_backbone(
-    name: str, *, bands: int, size_px: int | None = None, drop_path: float = 0.0, pretrained: bool = False
+    name: str,
+    *,
+    bands: int,
+    size_px: int | None = None,
+    further_sizes: Sequence[int] = (),
+    drop_path: float = 0.0,
+    pretrained: bool = False,
 ) -> nn.Module:
     """Make a network from images to one vector of features each.
 
@@ -48,6 +61,7 @@ def make_backbone(
         bands: Channels of an image.
         size_px: Side of an image; none for the size it was designed for. Networks that are made for one size are made for this
             one.
+        further_sizes: Sides of other images that it must take too, such as local crops.
         drop_path: Rate of stochastic depth.
         pretrained: Load timm's weights; the first layer is adapted to the bands.
 
@@ -63,14 +77,16 @@ def make_backbone(
     options: dict[str, Any] = {"num_classes": 0, "in_chans": bands}
     if size_px is not None and _has_fixed_size(name):
         options["img_size"] = size_px
+        options |= _any_size(name) if further_sizes else {}
     if drop_path:
         options["drop_path_rate"] = drop_path
     try:
         module = timm.create_model(name, pretrained=pretrained, **options)
     except (AssertionError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise ConfigError(_refusal(name, size_px, drop_path=drop_path, pretrained=pretrained, why=str(error))) from error
-    if size_px is not None:
-        _check_size(module, name, bands=bands, size_px=size_px)
+    for side in dict.fromkeys((size_px, *further_sizes)):
+        if side is not None:
+            _check_size(module, name, bands=bands, size_px=side)
     return module
 
 
@@ -81,8 +97,16 @@ def backbone_of(config: TrainConfig, bands: int) -> nn.Module:
         config: Of the training.
         bands: Channels of an image.
     """
-    size_px = config.views[0].crop.size_px
-    return make_backbone(config.backbone, bands=bands, size_px=size_px, drop_path=config.drop_path)
+    size_px, *further = config.sizes
+    return make_backbone(config.backbone, bands=bands, size_px=size_px, further_sizes=further, drop_path=config.drop_path)
+
+
+def patch_side(name: str) -> int:
+    """Of what number of pixels the side of an image must be a multiple, so that a network sees all of it."""
+    if not _has_fixed_size(name):
+        return 1
+    with torch.random.fork_rng(devices=[]):
+        return _patch_of(make_backbone(name, bands=1))
 
 
 def check_name(name: str) -> None:
@@ -134,10 +158,28 @@ def _has_fixed_size(name: str) -> bool:
     return bool(about and about.fixed_input_size)
 
 
+def _any_size(name: str) -> dict[str, Any]:
+    """What lets a network that is made for one size take others: a ViT resizes its position embeddings."""
+    import timm
+
+    family = timm.models.model_entrypoint(name.partition(".")[0]).__module__.rpartition(".")[2]
+    if family not in ANY_SIZE:
+        raise ConfigError(
+            f"{name} takes images of one size, and the views have several. Choose a network that takes any, such as "
+            "vit_small_patch16_224, swin_tiny_patch4_window7_224 or resnet50."
+        )
+    return ANY_SIZE[family]
+
+
+def _patch_of(module: nn.Module) -> int:
+    """Side of the patches that an image is cut into."""
+    patch = getattr(getattr(module, "patch_embed", None), "patch_size", 1)
+    return patch[0] if isinstance(patch, tuple) else int(patch or 1)
+
+
 def _check_size(module: nn.Module, name: str, *, bands: int, size_px: int) -> None:
     """Refuse a size that the network cannot take, or of which it would leave out the border without a word."""
-    patch = getattr(getattr(module, "patch_embed", None), "patch_size", 1) if _has_fixed_size(name) else 1
-    side = patch[0] if isinstance(patch, tuple) else int(patch or 1)
+    side = _patch_of(module) if _has_fixed_size(name) else 1
     if size_px % side:
         below = size_px // side * side
         nearest = " or ".join(str(each) for each in (below, below + side) if each)

@@ -142,9 +142,7 @@ class Batches(Dataset[list[Batch]]):
             epoch: Each epoch draws anew.
         """
         config, samples = self.config, self.samples
-        places = samples.draw_items(
-            chosen, config.scenes, seed=config.seed, epoch=epoch, distinct=config.contrast.distinct_dates
-        )
+        places = samples.draw_items(chosen, config.scenes, seed=config.seed, epoch=epoch, distinct=config.distinct_dates)
         items = samples.items[places]
         return Batch(
             pixels=self._pixels(items),

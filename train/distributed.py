@@ -40,6 +40,16 @@ def gather(tensor: Tensor, *, dim: int = 0) -> Tensor:
     return torch.cat(parts, dim)
 
 
+@torch.no_grad()
+def mean_of_all(tensor: Tensor) -> Tensor:
+    """The mean of the tensors of all processes, each of the same shape, without gradient."""
+    if world_size() == 1:
+        return tensor.detach()
+    total = tensor.detach().clone(memory_format=torch.contiguous_format)
+    distributed.all_reduce(total)
+    return total / world_size()
+
+
 def draw_order(seed: int, call: int, count: int) -> Tensor:
     """A random order that every process finds by itself.
 

@@ -19,6 +19,8 @@ from torch import Tensor
 from train.collapse import feature_spread, rank_me
 from train.errors import ConfigError, DivergedError
 
+ENTROPY = "teacher_entropy"
+"""The name of the one figure beside loss terms that has a uniform value."""
 _LOOK_AT = (
     "Lower the learning rate or lengthen its warm-up, clip gradients (max_norm) or train in 32-true, and look for pixels that "
     "are not finite with curate verify CATALOG --deep. Go on from an earlier checkpoint with train resume RUN."
@@ -35,6 +37,8 @@ class HealthLimits:
     patience: int = 1000
     """Steps before features and subspaces are judged, and that a loss must stay at its uniform value: at first the queue holds
     keys that tell nothing, and losses pass their uniform value on the way down."""
+    epoch: int = 0
+    """Steps of an epoch; what hangs on a whole one waits for that, too."""
     plateau: float = 0.01
     """A mean loss above (1 - this) of its uniform value has learned nothing; healthy runs leave that band within an epoch."""
     spread: float = 0.1
@@ -95,6 +99,7 @@ class HealthMonitor:
         lr: float,
         features: Tensor | None = None,
         separation: Mapping[str, Tensor] | None = None,
+        entropy: Tensor | None = None,
     ) -> dict[str, float] | None:
         """Take in one step; every `limits.every` steps, read back and judge.
 
@@ -106,9 +111,11 @@ class HealthMonitor:
             separation: Scalars on the device, by what differs between query and key, such as `season`: their mean cosine in the
                 subspace where they are a positive pair, less that in the one where they are negatives. 0 where both subspaces
                 hold the same.
+            entropy: A scalar on the device: mean entropy of the teacher's distributions, nats, for methods that have them.
 
         Returns:
-            At a reading, what was read: the mean of each term, `spread`, `rank` and `separation/...`; else none.
+            At a reading, what was read: the mean of each term, `spread`, `rank`, `separation/...` and `teacher_entropy`; else
+            none.
 
         Raises:
             DivergedError: At a reading, if a term was not finite at any step since the last one; or if the loss stays at its
@@ -116,6 +123,8 @@ class HealthMonitor:
         """
         self._first_step = step if self._first_step is None else self._first_step
         named = {**terms, **{f"separation/{name}": value for name, value in (separation or {}).items()}}
+        if entropy is not None:
+            named[ENTROPY] = entropy
         values = torch.stack([value.detach().float().reshape(()) for value in named.values()])
         self._seen.append(_Seen(step, lr, tuple(named), values))
         if features is not None:
@@ -158,7 +167,9 @@ class HealthMonitor:
         }
 
     def _judge(self, first: int, last: int, reading: Mapping[str, float]) -> None:
-        words = {name: self._plateau(name, first, last, reading[name]) for name in self._uniform if name in reading}
+        terms = [name for name in self._uniform if name in reading and name != ENTROPY]
+        words = {name: self._plateau(name, first, last, reading[name]) for name in terms}
+        words[ENTROPY] = self._dull_teacher(first, last, reading)
         if self._stop and any(words.values()):
             raise DivergedError(" ".join(text for text in words.values() if text))
         if self._first_step is not None and last - self._first_step >= self._limits.patience:
@@ -170,18 +181,35 @@ class HealthMonitor:
 
     def _plateau(self, name: str, first: int, last: int, loss: float) -> str | None:
         """What to say of a term that has stayed at its uniform value for too long."""
-        uniform = self._uniform[name]
-        if loss < (1 - self._limits.plateau) * uniform:
-            self._uniform_since.pop(name, None)
-            return None
-        steps = last - self._uniform_since.setdefault(name, first) + 1
+        steps = self._steps_at_uniform(name, first, last, loss)
         if steps < self._limits.patience:
             return None
         return (
-            f"Loss term {name} has been at {loss:.3f} for {steps} steps, up to step {last}; {uniform:.3f} is what it costs to "
-            "tell nothing apart. Raise or lower the learning rate, and check that the views of a sample show the same ground "
-            "and that the bands are not constant."
+            f"Loss term {name} has been at {loss:.3f} for {steps} steps, up to step {last}; {self._uniform[name]:.3f} is what "
+            "it costs to tell nothing apart. Raise or lower the learning rate, and check that the views of a sample show the "
+            "same ground and that the bands are not constant."
         )
+
+    def _dull_teacher(self, first: int, last: int, reading: Mapping[str, float]) -> str | None:
+        """What to say of a teacher that has told nothing apart for an epoch, and for as long as features are given time."""
+        if ENTROPY not in reading or ENTROPY not in self._uniform:
+            return None
+        found, uniform = reading[ENTROPY], self._uniform[ENTROPY]
+        steps = self._steps_at_uniform(ENTROPY, first, last, found)
+        if steps < max(self._limits.patience, self._limits.epoch):
+            return None
+        return (
+            f"The teacher has told nothing apart for {steps} steps, up to step {last}: the entropy of what it says is "
+            f"{found:.3f}, {uniform - found:.3f} below that of all prototypes alike. Lower the teacher's temperature or the "
+            "learning rate, freeze the last layer for longer, or take fewer prototypes (--out-dim)."
+        )
+
+    def _steps_at_uniform(self, name: str, first: int, last: int, value: float) -> int:
+        """For how many steps a figure has been at its uniform value; 0 where it is not."""
+        if value < (1 - self._limits.plateau) * self._uniform[name]:
+            self._uniform_since.pop(name, None)
+            return 0
+        return last - self._uniform_since.setdefault(name, first) + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from catalogs.console import duration, live, say
-from train.health import HealthLimits, HealthMonitor
+from train.health import ENTROPY, HealthLimits, HealthMonitor
 from train.run_folder import LOG, Metrics
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Journal:
         config: TrainConfig,
         uniform: Mapping[str, float],
         log_every: int,
+        epoch: int = 0,
         quiet: bool = False,
         silent: bool = False,
     ) -> None:
@@ -45,6 +46,7 @@ class Journal:
             config: Of the training.
             uniform: Value of each loss term where nothing is told apart, nats.
             log_every: Steps between two looks.
+            epoch: Steps of an epoch.
             quiet: Nothing is said to people.
             silent: Nothing is written either: this is not the first process.
         """
@@ -59,7 +61,7 @@ class Journal:
         self._waited = 0.0
         self._extra: dict[str, float] = {}
         self._diagnostics: Mapping[str, Tensor] = {}
-        self._monitor = HealthMonitor(uniform, warn=self.warn, limits=HealthLimits(every=log_every))
+        self._monitor = HealthMonitor(uniform, warn=self.warn, limits=HealthLimits(every=log_every, epoch=epoch))
         self._stack = ExitStack()
         self._metrics: Metrics | None = None
         self._board: Any = None
@@ -107,7 +109,9 @@ class Journal:
         self._step, self._rate, self._terms = step, rate, tuple(terms)
         self._diagnostics = {name: value for name, value in diagnostics.items() if name != "features"}
         gaps = {name.partition("/")[2]: value for name, value in self._diagnostics.items() if name.startswith("separation/")}
-        reading = self._monitor.observe(step, terms, lr=rate, features=diagnostics.get("features"), separation=gaps)
+        reading = self._monitor.observe(
+            step, terms, lr=rate, features=diagnostics.get("features"), separation=gaps, entropy=diagnostics.get(ENTROPY)
+        )
         if reading is not None:
             self._write(reading)
 

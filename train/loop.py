@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from catalogs.console import say
-from train.backbones import backbone_of, is_convolutional
+from train.backbones import backbone_of, has_batch_norm, is_convolutional
 from train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from train.compiling import compile_student
 from train.dataset import Batches, Share, load_batches
@@ -31,7 +31,7 @@ from train.journal import Journal
 from train.methods import make_method
 from train.methods.uniform import uniform_terms
 from train.prefetch import on_device
-from train.steps import make_optimizer, make_views, memory_words, seed_step, set_rate, train_step
+from train.steps import make_optimizer, make_views, memory_words, seed_step, set_rates, train_step
 from train.views import ViewMaker
 
 if TYPE_CHECKING:
@@ -111,13 +111,16 @@ def fit(training: Training, run: Path, runtime: Runtime) -> Outcome:
         start = load_checkpoint(last[-1], fabric, method, optimizer, identity=identity) if last else 0
     loaded = load_batches(batches, range(start, steps), workers=runtime.workers, pin_memory=fabric.device.type == "cuda")
     upcoming = on_device(loaded, fabric.device)
+    length = {"steps": len(batches), "steps_per_epoch": batches.steps_per_epoch}
     saved, saved_at = start, time.monotonic()
     step = start
-    with _journal(fabric, training, run, runtime, start=start, steps=steps) as journal, _stopping() as stop:
+    journaling = _journal(fabric, training, run, runtime, start=start, steps=steps, epoch=batches.steps_per_epoch)
+    with journaling as journal, _stopping() as stop:
         while step < steps and not _agree(fabric, stop, step, runtime):
             with journal.waiting():
                 parts = next(upcoming)
-            rate = set_rate(optimizer, config.optimizer, step, steps=len(batches), steps_per_epoch=batches.steps_per_epoch)
+            rate = set_rates(optimizer, config.optimizer, step, **length)
+            method.at_step(step, **length)
             seed_step(config.seed, step, fabric.global_rank)
             with memory_words(config, fabric.device):
                 terms = train_step(fabric, method, optimizer, parts, maker=maker, config=config)
@@ -209,7 +212,7 @@ def _set_up(
         synchronise(method.student, fabric.device)
     if config.channels_last:
         module.to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(config.optimizer, [each for each in method.student.parameters() if each.requires_grad])
+    optimizer = make_optimizer(config.optimizer, method.student)
     student: Any = method.student
     if config.compile:
         first = batches[0][0].to(fabric.device)
@@ -226,6 +229,8 @@ def _set_up(
 
 def synchronise(student: nn.Module, device: torch.device) -> None:
     """Let batch normalisation take the statistics of all processes together, where the device can."""
+    if not has_batch_norm(student):
+        return
     if device.type != "cuda":
         say("Batch statistics are each process's own: torch synchronises them on GPUs alone.")
         return
@@ -268,7 +273,9 @@ def _call_hooks(
 
 
 @contextmanager
-def _journal(fabric: Fabric, training: Training, run: Path, runtime: Runtime, *, start: int, steps: int) -> Iterator[Journal]:
+def _journal(
+    fabric: Fabric, training: Training, run: Path, runtime: Runtime, *, start: int, steps: int, epoch: int
+) -> Iterator[Journal]:
     journal = Journal(
         run,
         start=start,
@@ -276,6 +283,7 @@ def _journal(fabric: Fabric, training: Training, run: Path, runtime: Runtime, *,
         config=training.config,
         uniform=uniform_terms(training.config, queue=training.record.queue, processes=fabric.world_size),
         log_every=runtime.log_every,
+        epoch=epoch,
         silent=not fabric.is_global_zero,
         quiet=runtime.quiet,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,11 @@ import numpy as np
 
 from catalogs import open_catalog
 from catalogs.stack import Stack, open_stack
-from train.backbones import check_name
-from train.config import InputSpec, TrainConfig
+from train.backbones import check_name, patch_side
+from train.config import InputSpec, TrainConfig, View
 from train.errors import ConfigError, DataError
+from train.methods import check_method
+from train.methods.crops import GLOBAL_SCENES, fit_local_sizes
 from train.provenance import git_commit
 from train.run_folder import RunRecord, package_versions
 from train.samples import Samples, find_samples, refuse_large_batch
@@ -36,6 +38,8 @@ class Training:
     """Locations to train on."""
     record: RunRecord
     """What a run folder says of it."""
+    notes: tuple[str, ...] = ()
+    """What was settled in another way than asked for, in words."""
 
 
 def prepare_training(
@@ -69,11 +73,10 @@ def prepare_training(
     if not len(items):
         raise DataError(f"{opened!r} has no items of {sensor} yet. Build it first: curate build {opened.href}.")
     stack = open_stack(opened, items, config.bands or None, cache=cache, pack=pack)
-    contrast = config.contrast
-    samples = find_samples(stack, dates=config.scenes if contrast.distinct_dates else 1)
+    samples = find_samples(stack, dates=config.scenes if config.distinct_dates else 1)
     refuse_large_batch(config.batch_size, len(samples))
-    queue = queue_capacity(contrast.queue, batch_size=config.batch_size, locations=len(samples), force=contrast.force_queue)
-    settled = replace(config, sensor=sensor, bands=stack.bands)
+    queue = _queue(config, len(samples))
+    settled = replace(config, sensor=sensor, bands=stack.bands, views=fit_views(config))
     crop = config.views[0].crop
     measured = (
         spec
@@ -95,7 +98,39 @@ def prepare_training(
         init=init,
         **_origin(opened.collection(sensor)),
     )
-    return Training(settled, stack, samples, record)
+    return Training(settled, stack, samples, record, notes=tuple(_changes(config, settled)))
+
+
+def fit_views(config: TrainConfig) -> tuple[View, ...]:
+    """The views of a configuration, local crops at sizes that the backbone sees all of.
+
+    Raises:
+        ConfigError: The views do not fit the method, or a local crop is smaller than a patch.
+    """
+    if config.method not in GLOBAL_SCENES:
+        return config.views
+    check_method(config)
+    return fit_local_sizes(config.views, patch_side(config.backbone), method=config.method)
+
+
+def _changes(asked: TrainConfig, settled: TrainConfig) -> Iterator[str]:
+    """What to say of local crops that became smaller."""
+    sides = [tuple(view.crop.size_px for view in config.views) for config in (asked, settled)]
+    pairs = dict.fromkeys(zip(*sides, strict=True))
+    changed = [f"{before} to {after}" for before, after in pairs if before != after]
+    if changed:
+        yield (
+            f"Local crops are drawn at multiples of the {patch_side(settled.backbone)} px patches of {settled.backbone}, so "
+            f"that no border is lost: {', '.join(changed)} px."
+        )
+
+
+def _queue(config: TrainConfig, locations: int) -> int:
+    """Keys to keep; 0 of a method without a queue."""
+    if config.contrast is None:
+        return 0
+    asked, force = config.contrast.queue, config.contrast.force_queue
+    return queue_capacity(asked, batch_size=config.batch_size, locations=locations, force=force)
 
 
 def _spec_of_weights(init: str | None, config: TrainConfig) -> InputSpec | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from train.config import Contrast, Optimizer, TrainConfig, check_choice
+from train.config import Contrast, Distillation, Optimizer, TrainConfig, check_choice
+from train.methods.crops import dino_mc_views, dino_tp_2024_views, dino_tp_views, dino_views
 from train.methods.views import moco_tp_views, moco_views, seco_views
 
 SIZE_PX = 224
@@ -63,10 +64,102 @@ def moco_tp() -> TrainConfig:
     return replace(seco(), method="moco-tp", recipe="moco_tp", views=moco_tp_views(SIZE_PX))
 
 
-RECIPES: dict[str, Callable[[], TrainConfig]] = {recipe.__name__: recipe for recipe in (seco, seco_2021, moco, moco_tp)}
+def dino() -> TrainConfig:
+    """DINO with two global crops and eight local ones of one date, drawn anew each epoch: the default of `train dino`.
+
+    The released constants, but for what was found since: a teacher that moves more slowly, as its authors advise for batches of
+    256; no weight decay on class token and position embeddings; all gradients clipped together.
+
+    References:
+        Caron et al., DINO, ICCV 2021, https://arxiv.org/abs/2104.14294; released code, `main_dino.py` and its README.
+    """
+    return TrainConfig(
+        method="dino",
+        recipe="dino",
+        views=dino_views(),
+        contrast=None,
+        distillation=Distillation(ema_momentum=0.9995),
+        optimizer=Optimizer(
+            "adamw",
+            lr=5e-4,
+            weight_decay=0.04,
+            final_weight_decay=0.4,
+            decays="kernels",
+            warmup_epochs=10,
+            final_lr=1e-6,
+            max_norm=1.0,
+        ),
+        backbone="vit_small_patch16_224",
+        drop_path=0.1,
+        batch_size=256,
+        epochs=100,
+        sync_batch_norm=True,
+    )
+
+
+def dino_mc() -> TrainConfig:
+    """DINO-MC: six local crops of six sizes, strongly jittered, of one date drawn anew each epoch.
+
+    The default of `train dino-mc`. What `dino` puts right, and any bands, scaled by what is measured.
+    """
+    return replace(
+        dino(), method="dino-mc", recipe="dino_mc", views=dino_mc_views(), backbone="vit_small_patch8_224", epochs=300
+    )
+
+
+def dino_mc_2024() -> TrainConfig:
+    """DINO-MC as published: the constants of the paper and of its released code.
+
+    Batches of 32 at a teacher momentum of 0.996; each gradient clipped by itself at 3; weight decay on class token and position
+    embeddings too; B04, B03 and B02 as the preview images of SeCo's data show them, normalised as ImageNet is. Three things
+    differ: the released code shows one date of each location for the whole training, and here a date is drawn anew each epoch;
+    it computes in 16-bit floats of the other kind; and its patch embedding loses the border of the crops of 164, 124 and 84 px,
+    which are drawn at 160, 120 and 80 px here.
+
+    References:
+        Wanyan et al., Extending global-local view alignment, CVPR-W 2024, https://arxiv.org/abs/2303.06670; released code,
+        `main_dino_mc.py`.
+    """
+    adamw = replace(dino().optimizer, lr=6.25e-5, decays="matrices", max_norm=3.0, clip_each=True)
+    return replace(
+        dino_mc(),
+        recipe="dino_mc_2024",
+        distillation=Distillation(),
+        optimizer=adamw,
+        bands=("B04", "B03", "B02"),
+        scaling="preview",
+        batch_size=32,
+    )
+
+
+def dino_tp() -> TrainConfig:
+    """DINO-TP: three global crops of three different dates, local ones of the third, coloured; the default of `train dino-tp`.
+
+    The crops and colours of `dino_mc`. Without colour augmentation, as published, convolutional backbones lose 9 to 15 points.
+    """
+    return replace(dino_mc(), method="dino-tp", recipe="dino_tp", views=dino_tp_views())
+
+
+def dino_tp_2024() -> TrainConfig:
+    """DINO-TP as published: dates drawn with replacement, crops of augmented and of plain dates without colours of their own.
+
+    All else as of `dino_mc_2024`. One thing differs: the released code recolours a patch before it is cut.
+
+    References:
+        Wanyan et al., Extending global-local view alignment, section 3.3, CVPR-W 2024, https://arxiv.org/abs/2303.06670
+    """
+    views, constants = dino_tp_2024_views(), Distillation(distinct_dates=False)
+    return replace(dino_mc_2024(), method="dino-tp", recipe="dino_tp_2024", views=views, distillation=constants)
+
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    recipe.__name__: recipe for recipe in (seco, seco_2021, moco, moco_tp, dino, dino_mc, dino_mc_2024, dino_tp, dino_tp_2024)
+}
 """Every recipe, by name."""
 
-DEFAULTS = {"seco": "seco", "moco": "moco", "moco-tp": "moco_tp"}
+DEFAULTS = {
+    "seco": "seco", "moco": "moco", "moco-tp": "moco_tp", "dino": "dino", "dino-mc": "dino_mc", "dino-tp": "dino_tp",
+}  # fmt: skip
 """The recipe of each method, where none is named."""
 
 
@@ -85,8 +178,9 @@ def find_recipe(name: str, *, method: str) -> TrainConfig:
 
 
 def with_view_size(config: TrainConfig, size_px: int) -> TrainConfig:
-    """A configuration with views of another size."""
-    views = tuple(replace(view, crop=replace(view.crop, size_px=size_px)) for view in config.views)
+    """A configuration whose first view has another size, and all others in proportion, rounded down."""
+    first = config.views[0].crop.size_px
+    views = tuple(replace(view, crop=replace(view.crop, size_px=view.crop.size_px * size_px // first)) for view in config.views)
     return replace(config, views=views)
 
 

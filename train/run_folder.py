@@ -67,7 +67,7 @@ class RunRecord:
     locations: int
     """Locations trained on."""
     queue: int
-    """Keys kept as negatives."""
+    """Keys kept as negatives; 0 of a method without a queue."""
     versions: dict[str, str]
     """Of the packages that matter, when the run began."""
     git_commit: str | None = None

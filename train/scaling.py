@@ -24,8 +24,13 @@ PIXELS_PER_BAND = 1024
 PERCENTILES = (2.0, 98.0)
 SECO_RANGES = {"B04": (0.0, 129 / 255), "B03": (2 / 255, 103 / 255), "B02": (3 / 255, 88 / 255)}
 """Reflectance range of SeCo's released quantiles, which are of 8-bit numbers, reflectance times 255."""
+PREVIEW_RANGES = dict.fromkeys(("B04", "B03", "B02"), (0.0, 0.3))
+"""Reflectance range of the preview images in SeCo's data set, which DINO-MC and DINO-TP were trained on."""
+RELEASED = {"seco": SECO_RANGES, "preview": PREVIEW_RANGES}
+"""Ranges that are taken as released, by the name of the scaling."""
+WHOSE = {"seco": "SeCo's", "preview": "The preview's"}
 IMAGENET = {"B04": (0.485, 0.229), "B03": (0.456, 0.224), "B02": (0.406, 0.225)}
-"""Mean and standard deviation of ImageNet's red, green and blue, as SeCo takes them."""
+"""Mean and standard deviation of ImageNet's red, green and blue, as the released codes take them."""
 
 
 def measure_input(
@@ -45,17 +50,18 @@ def measure_input(
         items: Numbers of the items that may be looked at: those of the training part, (count,).
         size_px: Side of the image that features are computed from.
         scaling: `measured` takes the 2nd and 98th percentile of each band as 0 and 1, `native` takes reflectance 0 and 1,
-            `seco` the ranges and the normalisation of SeCo's released code, for B04, B03 and B02.
+            `seco` the ranges and the normalisation of SeCo's released code, for B04, B03 and B02, and `preview` those of
+            DINO-MC's.
         interpolation: How images are resized to `size_px`.
         sample: Items that are looked at.
         seed: Of their choice.
 
     Raises:
-        ConfigError: `seco` is asked for with a band it has no range for.
+        ConfigError: `seco` or `preview` is asked for with a band it has no range for.
         DataError: A band has no valid pixel, or is constant: but for 4 % of its pixels, where percentiles are measured.
     """
-    if scaling == "seco":
-        return _seco(stack, size_px, interpolation)
+    if scaling in RELEASED:
+        return _as_released(stack, scaling, size_px, interpolation)
     values = _sample_reflectance(stack, items, sample, seed)
     ranges = [_range(band, each, scaling) for band, each in zip(stack.bands, values, strict=True)]
     scaled = [np.clip((each - low) / (high - low), 0, 1) for each, (low, high) in zip(values, ranges, strict=True)]
@@ -102,18 +108,19 @@ def _range(band: str, values: NDArray[np.float64], scaling: str) -> tuple[float,
     return (0.0, 1.0) if scaling == "native" else (low, high)
 
 
-def _seco(stack: Stack, size_px: int, interpolation: str) -> InputSpec:
-    unknown = [band for band in stack.bands if band not in SECO_RANGES]
+def _as_released(stack: Stack, scaling: str, size_px: int, interpolation: str) -> InputSpec:
+    ranges = RELEASED[scaling]
+    unknown = [band for band in stack.bands if band not in ranges]
     if unknown:
         raise ConfigError(
-            f"SeCo's ranges are of B04, B03 and B02; band {unknown[0]} has none. "
+            f"{WHOSE[scaling]} ranges are of B04, B03 and B02; band {unknown[0]} has none. "
             "Pass --bands B04,B03,B02, or --scaling measured."
         )
     return InputSpec(
         sensor=stack.sensor,
         bands=stack.bands,
-        low=tuple(SECO_RANGES[band][0] for band in stack.bands),
-        high=tuple(SECO_RANGES[band][1] for band in stack.bands),
+        low=tuple(ranges[band][0] for band in stack.bands),
+        high=tuple(ranges[band][1] for band in stack.bands),
         mean=tuple(IMAGENET[band][0] for band in stack.bands),
         std=tuple(IMAGENET[band][1] for band in stack.bands),
         size_px=size_px,

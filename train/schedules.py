@@ -29,7 +29,7 @@ def learning_rate(optimizer: Optimizer, step: int, *, steps: int, steps_per_epoc
     if warmup >= steps:
         raise ConfigError(
             f"A warm-up of {optimizer.warmup_epochs:g} epochs takes {warmup:,} steps, and the whole training has {steps:,}. "
-            "Choose a shorter warm-up, or more epochs."
+            "Choose a shorter warm-up (--warmup-epochs), or more epochs."
         )
     if step < warmup:
         return warm_up(step, steps=warmup, peak=optimizer.lr)
@@ -48,6 +48,31 @@ def warm_up(step: int, *, steps: int, peak: float) -> float:
         [0.25, 0.5, 0.75]
     """
     return peak * (step + 1) / (steps + 1)
+
+
+def ramp(step: int, *, steps: int, start: float, end: float) -> float:
+    """A straight line over the first `steps` steps, from the first to the last of them, and its end ever after.
+
+    Examples:
+        >>> [ramp(step, steps=3, start=1.0, end=2.0) for step in range(4)]
+        [1.0, 1.5, 2.0, 2.0]
+    """
+    if step >= steps:
+        return end
+    return start if steps == 1 else start + (end - start) * step / (steps - 1)
+
+
+def weight_decay(optimizer: Optimizer, step: int, *, steps: int) -> float:
+    """The weight decay of a step.
+
+    Args:
+        optimizer: Where it begins and ends.
+        step: From 0.
+        steps: Of the whole training.
+    """
+    if optimizer.final_weight_decay is None:
+        return optimizer.weight_decay
+    return cosine(step, steps=steps, start=optimizer.weight_decay, end=optimizer.final_weight_decay)
 
 
 def cosine(step: int, *, steps: int, start: float, end: float) -> float:

@@ -1,19 +1,21 @@
-"""What training carries along beside the weights it moves: the queue of keys and the teacher. All of it is checkpointed."""
+"""What training carries along beside the weights it moves: queue, center and teacher. All of it is checkpointed."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from train.backbones import has_batch_norm
-from train.distributed import draw_order, exchange, gather, world_size
+from train.distributed import draw_order, exchange, gather, mean_of_all, world_size
 from train.encoder import Encoder
 from train.errors import ConfigError
 
+Network = TypeVar("Network", bound=nn.Module)
 MOST_KEYS = 65_536
 """Length of a queue that nobody asked for, if the data allow it."""
 NO_LOCATION = -1
@@ -72,6 +74,40 @@ class Queue(nn.Module):
         return locations[:, None] == self.locations[None]
 
 
+class Center(nn.Module):
+    """The running mean of the teacher's scores, which is taken off them so that no prototype wins everywhere.
+
+    References:
+        Caron et al., DINO, eq. 4, https://arxiv.org/abs/2104.14294
+    """
+
+    mean: Tensor
+
+    def __init__(self, dim: int, momentum: float) -> None:
+        """Start at 0.
+
+        Args:
+            dim: Prototypes.
+            momentum: Share that stays in a step, 0 to 1.
+        """
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(dim))
+        self._seen: list[Tensor] = []
+
+    @torch.no_grad()
+    def observe(self, scores: Tensor) -> None:
+        """Take in the teacher's scores of a part of the batch, (..., dim); all parts of a step see the same center."""
+        self._seen.append(scores.detach().float().flatten(0, -2).mean(0))
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move towards the mean of what was seen since the last time, by all processes."""
+        if self._seen:
+            self.mean.lerp_(mean_of_all(torch.stack(self._seen).mean(0)), 1 - self.momentum)
+            self._seen = []
+
+
 class Teacher(nn.Module):
     """The slowly following copy of the student that gives the keys. It is in training mode, as MoCo's is."""
 
@@ -113,9 +149,22 @@ class Teacher(nn.Module):
         self.calls = int(state)
 
 
-def copy_teacher(student: Encoder) -> Encoder:
-    """A copy that takes no gradient."""
-    return copy.deepcopy(student).requires_grad_(requires_grad=False)
+def copy_teacher(student: Network, *, drop_path: bool = True) -> Network:
+    """A copy that takes no gradient.
+
+    Args:
+        student: What is copied.
+        drop_path: Whether the copy drops paths as the student does. MoCo's teacher is the student with all that it is; DINO's
+            drops none.
+    """
+    teacher = copy.deepcopy(student).requires_grad_(requires_grad=False)
+    if not drop_path:
+        from timm.layers.drop import DropPath
+
+        for layer in teacher.modules():
+            if isinstance(layer, DropPath):
+                layer.drop_prob = 0.0
+    return teacher
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +12,7 @@ from torch.optim import SGD, AdamW
 from torch.optim import Optimizer as TorchOptimizer
 
 from train.errors import MemoryShortError
-from train.schedules import learning_rate
+from train.schedules import learning_rate, weight_decay
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -24,19 +24,59 @@ if TYPE_CHECKING:
     from train.views import ViewMaker
 
 
-def make_optimizer(settings: Optimizer, parameters: Sequence[nn.Parameter]) -> TorchOptimizer:
-    """The optimizer, fused: one kernel for all weights."""
+def make_optimizer(settings: Optimizer, student: nn.Module) -> TorchOptimizer:
+    """The optimizer of what a student learns, fused: one kernel for all weights.
+
+    Args:
+        settings: Which, its rates, and which weights decay.
+        student: Without a wrapper.
+    """
+    groups = group_parameters(student, settings.decays)
     if settings.name == "sgd":
-        return SGD(parameters, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True)
-    return AdamW(parameters, settings.lr, weight_decay=settings.weight_decay, fused=True)
+        return SGD(groups, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True)
+    return AdamW(groups, settings.lr, weight_decay=settings.weight_decay, fused=True)
 
 
-def set_rate(optimizer: TorchOptimizer, settings: Optimizer, step: int, *, steps: int, steps_per_epoch: int) -> float:
-    """Set and give the learning rate of a step."""
+def group_parameters(student: nn.Module, decays: str) -> list[dict[str, Any]]:
+    """The parameters that are learned, those without weight decay in a group of their own (`decays` false).
+
+    Args:
+        student: Whose.
+        decays: `all`, `matrices` or `kernels`; see `train.config.Optimizer`.
+
+    References:
+        Caron et al., DINO, released code, `utils.py`, `get_params_groups`, for `matrices`.
+    """
+    learned = {name: each for name, each in student.named_parameters() if each.requires_grad}
+    if decays == "all":
+        return [{"params": list(learned.values())}]
+    spared = _tokens(student) if decays == "kernels" else set()
+    spared |= {name for name, each in learned.items() if each.ndim == 1 or name.endswith(".bias")}
+    parted = [[each for name, each in learned.items() if (name in spared) is apart] for apart in (False, True)]
+    return [{"params": parted[0]}, {"params": parted[1], "weight_decay": 0.0, "decays": False}]
+
+
+def set_rates(optimizer: TorchOptimizer, settings: Optimizer, step: int, *, steps: int, steps_per_epoch: int) -> float:
+    """Set the learning rate and the weight decay of a step; give the learning rate."""
     rate = learning_rate(settings, step, steps=steps, steps_per_epoch=steps_per_epoch)
+    decay = weight_decay(settings, step, steps=steps)
     for group in optimizer.param_groups:
         group["lr"] = rate
+        group["weight_decay"] = decay if group.get("decays", True) else 0.0
     return rate
+
+
+@torch.no_grad()
+def clip_gradients(parameters: Iterable[nn.Parameter], settings: Optimizer) -> None:
+    """Shrink gradients that are longer than `max_norm`: all together, or each by itself; nothing waits for the device."""
+    if settings.max_norm is None:
+        return
+    if not settings.clip_each:
+        torch.nn.utils.clip_grad_norm_(parameters, settings.max_norm)
+        return
+    gradients = [each.grad for each in parameters if each.grad is not None]
+    shares = [(settings.max_norm / (norm + 1e-6)).clamp(max=1) for norm in torch._foreach_norm(gradients)]  # noqa: SLF001, as torch itself clips
+    torch._foreach_mul_(gradients, shares)
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:
@@ -70,8 +110,9 @@ def train_step(
             fabric.backward(torch.stack(list(terms.values())).sum() / len(parts))
         for name, value in terms.items():
             totals[name] = totals.get(name, 0) + value.detach() / len(parts)
-    if config.optimizer.max_norm is not None:
-        torch.nn.utils.clip_grad_norm_(method.student.parameters(), config.optimizer.max_norm)
+    for parameter in method.frozen():
+        parameter.grad = None
+    clip_gradients(method.student.parameters(), config.optimizer)
     optimizer.step()
     method.after_step()
     return totals
@@ -109,6 +150,16 @@ def memory_words(config: TrainConfig, device: torch.device) -> Iterator[None]:
             f"{config.backbone} and views of {config.views[0].crop.size_px} px. Pass --accumulate {2 * config.accumulate} (the "
             "same batch in smaller parts), or a smaller --batch-size, --size-px or --backbone, in another --out."
         ) from error
+
+
+def _tokens(student: nn.Module) -> set[str]:
+    """Names of what a network says never decays: class token, position embeddings, tables of relative positions."""
+    names = set()
+    for path, module in student.named_modules():
+        exempt: Any = getattr(module, "no_weight_decay", None)
+        if exempt is not None:
+            names |= {f"{path}.{name}".lstrip(".") for name in exempt()}
+    return names
 
 
 def _device_name(device: torch.device) -> str:

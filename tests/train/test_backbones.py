@@ -2,7 +2,7 @@ import pytest
 import timm
 import torch
 
-from train.backbones import ELSEWHERE, feature_size, has_batch_norm, is_convolutional, make_backbone
+from train.backbones import ELSEWHERE, feature_size, has_batch_norm, is_convolutional, make_backbone, patch_side
 from train.errors import ConfigError
 
 SMALL = ["resnet10t", "test_vit", "test_convnext", "test_efficientnet", "swin_tiny_patch4_window7_224", "mobilenetv3_small_050"]
@@ -102,3 +102,31 @@ def test_kinds_of_networks_are_told_apart(name, convolutional, batch_norm):
     backbone = timm.create_model(name, num_classes=0)
     assert is_convolutional(backbone) is convolutional
     assert has_batch_norm(backbone) is batch_norm
+
+
+@pytest.mark.parametrize(
+    ("name", "side"), [("vit_tiny_patch16_224", 16), ("swin_tiny_patch4_window7_224", 4), ("test_resnet", 1)]
+)
+def test_what_images_must_be_a_multiple_of_is_known(name, side):
+    assert patch_side(name) == side
+
+
+@pytest.mark.parametrize("name", ["test_vit", "swin_tiny_patch4_window7_224", "deit_tiny_patch16_224"])
+def test_a_network_for_several_sizes_gives_what_one_for_a_single_size_gives(name):
+    torch.manual_seed(0)
+    one = make_backbone(name, bands=3, size_px=64).eval()
+    several = make_backbone(name, bands=3, size_px=64, further_sizes=(48, 32)).eval()
+    several.load_state_dict(one.state_dict())
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(several(images), one(images))
+        assert several(images[..., :32, :32]).shape == (2, one.num_features)
+
+
+def test_a_network_that_takes_one_size_alone_is_refused_for_several():
+    with pytest.raises(
+        ConfigError, match=r"takes images of one size, and the views have several\. Choose a network that takes any"
+    ):
+        make_backbone("maxvit_rmlp_pico_rw_256", bands=3, size_px=64, further_sizes=(32,))
+    with pytest.raises(ConfigError, match=r"into patches of 16 px, which 40 px is no multiple of"):
+        make_backbone("test_vit", bands=3, size_px=64, further_sizes=(40,))

@@ -8,13 +8,15 @@ import pytest
 from tests.test_cli import HEAVY, start
 from tests.train.trainings import prepare_tiny, tiny_catalog
 from train import cli
-from train.cli.flags import TrainFlags
+from train.checkpoint import load_backbone
+from train.cli.flags import ContrastFlags, DistillationFlags
 from train.cli.training import go_on
 from train.config import TrainConfig, from_json
 from train.errors import ConfigError
 from train.methods import METHODS
 from train.recipes import RECIPES
 
+CONTRASTIVE = ("moco", "moco-tp", "seco")
 SMALL = {"--bands": "B04,B08", "--backbone": "test_resnet", "--size-px": 32, "--batch-size": 4, "--device": "cpu"}
 
 
@@ -63,7 +65,7 @@ def test_every_option_of_a_command_is_explained(name):
     assert named
     assert [option for option, line in named.items() if not line] == []
     if name in METHODS:
-        assert len(named) == len(fields(TrainFlags))
+        assert len(named) == len(fields(ContrastFlags if name in CONTRASTIVE else DistillationFlags))
 
 
 def test_an_option_that_is_misspelt_is_answered_with_the_one_that_was_meant(capsys):
@@ -83,8 +85,8 @@ def test_the_recipes_are_listed_with_what_each_reproduces(capsys):
     for name, make in RECIPES.items():
         assert f"{name} " in output
         assert make.__doc__.splitlines()[0] in output
-    assert "seco       train seco, its default\n" in output
-    assert "seco_2021  train seco\n" in output
+    assert "seco         train seco, its default\n" in output
+    assert "seco_2021    train seco\n" in output
 
 
 def test_the_recipes_as_json_are_the_configurations(capsys):
@@ -109,6 +111,35 @@ def test_a_dry_run_says_what_would_be_trained_on_what_and_writes_nothing(catalog
     )
     assert "   B04" in words
     assert not out.exists()
+
+
+def test_dino_trains_exports_and_says_which_crops_it_took(catalog, tmp_path, capsys):
+    small_vit = ("--backbone", "test_vit", "--bands", "B04,B08", "--size-px", "32", "--batch-size", "4", "--device", "cpu")
+    head = ("--out-dim", "64", "--head-hidden", "32", "--bottleneck", "16", "--local-sizes", "30,16")
+    out = tmp_path / "run"
+    words = ("--epochs", "2", "--warmup-epochs", "1", "--workers", "0", "--out", out, "--json")
+    assert run("dino-mc", "--catalog", catalog, *small_vit, *head, *words) == 0
+    output, told = capsys.readouterr()
+    result = json.loads(output)
+    assert result["steps"] == 4
+    assert {"distillation", "teacher_entropy", "teacher_kl", "spread", "rank"} <= result["figures"].keys()
+    assert (
+        "dino-mc with test_vit on 9 locations of sentinel-2-l2a: 2 bands, views of 32 and 16 px, batches of 4, 4 steps." in told
+    )
+    assert (
+        "Local crops are drawn at multiples of the 16 px patches of test_vit, so that no border is lost: 30 to 16 px." in told
+    )
+    loaded = load_backbone(out, size_px=32)
+    assert (loaded.spec.bands, loaded.spec.size_px) == (("B04", "B08"), 32)
+    assert run("dino-mc", "--catalog", catalog, *small_vit, *head, "--ema-momentum", "0.5", *words) == 2
+    assert "distillation.ema_momentum 0.9995; asked for is 0.5" in capsys.readouterr().err
+
+
+def test_a_flag_of_the_other_family_is_unknown(capsys):
+    assert run("dino", "--catalog", "x", "--queue", "3") == 2
+    assert "Unknown option: --queue" in capsys.readouterr().err
+    assert run("seco", "--catalog", "x", "--out-dim", "3") == 2
+    assert "Unknown option: --out-dim" in capsys.readouterr().err
 
 
 def test_quiet_leaves_nothing_but_the_result(catalog, capsys):

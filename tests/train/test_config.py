@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from train.config import Contrast, Crop, InputSpec, Optimizer, Photometric, TrainConfig, View, from_json, to_json
+from train.config import Contrast, Crop, Distillation, InputSpec, Optimizer, Photometric, TrainConfig, View, from_json, to_json
 from train.errors import ConfigError, TrainError
 from train.recipes import RECIPES
 
@@ -17,6 +17,7 @@ MADE = {
     "InputSpec": partial(replace, SPEC),
     "Optimizer": Optimizer,
     "Contrast": Contrast,
+    "Distillation": Distillation,
     "TrainConfig": partial(replace, RECIPES["seco"]()),
 }
 
@@ -141,6 +142,18 @@ def test_an_unknown_setting_is_found_at_any_depth():
         ("Contrast", {"queue": 0}, "A queue of 0 keys is empty. Give 1 or more, or leave it away for the largest that fits."),
         ("Contrast", {"temperature": 0.0}, "temperature is 0.0; expected more than 0."),
         ("Contrast", {"ema_momentum": 1.0}, "ema_momentum is 1.0; expected 0 or more and below 1."),
+        ("Optimizer", {"decays": "matrix"}, r"Unknown decays 'matrix'. .* Did you mean 'matrices'\?"),
+        ("Optimizer", {"final_weight_decay": -1.0}, "final_weight_decay is -1.0; expected 0 or more, or none."),
+        ("Distillation", {"out_dim": 0}, "out_dim is 0; expected 1 or more."),
+        ("Distillation", {"head_layers": 0}, "head_layers is 0; expected 1 or more."),
+        ("Distillation", {"bottleneck": 0}, "bottleneck is 0; expected 1 or more."),
+        ("Distillation", {"teacher_temperature": 0.0}, "teacher_temperature is 0.0; expected more than 0."),
+        ("Distillation", {"student_temperature": float("nan")}, "student_temperature is nan; expected more than 0."),
+        ("Distillation", {"freeze_last_layer": -1}, "freeze_last_layer is -1; expected 0 or more."),
+        ("Distillation", {"center_momentum": 1.1}, "center_momentum is 1.1; expected a probability from 0 to 1."),
+        ("Distillation", {"final_ema_momentum": 0.9}, "ema_momentum falls from 0.996 to 0.9; expected it to stay or to rise."),
+        ("TrainConfig", {"contrast": None}, r"seco has constants of no family; expected either contrast \(MoCo\) or"),
+        ("TrainConfig", {"distillation": Distillation()}, "seco has constants of both families; expected either"),
         ("TrainConfig", {"batch_size": 0}, "batch_size is 0; expected 1 or more."),
         ("TrainConfig", {"accumulate": 0}, "accumulate is 0; expected 1 or more."),
         ("TrainConfig", {"epochs": -1}, "epochs is -1; expected 1 or more."),
@@ -166,9 +179,27 @@ def test_errors_of_training_are_builtin_errors_with_exit_codes():
 
 
 def test_a_sample_needs_as_many_scenes_as_its_views_show():
-    assert [RECIPES[name]().scenes for name in ("seco", "moco_tp", "moco")] == [3, 2, 1]
+    assert [RECIPES[name]().scenes for name in ("seco", "moco_tp", "moco", "dino_tp", "dino_mc")] == [3, 2, 1, 3, 1]
 
 
-@pytest.mark.parametrize("kind", [Crop, Photometric, View, InputSpec, Optimizer, Contrast, TrainConfig])
+def test_dates_are_drawn_as_the_constants_of_the_family_say():
+    assert [name for name, make in RECIPES.items() if not make().distinct_dates] == ["seco_2021", "dino_tp_2024"]
+
+
+def test_a_configuration_of_before_there_was_dino_is_read_as_it_was():
+    """Version 0.4 wrote no `distillation`, and of the optimizer none of what DINO brought."""
+    content = to_json(RECIPES["seco_2021"]())
+    del content["distillation"]
+    for name in ("clip_each", "final_weight_decay", "decays"):
+        del content["optimizer"][name]
+    assert from_json(TrainConfig, content) == RECIPES["seco_2021"]()
+
+
+def test_the_sizes_of_views_are_told_once_each():
+    assert RECIPES["dino_mc"]().sizes == (224, 184, 164, 144, 124, 104, 84)
+    assert RECIPES["seco"]().sizes == (224,)
+
+
+@pytest.mark.parametrize("kind", [Crop, Photometric, View, InputSpec, Optimizer, Contrast, Distillation, TrainConfig])
 def test_records_are_frozen(kind):
     assert kind.__dataclass_params__.frozen

@@ -3,7 +3,7 @@ import torch
 from torch import distributed
 
 from tests.train.stubs import Linear, Normalised, run_processes
-from train.distributed import draw_order, exchange, gather, rank, world_size
+from train.distributed import draw_order, exchange, gather, mean_of_all, rank, world_size
 from train.encoder import Encoder
 from train.state import Queue, Teacher
 
@@ -15,6 +15,8 @@ def test_one_process_is_a_world_of_its_own():
     assert (rank(), world_size()) == (0, 1)
     assert torch.equal(gather(tensor, dim=1), tensor)
     assert not gather(tensor).requires_grad
+    assert torch.equal(mean_of_all(tensor), tensor)
+    assert not mean_of_all(tensor).requires_grad
 
 
 def test_an_order_is_a_permutation_that_hangs_on_seed_and_call_alone():

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from train.cli import main
-from train.cli.flags import TrainFlags, make_config
+from train.cli.flags import ContrastFlags, DistillationFlags, TrainFlags, make_config
 from train.cli.training import make_runtime
 from train.errors import ConfigError
 from train.loop import Runtime
+from train.methods.crops import dino_mc_views
 from train.recipes import RECIPES, with_batch_size, with_view_size
 
 
@@ -63,6 +64,31 @@ CONFIG = {
     ("--deterministic",): {"deterministic": True},
     ("--seed", "7"): {"seed": 7},
 }
+MC = RECIPES["dino_mc"]()
+
+
+def distillation(**changes):
+    return {"distillation": replace(MC.distillation, **changes)}
+
+
+DISTILLATION = {
+    (): {},
+    ("--local-sizes", "96, 80"): {"views": dino_mc_views(local_sizes=(96, 80))},
+    ("--local-sizes", ",".join(["64"] * 8)): {"views": dino_mc_views(local_sizes=(64,) * 8)},
+    ("--size-px", "64"): {"views": dino_mc_views(64, (52, 46, 41, 35, 29, 24))},
+    ("--size-px", "64", "--local-sizes", "32"): {"views": dino_mc_views(64, (32,))},
+    ("--out-dim", "4096"): distillation(out_dim=4096),
+    ("--head-hidden", "512"): distillation(head_hidden=512),
+    ("--bottleneck", "64"): distillation(bottleneck=64),
+    ("--ema-momentum", "0.99"): distillation(ema_momentum=0.99),
+    ("--teacher-temperature", "0.07"): distillation(teacher_temperature=0.07),
+    ("--freeze-last-layer", "0"): distillation(freeze_last_layer=0),
+    ("--drop-path", "0"): {"drop_path": 0.0},
+    ("--warmup-epochs", "2.5"): {"optimizer": replace(MC.optimizer, warmup_epochs=2.5)},
+    ("--weight-decay", "0.01"): {"optimizer": replace(MC.optimizer, weight_decay=0.01, final_weight_decay=0.1)},
+    ("--batch-size", "64"): {"batch_size": 64, "optimizer": replace(MC.optimizer, lr=5e-4 / 4)},
+    ("--seed", "7"): {"seed": 7},
+}
 RUNTIME = {
     (): {},
     ("--workers", "0"): {"workers": 0},
@@ -88,6 +114,11 @@ def test_a_flag_reaches_the_configuration_and_touches_nothing_else(typed, words,
     assert make_config("seco", typed(*words)) == replace(SECO, **changes)
 
 
+@pytest.mark.parametrize(("words", "changes"), DISTILLATION.items())
+def test_a_flag_of_dino_reaches_the_configuration_and_touches_nothing_else(typed, words, changes):
+    assert make_config("dino-mc", typed(*words, method="dino-mc")) == replace(MC, **changes)
+
+
 @pytest.mark.parametrize(("words", "changes"), RUNTIME.items())
 def test_a_flag_reaches_the_way_of_training_and_not_the_configuration(typed, words, changes):
     flags = typed(*words)
@@ -103,10 +134,19 @@ def test_the_other_flags_are_read_as_they_are(typed, words, read):
 
 def test_no_flag_is_left_out_of_these_tables():
     tried = {word for table in (CONFIG, RUNTIME, READ_BY_THE_COMMAND) for words in table for word in words if word[:2] == "--"}
-    assert tried == {f"--{each.name.replace('_', '-')}" for each in fields(TrainFlags)} - {"--catalog"}
+    assert tried == flags_of(ContrastFlags) - {"--catalog"}
+    of_dino = {word for words in DISTILLATION for word in words if word[:2] == "--"}
+    assert of_dino & flags_of(ContrastFlags) == {"--size-px", "--batch-size", "--seed"}
+    assert of_dino - flags_of(TrainFlags) == flags_of(DistillationFlags) - flags_of(TrainFlags)
 
 
-@pytest.mark.parametrize(("method", "recipe"), [("seco", "seco"), ("moco", "moco"), ("moco-tp", "moco_tp")])
+def flags_of(kind):
+    return {f"--{each.name.replace('_', '-')}" for each in fields(kind)}
+
+
+@pytest.mark.parametrize(
+    ("method", "recipe"), [("seco", "seco"), ("moco", "moco"), ("moco-tp", "moco_tp"), ("dino", "dino"), ("dino-tp", "dino_tp")]
+)
 def test_a_method_has_its_default_recipe(typed, method, recipe):
     assert make_config(method, typed(method=method)) == RECIPES[recipe]()
 
@@ -138,6 +178,10 @@ def test_hooks_are_found_in_their_order(typed):
         ("seco", ("--optimizer", "adamw"), "adamw needs a rate of its own, for the recipe's is sgd's. Pass --lr too"),
         ("seco", ("--optimizer", "adam"), r"Unknown optimizer 'adam'. Choose from: sgd, adamw. Did you mean 'adamw'\?"),
         ("seco", ("--size-px", "0"), "A view of 0 px has no pixels"),
+        ("dino", ("--local-sizes", "96,8o"), r"--local-sizes '96,8o' are no sizes. Expected whole numbers of pixels above 0"),
+        ("dino", ("--local-sizes", "96,0"), "--local-sizes '96,0' are no sizes"),
+        ("dino-tp", ("--out-dim", "0"), "out_dim is 0; expected 1 or more"),
+        ("dino", ("--optimizer", "sgd"), "sgd needs a rate of its own, for the recipe's is adamw's. Pass --lr too; 0.03 is"),
         ("seco", ("--queue", "0"), "A queue of 0 keys is empty"),
         ("seco", ("--batch-size", "0"), "batch_size is 0; expected 1 or more"),
     ],

@@ -169,3 +169,25 @@ def test_figures_may_be_given_at_some_steps_only(monitor):
 def test_limits_below_one_are_refused(name):
     with pytest.raises(ConfigError, match=rf"{name} is 0; expected 1 or more"):
         HealthLimits(**{name: 0})
+
+
+@pytest.mark.parametrize(("epoch", "expected"), [(0, 30), (70, 70)])
+def test_a_teacher_that_tells_nothing_apart_for_an_epoch_is_told_once(said, epoch, expected):
+    limits = HealthLimits(every=10, patience=30, epoch=epoch)
+    monitor = HealthMonitor({"teacher_entropy": 4.0}, warn=said.append, limits=limits)
+    run(monitor, expected - 10, entropy=torch.tensor(3.99))
+    assert not said
+    readings = run(monitor, 30, start=expected - 9, entropy=torch.tensor(3.99))
+    assert readings[-1]["teacher_entropy"] == pytest.approx(3.99)
+    (words,) = said
+    assert words.startswith(f"The teacher has told nothing apart for {expected} steps, up to step {expected}: the entropy of ")
+    assert "is 3.990, 0.010 below that of all prototypes alike. Lower the teacher's temperature" in words
+    run(monitor, 10, start=expected + 21, entropy=torch.tensor(3.9))
+    run(monitor, expected, start=expected + 31, entropy=torch.tensor(4.0))
+    assert len(said) == 2, "it was well in between"
+
+
+def test_a_teacher_that_tells_samples_apart_is_told_nothing(said):
+    monitor = HealthMonitor({"teacher_entropy": 4.0}, warn=said.append, limits=LIMITS)
+    run(monitor, 100, entropy=torch.tensor(3.9))
+    assert not said

@@ -49,7 +49,7 @@ def assert_same_state(one, other):
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
 
 
-@pytest.mark.parametrize("recipe", ["seco", "moco", "moco_tp"])
+@pytest.mark.parametrize("recipe", ["seco", "moco", "moco_tp", "dino", "dino_mc", "dino_tp"])
 def test_every_method_trains_to_the_end(catalog, tmp_path, recipe):
     outcome = train(catalog, tmp_path, recipe=recipe, epochs=2)
     assert (outcome.steps, outcome.finished) == (6, True)
@@ -82,6 +82,37 @@ def test_two_and_two_steps_are_four_bit_for_bit(catalog, tmp_path, workers, prec
     assert state_of(tmp_path / "parts")["step"] == 2
     train(catalog, tmp_path / "parts", options={"steps": 4, "workers": workers}, **changes)
     assert_same_state(state_of(tmp_path / "whole"), state_of(tmp_path / "parts"))
+
+
+@pytest.mark.parametrize("recipe", ["dino", "dino_mc", "dino_tp"])
+def test_every_method_of_dino_goes_on_bit_for_bit(catalog, tmp_path, recipe):
+    """In the middle of the warm-up, with the prototypes still frozen, and with paths that are dropped."""
+    changes = {"epochs": 2, "backbone": "test_vit", "drop_path": 0.3}
+    train(catalog, tmp_path / "whole", recipe=recipe, options={"steps": 4}, **changes)
+    train(catalog, tmp_path / "parts", recipe=recipe, options={"steps": 2}, **changes)
+    train(catalog, tmp_path / "parts", recipe=recipe, options={"steps": 4}, **changes)
+    whole = state_of(tmp_path / "whole")
+    assert_same_state(whole, state_of(tmp_path / "parts"))
+    assert whole["method"]["center.mean"].any()
+
+
+def test_frozen_prototypes_stay_and_then_move(catalog, tmp_path):
+    """Three steps are an epoch; the teacher's are what the student's were."""
+    name = "head.prototypes.parametrizations.weight.original1"
+    for steps, moved in ((3, False), (4, True)):
+        train(catalog, tmp_path, recipe="dino", options={"steps": steps}, optimizer=Optimizer("adamw", lr=1e-3))
+        method = state_of(tmp_path)["method"]
+        assert torch.equal(method[f"student.{name}"], method[f"teacher.{name}"]) is not moved
+
+
+def test_a_batch_of_dino_in_parts_moves_the_center_as_the_whole_does(catalog, tmp_path):
+    centers = []
+    for parts in (1, 2):
+        run = tmp_path / str(parts)
+        changes = {"backbone": "test_vit", "accumulate": parts, "drop_path": 0.0}
+        train(catalog, run, recipe="dino_tp", options={"steps": 1}, **changes)
+        centers.append(state_of(run)["method"]["center.mean"])
+    torch.testing.assert_close(*centers, rtol=1e-4, atol=1e-6)
 
 
 def test_another_seed_gives_other_weights(catalog, tmp_path):

@@ -14,6 +14,7 @@ from train.config import Contrast
 from train.errors import ConfigError
 from train.losses import SPACES
 from train.methods import METHODS, make_method
+from train.methods.crops import with_local_sizes
 from train.methods.moco import Moco
 from train.methods.seco import Seco
 from train.recipes import DEFAULTS, find_recipe, with_view_size
@@ -58,7 +59,8 @@ def move(method, terms, lr=0.5):
     method.zero_grad()
     sum(terms.values()).backward()
     with torch.no_grad():
-        torch._foreach_sub_(list(method.student.parameters()), [lr * each.grad for each in method.student.parameters()])
+        learned = [each for each in method.student.parameters() if each.requires_grad]
+        torch._foreach_sub_(learned, [lr * each.grad for each in learned])
     method.after_step()
 
 
@@ -300,6 +302,8 @@ def test_four_steps_are_two_and_two_from_its_state(method):
             generator = torch.Generator().manual_seed(step)
             views = [torch.randn(4, 3, 32, 32, generator=generator) for _ in config.views]
             batch = Drawn(torch.arange(4) + 4 * step, torch.arange(4 * config.scenes).view(4, -1))
+            seed_all(step)
+            model.at_step(step, steps=4, steps_per_epoch=2)
             move(model, model(views, batch), lr=0.01)
 
     through, first, second = (make_method(config, 3, queue=16) for _ in range(3))
@@ -312,7 +316,8 @@ def test_four_steps_are_two_and_two_from_its_state(method):
 
 def small(method, backbone="resnet10t"):
     recipe = find_recipe(DEFAULTS[method], method=method)
-    return replace(with_view_size(recipe, 32), backbone=backbone, batch_size=4)
+    few = recipe.distillation and replace(recipe.distillation, out_dim=32, head_hidden=16, bottleneck=8)
+    return replace(with_view_size(recipe, 32), backbone=backbone, batch_size=4, distillation=few)
 
 
 @pytest.mark.parametrize("backbone", ["resnet10t", "vit_tiny_patch16_224", "test_convnext", "swin_tiny_patch4_window7_224"])
@@ -322,6 +327,17 @@ def test_every_parameter_of_the_student_has_a_gradient(backbone):
     terms = model([torch.randn(4, 4, 32, 32) for _ in range(4)], Drawn(torch.arange(4), torch.arange(12).view(4, 3)))
     sum(terms.values()).backward()
     assert [name for name, each in model.student.named_parameters() if each.grad is None] == []
+
+
+@pytest.mark.parametrize("backbone", ["resnet10t", "test_vit", "swin_tiny_patch4_window7_224"])
+def test_every_parameter_of_dinos_student_has_a_gradient_but_the_fixed_lengths(backbone):
+    config = small("dino-tp", backbone)
+    config = replace(config, views=with_local_sizes(config.views, (16, 16), method="dino-tp"), drop_path=0.0)
+    model = make_method(config, 2, queue=0)
+    views = [torch.randn(2, 2, view.crop.size_px, view.crop.size_px) for view in config.views]
+    sum(model(views, Drawn(torch.arange(2), torch.zeros(2, 3))).values()).backward()
+    without = [name for name, each in model.student.named_parameters() if each.grad is None]
+    assert without == ["head.prototypes.parametrizations.weight.original0"]
 
 
 def test_a_method_hangs_on_its_seed_alone():
@@ -352,7 +368,7 @@ def test_a_state_holds_the_student_once():
 
 def test_impossible_methods_are_refused():
     config = small("seco")
-    with pytest.raises(ConfigError, match=r"Unknown method 'sec'\. Choose from: moco, moco-tp, seco\. Did you mean 'seco'\?"):
+    with pytest.raises(ConfigError, match=r"Unknown method 'sec'\. Choose from: moco, .*, dino-tp\. Did you mean 'seco'\?"):
         make_method(replace(config, method="sec"), 3, queue=8)
     with pytest.raises(ConfigError, match=r"no backbone 'resnet-10t'\. Did you mean 'resnet10t'"):
         make_method(replace(config, backbone="resnet-10t"), 3, queue=8)

@@ -163,3 +163,38 @@ def test_a_catalog_without_items_is_refused(tmp_path):
 def test_a_pack_that_is_asked_for_must_be_there(folder):
     with pytest.raises(CatalogError, match="curate pack"):
         prepare_training(make_config(batch_size=2), folder, pack=True)
+
+
+def test_local_crops_are_drawn_at_multiples_of_the_patch_and_it_is_said(folder):
+    config = replace(with_view_size(RECIPES["dino_mc"](), 64), batch_size=2, bands=("B04",), backbone="test_vit")
+    training = prepare_training(config, folder)
+    assert [view.crop.size_px for view in training.config.views] == [64, 64, 48, 32, 32, 32, 16, 16]
+    (note,) = training.notes
+    assert note == (
+        "Local crops are drawn at multiples of the 16 px patches of test_vit, so that no border is lost: 52 to 48, 46 to 32, "
+        "41 to 32, 35 to 32, 29 to 16, 24 to 16 px."
+    )
+    again = prepare_training(training.config, folder)
+    assert (again.config, again.notes) == (training.config, ())
+    assert (training.record.queue, training.record.spec.size_px) == (0, 64)
+
+
+def test_a_convolutional_backbone_takes_local_crops_as_they_are(folder):
+    config = replace(with_view_size(RECIPES["dino_mc"](), 64), batch_size=2, bands=("B04",), backbone="test_resnet")
+    training = prepare_training(config, folder)
+    assert (training.config.views, training.notes) == (config.views, ())
+
+
+def test_dino_tp_needs_three_dates_unless_they_are_drawn_with_replacement(folder, pairs):
+    config = replace(with_view_size(RECIPES["dino_tp_2024"](), 64), batch_size=2, backbone="test_resnet", sensor=S2)
+    assert len(prepare_training(config, folder).samples) == 6
+    assert len(prepare_training(config, pairs).samples) == 6, "one date three times"
+    apart = replace(config, distillation=RECIPES["dino_tp"]().distillation)
+    with pytest.raises(DataError, match="No location has the 3 dates that this method needs: 6 locations have 1 date"):
+        prepare_training(apart, pairs)
+
+
+def test_constants_of_another_family_are_refused(folder):
+    config = replace(RECIPES["dino_mc"](), distillation=None, contrast=RECIPES["seco"]().contrast, batch_size=2)
+    with pytest.raises(ConfigError, match=r"dino-mc needs constants of distillation, which are missing\. Start from a recipe"):
+        prepare_training(config, folder)

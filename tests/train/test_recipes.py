@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from train.config import Contrast, Optimizer, Photometric
+from train.config import Contrast, Distillation, Optimizer, Photometric
 from train.errors import ConfigError
-from train.methods import METHODS
-from train.methods.views import check_views
+from train.methods import METHODS, check_method
 from train.recipes import DEFAULTS, RECIPES, find_recipe, with_batch_size, with_view_size
 
 JITTER = {"jitter": 0.8, "brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
@@ -58,7 +57,7 @@ def test_every_recipe_says_its_name_and_fits_its_method(name):
     config = RECIPES[name]()
     assert config.recipe == name
     assert config.method in METHODS
-    check_views(config.method, config.views)
+    check_method(config)
     assert RECIPES[name].__doc__.splitlines()[0]
     assert config is not RECIPES[name]()
 
@@ -67,6 +66,60 @@ def test_every_method_has_a_default_recipe_of_its_own():
     assert tuple(sorted(DEFAULTS)) == tuple(sorted(METHODS))
     for method, name in DEFAULTS.items():
         assert find_recipe(name, method=method) == RECIPES[name]()
+
+
+def test_dino_mc_2024_has_the_constants_of_the_paper():
+    """methods.md 2.1 and 2.3."""
+    config = RECIPES["dino_mc_2024"]()
+    assert config.optimizer == Optimizer(
+        "adamw",
+        lr=5e-4 * 32 / 256,
+        weight_decay=0.04,
+        final_weight_decay=0.4,
+        decays="matrices",
+        warmup_epochs=10,
+        final_lr=1e-6,
+        max_norm=3.0,
+        clip_each=True,
+    )
+    assert config.distillation == Distillation(
+        out_dim=65_536,
+        head_layers=3,
+        head_hidden=2048,
+        bottleneck=256,
+        norm_last_layer=True,
+        teacher_temperature=0.04,
+        first_teacher_temperature=0.04,
+        teacher_warmup_epochs=0,
+        student_temperature=0.1,
+        center_momentum=0.9,
+        ema_momentum=0.996,
+        final_ema_momentum=1.0,
+        freeze_last_layer=1,
+    )
+    assert (config.batch_size, config.epochs, config.drop_path) == (32, 300, 0.1)
+    assert (config.backbone, config.bands, config.scaling) == ("vit_small_patch8_224", ("B04", "B03", "B02"), "preview")
+    assert config.sync_batch_norm
+
+
+def test_dino_tp_2024_differs_from_dino_mc_2024_by_its_views_and_dates_alone():
+    mc, tp = RECIPES["dino_mc_2024"](), RECIPES["dino_tp_2024"]()
+    same = replace(mc, method="dino-tp", recipe="dino_tp_2024", views=tp.views)
+    assert replace(same, distillation=replace(mc.distillation, distinct_dates=False)) == tp
+
+
+@pytest.mark.parametrize("name", ["dino", "dino_mc", "dino_tp"])
+def test_the_recipes_of_today_follow_what_was_found_since(name):
+    config = RECIPES[name]()
+    assert (config.batch_size, config.distillation.ema_momentum) == (256, 0.9995)
+    assert (config.optimizer.decays, config.optimizer.clip_each, config.optimizer.max_norm) == ("kernels", False, 1.0)
+    assert config.distinct_dates
+    assert (config.bands, config.scaling, config.precision) == ((), "measured", "auto")
+
+
+def test_local_crops_go_with_the_size_of_the_global_ones():
+    small = with_view_size(RECIPES["dino_mc"](), 64)
+    assert [view.crop.size_px for view in small.views] == [64, 64, 52, 46, 41, 35, 29, 24]
 
 
 def test_the_default_draws_different_dates_and_leaves_false_negatives_out():
@@ -84,6 +137,7 @@ def test_the_default_draws_different_dates_and_leaves_false_negatives_out():
     [
         ("seco2021", "seco", r"Unknown recipe of seco 'seco2021'. Choose from: seco, seco_2021. Did you mean 'seco_2021'\?"),
         ("seco", "moco", "Unknown recipe of moco 'seco'. Choose from: moco."),
+        ("dino_mc_2014", "dino-mc", r"recipe of dino-mc 'dino_mc_2014'. Choose from: dino_mc, dino_mc_2024. Did you mean"),
         ("dino", "moco-tp", "Unknown recipe of moco-tp 'dino'. Choose from: moco_tp."),
     ],
 )

@@ -70,6 +70,23 @@ def test_killed_and_resumed_ends_in_the_same_bits(catalog, tmp_path, processes, 
 
 
 @pytest.mark.slow
+def test_dino_killed_on_two_processes_and_resumed_ends_in_the_same_bits(catalog, tmp_path):
+    """With three global crops and a center that both processes share."""
+    small = ("--out-dim", "64", "--head-hidden", "32", "--bottleneck", "16", "--warmup-epochs", "1", "--local-sizes", "24,16")
+    words = ("dino-tp", "--catalog", catalog, *FLAGS, *small)
+    whole = start(*words, "--out", tmp_path / "whole", processes=2)
+    assert whole.returncode == 0, whole.stderr
+    hook = f"tests.train.test_resume:kill_once={tmp_path / 'marker'}"
+    killed = start(*words, "--out", tmp_path / "parts", "--hook", hook, processes=2)
+    assert killed.returncode != 0
+    resumed = start("resume", tmp_path / "parts", "--workers", "2", "--device", "cpu", processes=2)
+    assert resumed.returncode == 0, resumed.stderr
+    ours, theirs = last_state(tmp_path / "whole"), last_state(tmp_path / "parts")
+    assert ours["state.pt"]["method"]["center.mean"].any()
+    assert_same_state(ours, theirs)
+
+
+@pytest.mark.slow
 def test_two_processes_see_what_one_sees(catalog, tmp_path):
     """The queue tells which locations came, in which order; the batch is the same however many compute it."""
     words = ("seco", "--catalog", catalog, *FLAGS)

@@ -116,6 +116,15 @@ def test_secos_numbers_are_those_of_its_code():
     assert (spec.bands, spec.size_px) == (RGB, 224)
 
 
+def test_the_previews_numbers_are_a_third_of_full_reflectance_and_imagenets():
+    """methods.md 2.3: the preview images in SeCo's data, 0 to 0.3, not SeCo's quantiles."""
+    spec = measure_input(rgb_stack(), np.arange(4), size_px=224, scaling="preview")
+    assert (spec.low, spec.high) == ((0.0,) * 3, (0.3,) * 3)
+    assert (spec.mean, spec.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    with pytest.raises(ConfigError, match=r"The preview's ranges are of B04, B03 and B02; band B11 has none\. Pass --bands"):
+        measure_input(rgb_stack(("B04", "B11", "B02")), np.arange(4), size_px=32, scaling="preview")
+
+
 def test_secos_numbers_go_with_the_bands_in_whatever_order():
     forward = measure_input(rgb_stack(), np.arange(4), size_px=32, scaling="seco")
     backward = measure_input(rgb_stack(RGB[::-1]), np.arange(4), size_px=32, scaling="seco")

@@ -4,7 +4,7 @@ import pytest
 
 from train.config import Optimizer
 from train.errors import ConfigError
-from train.schedules import cosine, decay, learning_rate, warm_up
+from train.schedules import cosine, decay, learning_rate, ramp, warm_up, weight_decay
 
 
 def rates(optimizer, steps=100, steps_per_epoch=10):
@@ -62,3 +62,15 @@ def test_parts_have_their_ends():
     assert [cosine(step, steps=2, start=1.0, end=3.0) for step in range(2)] == [1.0, 3.0]
     assert decay(9, steps=10, milestones=(), gamma=0.1) == 1.0
     assert decay(0, steps=10, milestones=(0.0,), gamma=0.5) == 0.5
+
+
+def test_weight_decay_follows_a_cosine_or_stays():
+    rising = Optimizer(weight_decay=0.04, final_weight_decay=0.4)
+    found = [weight_decay(rising, step, steps=11) for step in range(11)]
+    assert found == pytest.approx([0.4 - 0.36 * (1 + math.cos(math.pi * step / 10)) / 2 for step in range(11)])
+    assert {weight_decay(Optimizer(weight_decay=0.1), step, steps=11) for step in range(11)} == {0.1}
+
+
+def test_a_ramp_of_one_step_or_none_is_there_at_once():
+    assert [ramp(step, steps=0, start=1.0, end=2.0) for step in range(2)] == [2.0, 2.0]
+    assert [ramp(step, steps=1, start=1.0, end=2.0) for step in range(2)] == [1.0, 2.0]

@@ -6,6 +6,7 @@ from pathlib import Path
 from catalogs.testing import make_catalog, make_locations
 from train.config import TrainConfig
 from train.loop import Runtime
+from train.methods.crops import with_local_sizes
 from train.prepare import Training, prepare_training
 from train.recipes import RECIPES, with_view_size
 from train.run_folder import write_record
@@ -22,9 +23,13 @@ def tiny_catalog(folder: Path, *, seasons: int = 3, count: int = LOCATIONS) -> P
 
 
 def tiny_config(recipe: str = "seco", **changes: object) -> TrainConfig:
-    """A recipe with a small backbone and small views of two bands."""
+    """A recipe with a small backbone, a small head and small views of two bands."""
     config = with_view_size(RECIPES[recipe](), 32)
     settings = {"backbone": BACKBONE, "batch_size": 4, "epochs": 4, "bands": ("B04", "B08"), "seed": 3}
+    if config.distillation is not None:
+        settings["distillation"] = replace(config.distillation, out_dim=64, head_hidden=32, bottleneck=16)
+        settings["views"] = with_local_sizes(config.views, (24, 18, 16), method=config.method)
+        settings["optimizer"] = replace(config.optimizer, lr=1e-3, warmup_epochs=1)
     return replace(config, **(settings | changes))
 
 

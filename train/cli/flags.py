@@ -1,10 +1,10 @@
-"""The flags that all methods share, and the configuration that they make of a recipe. Loads no torch."""
+"""The flags that all methods share, those of each family, and the configuration that they make of a recipe. Loads no torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import Parameter
 
@@ -28,11 +28,11 @@ class TrainFlags:
     bands: str | None = None
     """Names of bands, such as `B04,B03,B02`, in the order of the channels; all that the catalog has where left out."""
     scaling: str | None = None
-    """How reflectance becomes 0 to 1: `measured` (percentiles of each band), `native`, or `seco`."""
+    """How reflectance becomes 0 to 1: `measured` (percentiles of each band), `native`, `seco`, or `preview`."""
     backbone: str | None = None
     """timm's name, such as `resnet50`, `resnet18` or `vit_small_patch16_224`."""
     size_px: int | None = None
-    """Side of a view, pixels."""
+    """Side of a view, pixels; of a global crop, and local crops go with it."""
     batch_size: int | None = None
     """Locations per step, of all processes together; the learning rate goes with it unless --lr is given."""
     accumulate: int | None = None
@@ -47,12 +47,8 @@ class TrainFlags:
     """Peak learning rate."""
     max_norm: float | None = None
     """Clip the norm of all gradients together."""
-    queue: int | None = None
-    """Keys kept as negatives, a multiple of the batch size; what fits half the locations, up to 65,536, where left out."""
-    force_queue: bool = False
-    """Take a queue of more than half the training locations."""
     init: str | None = None
-    """Start from weights: a run, an export, `timm:NAME`, or SeCo's published checkpoint."""
+    """Start from weights: a run, an export, `timm:NAME`, or a checkpoint of SeCo, DINO, DINO-MC, X-STARS or SSL4EO-S12."""
     precision: str | None = None
     """`32-true` or `bf16-mixed`; `auto` takes bf16-mixed on a GPU."""
     compile: bool = False
@@ -81,10 +77,52 @@ class TrainFlags:
     """Say nothing but errors."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ContrastFlags(TrainFlags):
+    """What the MoCo family has besides."""
+
+    queue: int | None = None
+    """Keys kept as negatives, a multiple of the batch size; what fits half the locations, up to 65,536, where left out."""
+    force_queue: bool = False
+    """Take a queue of more than half the training locations."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DistillationFlags(TrainFlags):
+    """What the DINO family has besides."""
+
+    local_sizes: str | None = None
+    """Side of each local crop, pixels, such as `96,96,80`; as many crops as there are numbers."""
+    out_dim: int | None = None
+    """Prototypes of the head; 4,096 to 16,384 suit small catalogs."""
+    head_hidden: int | None = None
+    """Width of the head."""
+    bottleneck: int | None = None
+    """Length of the embedding that is compared with the prototypes."""
+    ema_momentum: float | None = None
+    """Share of the teacher that stays in the first step."""
+    teacher_temperature: float | None = None
+    """Of the teacher's softmax."""
+    freeze_last_layer: int | None = None
+    """Epochs in which the prototypes stay as they were drawn."""
+    drop_path: float | None = None
+    """Rate of stochastic depth of the student."""
+    warmup_epochs: float | None = None
+    """Epochs in which the learning rate rises."""
+    weight_decay: float | None = None
+    """At the first step; its end goes with it."""
+
+
+USUAL = {"sgd": "0.03", "adamw": "1e-3"}
+"""Learning rates, for advice."""
 SETTINGS = (
     "sensor", "scaling", "backbone", "accumulate", "epochs", "precision", "seed",
 )  # fmt: skip
 """Flags that are fields of a configuration under the same name."""
+CONSTANTS = ("out_dim", "head_hidden", "bottleneck", "ema_momentum", "teacher_temperature", "freeze_last_layer")
+"""Flags that are fields of its `distillation`."""
 
 
 def make_config(method: str, flags: TrainFlags) -> TrainConfig:
@@ -100,22 +138,68 @@ def make_config(method: str, flags: TrainFlags) -> TrainConfig:
         config = with_view_size(config, flags.size_px)
     if flags.batch_size is not None:
         config = with_batch_size(config, flags.batch_size)
-    given = {name: value for name in SETTINGS if (value := getattr(flags, name)) is not None}
+    given = _given(flags, *SETTINGS)
     if flags.bands is not None:
         given["bands"] = tuple(name.strip() for name in flags.bands.split(","))
-    optimizer = {name: value for name in ("lr", "max_norm") if (value := getattr(flags, name)) is not None}
+    optimizer = _given(flags, "lr", "max_norm")
     if flags.optimizer is not None:
         check_lr(flags, config.optimizer.name)
         optimizer["name"] = flags.optimizer
-    queue = config.contrast.queue if flags.queue is None else flags.queue
-    return replace(
+    changed = replace(
         config,
         **given,
         compile=flags.compile or config.compile,
         deterministic=flags.deterministic or config.deterministic,
         optimizer=replace(config.optimizer, **optimizer),
-        contrast=replace(config.contrast, queue=queue, force_queue=flags.force_queue or config.contrast.force_queue),
     )
+    if isinstance(flags, DistillationFlags):
+        return _with_distillation(changed, flags)
+    return _with_contrast(changed, flags) if isinstance(flags, ContrastFlags) else changed
+
+
+def _with_contrast(config: TrainConfig, flags: ContrastFlags) -> TrainConfig:
+    constants = config.contrast
+    assert constants is not None, "a recipe of the MoCo family"
+    queue = constants.queue if flags.queue is None else flags.queue
+    return replace(config, contrast=replace(constants, queue=queue, force_queue=flags.force_queue or constants.force_queue))
+
+
+def _with_distillation(config: TrainConfig, flags: DistillationFlags) -> TrainConfig:
+    from train.methods.crops import with_local_sizes
+
+    constants, views, adamw = config.distillation, config.views, config.optimizer
+    assert constants is not None, "a recipe of the DINO family"
+    if flags.local_sizes is not None:
+        views = with_local_sizes(views, _sizes(flags.local_sizes), method=config.method)
+    if flags.weight_decay is not None and adamw.final_weight_decay is not None:
+        share = adamw.final_weight_decay / adamw.weight_decay
+        adamw = replace(adamw, final_weight_decay=share * flags.weight_decay)
+    return replace(
+        config,
+        views=views,
+        optimizer=replace(adamw, **_given(flags, "warmup_epochs", "weight_decay")),
+        distillation=replace(constants, **_given(flags, *CONSTANTS)),
+        **_given(flags, "drop_path"),
+    )
+
+
+def _given(flags: TrainFlags, *names: str) -> dict[str, Any]:
+    """Those of some flags that were given."""
+    return {name: value for name in names if (value := getattr(flags, name)) is not None}
+
+
+def _sizes(text: str) -> list[int]:
+    """Whole numbers between commas.
+
+    Raises:
+        ConfigError: One is none, or not above 0.
+    """
+    from train.errors import ConfigError
+
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() and int(word) for word in words):
+        raise ConfigError(f"--local-sizes {text!r} are no sizes. Expected whole numbers of pixels above 0, such as 96,96,80.")
+    return [int(word) for word in words]
 
 
 def check_lr(flags: TrainFlags, usual: str) -> None:
@@ -131,5 +215,5 @@ def check_lr(flags: TrainFlags, usual: str) -> None:
     if flags.optimizer != usual and flags.lr is None:
         raise ConfigError(
             f"--optimizer {flags.optimizer} needs a rate of its own, for the recipe's is {usual}'s. Pass --lr too; "
-            "1e-3 is usual for adamw."
+            f"{USUAL[str(flags.optimizer)]} is usual for {flags.optimizer}."
         )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from train.cli.flags import TrainFlags
+from train.cli.flags import ContrastFlags
 
 
-def moco(flags: TrainFlags) -> int:
+def moco(flags: ContrastFlags) -> int:
     """Pre-train with MoCo-v2: two augmented views of one date of a location attract, all others repel.
 
     One date per location is enough; each epoch draws it anew.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from train.cli.flags import TrainFlags
+from train.cli.flags import ContrastFlags
 
 
-def moco_tp(flags: TrainFlags) -> int:
+def moco_tp(flags: ContrastFlags) -> int:
     """Pre-train with MoCo-v2 with temporal positives: two augmented views of two dates of a location attract.
 
     Two different dates per location.

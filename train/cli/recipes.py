@@ -18,8 +18,9 @@ def recipes(*, json: bool = False) -> None:
     if json:
         emit_json({name: to_json(make()) for name, make in RECIPES.items()})
         return
+    width = max(map(len, RECIPES))
     for name, make in RECIPES.items():
         method = make().method
         default = ", its default" if DEFAULTS[method] == name else ""
         summary = (make.__doc__ or "").strip().splitlines()[0]
-        emit(f"{name:<10} train {method}{default}\n           {summary}")
+        emit(f"{name:<{width}} train {method}{default}\n{'':<{width}} {summary}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from train.cli.flags import TrainFlags
+from train.cli.flags import ContrastFlags
 
 
-def seco(flags: TrainFlags) -> int:
+def seco(flags: ContrastFlags) -> int:
     """Pre-train with SeCo: three subspaces, blind to the season, to augmentation, and to both.
 
     Three different dates per location; see train recipes for the paper's own constants.

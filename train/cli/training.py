@@ -149,12 +149,15 @@ def _describe(training: Training, *, quiet: bool) -> None:
 
     config, samples = training.config, training.samples
     steps = len(samples) // config.batch_size * config.epochs
+    sizes = " and ".join(part for part in (", ".join(map(str, config.sizes[:-1])), str(config.sizes[-1])) if part)
+    queue = "" if config.contrast is None else f", {training.record.queue:,} keys in the queue"
     say(
         f"{config.method} with {config.backbone} on {len(samples):,} locations of {config.sensor}: {len(config.bands)} bands, "
-        f"views of {config.views[0].crop.size_px} px, batches of {config.batch_size}, {steps:,} steps, "
-        f"{training.record.queue:,} keys in the queue.",
+        f"views of {sizes} px, batches of {config.batch_size}, {steps:,} steps{queue}.",
         quiet=quiet,
     )
+    for note in training.notes:
+        say(note, quiet=quiet)
     if samples.left_out:
         say(f"Left out for want of dates: {describe_left_out(samples.left_out)}.", quiet=quiet)
     say("\n".join(spec_lines(training.record.spec)), quiet=quiet)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -45,6 +45,13 @@ class MomentumContrast(nn.Module):
         self.autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
         self._encoder = (encoder,)  # the student without a wrapper; in a tuple, so that it is not saved twice
         self._diagnostics: dict[str, Tensor] = {}
+
+    def at_step(self, step: int, *, steps: int, steps_per_epoch: int) -> None:
+        """Nothing hangs on how far training is."""
+
+    def frozen(self) -> Sequence[nn.Parameter]:
+        """None: every step moves all."""
+        return ()
 
     def after_step(self) -> None:
         """Let the teacher follow. The released codes do so before the next forward pass, which is the same."""

@@ -37,6 +37,18 @@ class Method(Protocol):
             batch: What the views are of.
         """
 
+    def at_step(self, step: int, *, steps: int, steps_per_epoch: int) -> None:
+        """Settle what hangs on how far training is; called before a step.
+
+        Args:
+            step: Of the optimizer, from 0.
+            steps: Of the whole training.
+            steps_per_epoch: Of those.
+        """
+
+    def frozen(self) -> Sequence[nn.Parameter]:
+        """Parameters of the student that this step leaves as they are."""
+
     def after_step(self) -> None:
         """Let the teacher follow, once the optimizer has moved the student."""
 

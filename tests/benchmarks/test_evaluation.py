@@ -1,0 +1,13 @@
+"""The benchmark of the evaluator: no slower than scikit-learn at equal accuracy, which `compare` asserts. Wall time of one run."""
+
+import pytest
+
+from tests.benchmarks import evaluation
+
+
+@pytest.mark.slow
+@pytest.mark.benchmark
+@pytest.mark.parametrize("task", evaluation.ANSWERS)
+def test_an_answer_takes_no_longer_than_scikit_learns(task):
+    ours, theirs = evaluation.compare(task, 512)
+    assert ours.seconds <= theirs.seconds

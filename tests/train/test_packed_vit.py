@@ -1,0 +1,111 @@
+"""Crops of several sizes through a ViT together: the same features and gradients as size by size, paths dropped per crop."""
+
+import copy
+
+import pytest
+import timm
+import torch
+from timm.layers import DropPath
+from torch import nn
+
+from train.backbones import make_backbone
+from train.crop_encoder import CropEncoder
+from train.packed_vit import Packing, _drop_path, can_pack, encode_packed
+
+SIZES = (48, 48, 32, 48, 16)
+
+
+def draw(sizes=SIZES, batch=3):
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(batch, 2, size, size, generator=generator) for size in sizes]
+
+
+def make(name="vit_tiny_patch16_224", **options):
+    torch.manual_seed(0)
+    options = {"img_size": 48, "in_chans": 2, "num_classes": 0, "depth": 3, "dynamic_img_size": True, **options}
+    return timm.create_model(name, **options)
+
+
+VITS = {
+    "plain": {},
+    "mean of tokens": {"global_pool": "avg"},
+    "layer scale, normalised queries": {"init_values": 0.5, "qk_norm": True},
+    "registers": {"reg_tokens": 2},
+    "normalised first": {"pre_norm": True},
+}
+
+
+@pytest.mark.parametrize("options", VITS.values(), ids=VITS)
+def test_features_and_gradients_are_those_of_each_size_alone(options):
+    backbone = make(**options)
+    found = []
+    for pack in (False, True):
+        encoder = CropEncoder(copy.deepcopy(backbone), nn.Identity(), pack=pack)
+        assert encoder.packs is pack
+        features = encoder.encode(draw())
+        (features * torch.linspace(-1, 1, features.numel()).view_as(features)).sum().backward()
+        found.append((features, {name: each.grad for name, each in encoder.named_parameters()}))
+    (apart, expected), (packed, gradients) = found
+    torch.testing.assert_close(packed, apart, rtol=1e-5, atol=1e-5)
+    assert expected.keys() == gradients.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(
+            gradients[name], gradient, rtol=1e-4, atol=1e-5, msg=lambda words, name=name: f"{name} {words}"
+        )
+
+
+def test_an_image_attends_to_itself_alone():
+    backbone = make().eval()
+    groups = [torch.cat(draw((48, 48))), *draw((32, 16))]
+    before = encode_packed(backbone, groups)
+    changed = [groups[0], groups[1].clone(), groups[2]]
+    changed[1][1] += 1
+    after = encode_packed(backbone, changed)
+    same = [torch.isclose(one, other, atol=1e-6).all(1).tolist() for one, other in zip(before, after, strict=True)]
+    assert same == [[True] * 6, [True, False, True], [True] * 3]
+
+
+def test_paths_are_dropped_for_each_crop_apart():
+    """All tokens of a crop or none, and those that stay count for those that do not, as timm has it."""
+    packing = Packing.of([torch.zeros(20, 5, 1), torch.zeros(30, 2, 1)])
+    torch.manual_seed(0)
+    kept = packing.split(_drop_path(DropPath(0.5), torch.ones(160, 1), packing))
+    assert all(len(image.unique()) == 1 for part in kept for image in part)
+    first = torch.cat([part[:, 0, 0] for part in kept])
+    assert sorted(first.unique().tolist()) == [0.0, 2.0]
+    assert 15 < (first > 0).sum() < 35
+
+
+def test_packed_crops_drop_as_many_paths_as_crops_alone_do():
+    backbone = make(drop_path_rate=0.9).train()
+    groups = draw((48, 32))
+    torch.manual_seed(0)
+    one, other = (encode_packed(backbone, groups) for _ in range(2))
+    assert not torch.equal(one[0], other[0])
+    backbone.eval()
+    assert torch.equal(encode_packed(backbone, groups)[0], encode_packed(backbone, groups)[0])
+
+
+def test_every_token_knows_its_image():
+    packing = Packing.of([torch.zeros(2, 3, 4), torch.zeros(1, 2, 4)])
+    assert packing.image.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert packing.images == 3
+    assert [tuple(part.shape) for part in packing.split(torch.zeros(8, 4))] == [(2, 3, 4), (1, 2, 4)]
+
+
+@pytest.mark.parametrize(
+    ("name", "packs"),
+    [("test_vit", True), ("vit_tiny_patch16_224", True), ("test_resnet", False), ("swin_tiny_patch4_window7_224", False)],
+)
+def test_only_plain_vits_are_packed(name, packs):
+    backbone = make_backbone(name, bands=2, size_px=32)
+    assert can_pack(backbone) is packs
+    assert CropEncoder(backbone, nn.Identity(), pack=True).packs is packs
+
+
+def test_a_vit_that_recomputes_its_activations_is_not_packed():
+    backbone = make()
+    backbone.set_grad_checkpointing()
+    assert not can_pack(backbone)
+    other = make(block_fn=timm.models.vision_transformer.ParallelThingsBlock)
+    assert not can_pack(other)

@@ -1,0 +1,109 @@
+"""DINO: a student finds, from any crop, what its slowly following teacher says of the global crops of the same sample.
+
+DINO-MC and DINO-TP are DINO with other crops, which are in `train.methods.crops`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from train.backbones import feature_size
+from train.config import Distillation
+from train.crop_encoder import CropEncoder
+from train.distillation_loss import dino_cross_entropy, entropy, sharpen
+from train.heads import PrototypeHead
+from train.methods.protocol import Drawn
+from train.schedules import cosine, ramp
+from train.state import Center, copy_teacher, update_ema
+
+
+class Dino(nn.Module):
+    """Self-distillation without labels.
+
+    References:
+        Caron et al., Emerging Properties in Self-Supervised Vision Transformers, ICCV 2021, section 3.1 and algorithm 1,
+        https://arxiv.org/abs/2104.14294; released code, `main_dino.py`. Wanyan et al., Extending global-local view alignment
+        for self-supervised learning with remote sensing imagery, https://arxiv.org/abs/2303.06670, for DINO-MC and DINO-TP.
+    """
+
+    def __init__(self, backbone: nn.Module, constants: Distillation, *, global_crops: int) -> None:
+        """Make student, teacher and center.
+
+        Args:
+            backbone: The student's, for crops of all sizes.
+            constants: Head, temperatures, momenta.
+            global_crops: How many of the views, the first ones, the teacher sees.
+        """
+        super().__init__()
+        head = PrototypeHead(feature_size(backbone), constants)
+        student = CropEncoder(backbone, head, pack=constants.pack_crops)
+        self.constants, self.global_crops = constants, global_crops
+        self.student: nn.Module = student
+        self.teacher = copy_teacher(student, drop_path=False)
+        self.center = Center(constants.out_dim, constants.center_momentum)
+        self.autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+        self._bare = (student,)  # the student without a wrapper; in a tuple, so that it is not saved twice
+        self._diagnostics: dict[str, Tensor] = {}
+        self.at_step(0, steps=1, steps_per_epoch=1)
+
+    def at_step(self, step: int, *, steps: int, steps_per_epoch: int) -> None:
+        """Settle the teacher's momentum and temperature, and whether the prototypes are frozen."""
+        constants, epoch = self.constants, step // steps_per_epoch
+        self._momentum = cosine(step, steps=steps, start=constants.ema_momentum, end=constants.final_ema_momentum)
+        self._temperature = ramp(
+            epoch,
+            steps=constants.teacher_warmup_epochs,
+            start=constants.first_teacher_temperature,
+            end=constants.teacher_temperature,
+        )
+        self._is_frozen = epoch < constants.freeze_last_layer
+
+    def forward(self, views: Sequence[Tensor], batch: Drawn) -> dict[str, Tensor]:  # noqa: ARG002  every method is given it
+        """The cross-entropy of what the student says of every crop and the teacher of every other global crop.
+
+        Diagnostics are `teacher_entropy`, the mean entropy of what the teacher says of a crop, nats, and `teacher_kl`, what it
+        lacks to log(out_dim): 0 where the teacher tells nothing apart.
+
+        Args:
+            views: All crops, the global ones first, each (batch, bands, height, width).
+            batch: Not read.
+        """
+        student, features = self.student(views)
+        with torch.no_grad(), self.autocast():
+            teacher, _ = self.teacher(views[: self.global_crops])
+        targets = sharpen(teacher, self.center.mean, temperature=self._temperature)
+        self.center.observe(teacher)
+        told = entropy(targets)
+        self._diagnostics = {
+            "features": features,
+            "teacher_entropy": told,
+            "teacher_kl": math.log(self.constants.out_dim) - told,
+        }
+        return {"distillation": dino_cross_entropy(student, targets, temperature=self.constants.student_temperature)}
+
+    def frozen(self) -> Sequence[nn.Parameter]:
+        """The prototypes, in the first epochs."""
+        head: Any = self._bare[0].head
+        return tuple(head.prototypes.parameters()) if self._is_frozen else ()
+
+    def after_step(self) -> None:
+        """Let the teacher follow, and move the center."""
+        update_ema(self.teacher, self._bare[0], self._momentum)
+        self.center.update()
+
+    def backbone(self) -> nn.Module:
+        """The student's backbone, unwrapped: what is exported."""
+        return self._bare[0].backbone
+
+    def diagnostics(self) -> dict[str, Tensor]:
+        """What the last forward pass found, on the device and without gradient; `forward` tells what.
+
+        `features` are the backbone's of the first global crop, (batch, features); all else are scalars.
+        """
+        return self._diagnostics
