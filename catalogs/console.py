@@ -87,7 +87,9 @@ class Progress:
         elapsed = self.clock() - self._started
         rate = (self.ok + self.failed) / elapsed if elapsed > 0 else 0.0
         left = self.total - self.done
-        parts = [f"{self.done}/{self.total}", f"{rate:.1f}/s", f"{self.failed} failed"]
+        parts = [f"{self.done}/{self.total}", f"{rate:.1f}/s"]
+        if self.failed:
+            parts.append(f"{self.failed} failed")
         if left > 0:
             parts.append(f"{duration(left / rate)} left" if rate > 0 else "time left unknown")
         else:

@@ -133,7 +133,7 @@ def _one_form(catalog: Catalog, table: RasterTable, sensor: str, key: str) -> Fo
     if not counts:
         known = [other for other in LABEL_KEYS if other in table.which and (table.which[other] >= 0).any()]
         raise MissingAssetError(
-            f"None of {len(table)} items of {sensor} in {catalog!r} has a label raster {key!r}"
+            f"None of {len(table)} items of {sensor} in {catalog} has a label raster {key!r}"
             f"{f'; they have {known[0]!r}' if known else ''}. Labels of pixels come with data sets that have them: see "
             "curate convert --help."
         )

@@ -35,6 +35,8 @@ def find_root(address: str) -> Linked:
         with suppress(MissingAssetError):
             return Linked(f"{address}/{name}", read_document(f"{address}/{name}"))
     if not files.is_remote(address):
+        if Path(address, layout.LOCATIONS).exists():
+            raise NotACatalogError(f"{address} was sampled, and nothing is built yet. Build it first: curate build {address}")
         what = "is not there" if not Path(address).exists() else f"has no {layout.CATALOG}"
         error = MissingAssetError if not Path(address).exists() else NotACatalogError
         raise error(f"{without_secrets(address)} {what}. Give the folder of a catalog, or start one with curate sample --out.")

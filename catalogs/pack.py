@@ -83,7 +83,7 @@ def find_pack(catalog: Catalog, sensor: str, cache: Cache | None) -> Pack | None
     command = pack_command(catalog, sensor)
     if assets[ASSET][fields.INDEX_HASH] != catalog.index_hash(sensor):
         raise ContractError(
-            f"The pack of {sensor} is stale: {catalog!r} has changed since it was made. "
+            f"The pack of {sensor} is stale: {catalog} has changed since it was made. "
             f"Renew it: {command}. Or read the rasters, without it."
         )
     checksums = {name: file.checksum for name, file in listed_files(assets, sensor).items()}

@@ -52,7 +52,7 @@ def plan_pack(
     known = find_sensor(sensor)
     items = catalog.items(sensor=sensor)
     if not len(items):
-        raise ContractError(f"{catalog!r} has no items of {sensor}, so there is nothing to pack. Run curate build first.")
+        raise ContractError(f"{catalog} has no items of {sensor}, so there is nothing to pack. Run curate build first.")
     store, rows = items.picks.stores[0], items.picks.rows
     table, ids = read_raster_table(store, rows), items.table["id"]
     chosen = set(choose_bands(known, table, bands, ids))

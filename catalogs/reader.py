@@ -84,6 +84,10 @@ class Catalog:
         self._check = guard(self.href, is_ours=self.is_ours, trust_hrefs=trust_hrefs)
         self._stores: dict[str, Store] = {}
 
+    def __str__(self) -> str:
+        """Where it is, as messages say it."""
+        return without_secrets(self.href)
+
     def __repr__(self) -> str:
         return f"<catalog {self.document.get('id')} at {without_secrets(self.href)}>"
 
@@ -166,7 +170,7 @@ class Catalog:
         )
         names = [sensor] if isinstance(sensor, str) else list(self.sensors if sensor is None else sensor)
         if not names and not self.is_ours:
-            raise ContractError(f"{self!r} has no items of a sensor that we know. Its sensors would be: {', '.join(SENSORS)}.")
+            raise ContractError(f"{self} has no items of a sensor that we know. Its sensors would be: {', '.join(SENSORS)}.")
         return Items(pick([self._store(name) for name in names], wanted))
 
     def read(self, item: AnyScene, bands: Sequence[str] | None = None, *, reflectance: bool = False) -> NDArray[Any]:
@@ -209,7 +213,7 @@ class Catalog:
                 whose bands lie in different places.
         """
         if not self.is_ours:
-            raise ContractError(f"{self!r} is not of our making: odc-stac finds its bands by itself. Pass no stac_cfg.")
+            raise ContractError(f"{self} is not of our making: odc-stac finds its bands by itself. Pass no stac_cfg.")
         return {sensor: collection_config(find_sensor(sensor), self._store(sensor).band_orders()) for sensor in self.sensors}
 
     def _read_file(self, item: AnyScene, href: str, indexes: Sequence[int]) -> NDArray[np.generic]:
@@ -237,7 +241,7 @@ class Catalog:
         if sensor not in self._collections:
             guess = get_close_matches(sensor, self.sensors, 1, 0.5)
             has = f"it has {', '.join(self.sensors)}" if self.sensors else "it has no collection of a sensor that we know"
-            raise ContractError(f"No sensor {sensor!r} in {self!r}; {has}.{f' Did you mean {guess[0]!r}?' if guess else ''}")
+            raise ContractError(f"No sensor {sensor!r} in {self}; {has}.{f' Did you mean {guess[0]!r}?' if guess else ''}")
         return self._collections[sensor]
 
     def _store(self, sensor: str) -> Store:

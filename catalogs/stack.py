@@ -176,11 +176,11 @@ def _find_pack(catalog: Catalog, sensor: str, cache: Cache | None, *, demanded: 
     """
     if files.is_remote(catalog.href) and cache is None:
         if demanded:
-            raise ContractError(f"A pack of {catalog!r} is read through a cache, since it is remote. Give a cache folder.")
+            raise ContractError(f"A pack of {catalog} is read through a cache, since it is remote. Give a cache folder.")
         return None
     found = find_pack(catalog, sensor, cache)
     if found is None and demanded:
-        raise MissingAssetError(f"{catalog!r} has no pack of {sensor}. Make one: {pack_command(catalog, sensor)}")
+        raise MissingAssetError(f"{catalog} has no pack of {sensor}. Make one: {pack_command(catalog, sensor)}")
     return found
 
 
@@ -210,11 +210,11 @@ def one_store(catalog: Catalog, items: Items) -> tuple[Store, Rows]:
     """
     if not catalog.is_ours:
         raise ContractError(
-            f"{catalog!r} is not of our making: its scenes belong to no location and share no grid. "
+            f"{catalog} is not of our making: its scenes belong to no location and share no grid. "
             f"Build a catalog from it: curate build CATALOG --source {without_secrets(catalog.href)}"
         )
     if not len(items):
-        raise ContractError(f"No items of {catalog!r} were given. Widen what you ask of it; curate info counts what there is.")
+        raise ContractError(f"No items of {catalog} were given. Widen what you ask of it; curate info counts what there is.")
     sensors = items.picks.sensors
     if len(sensors) > 1:
         raise ContractError(
@@ -223,5 +223,5 @@ def one_store(catalog: Catalog, items: Items) -> tuple[Store, Rows]:
         )
     store = items.picks.stores[items.picks.which[0]]
     if not is_within(f"{store.folder}/{layout.INDEX}", catalog.href):
-        raise ContractError(f"The items are of {without_secrets(store.folder)}, outside {catalog!r}. Give the catalog's own.")
+        raise ContractError(f"The items are of {without_secrets(store.folder)}, outside {catalog}. Give the catalog's own.")
     return store, items.picks.rows

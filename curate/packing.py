@@ -72,7 +72,7 @@ def open_packable(folder: str) -> Catalog:
     catalog = open_catalog(folder)
     if not catalog.is_ours:
         raise ContractError(
-            f"{catalog!r} is not of our making, so its scenes share no grid. Build a catalog from it, and pack that: "
+            f"{catalog} is not of our making, so its scenes share no grid. Build a catalog from it, and pack that: "
             f"curate build CATALOG --source {folder}"
         )
     return catalog
@@ -94,7 +94,7 @@ def plan_packs(folder: str, sensors: Sequence[str], bands: Sequence[str] | None)
     catalog = open_packable(folder)
     names = list(sensors) or [sensor for sensor in catalog.sensors if len(catalog.items(sensor=sensor))]
     if not names:
-        raise ContractError(f"{catalog!r} has no items, so there is nothing to pack. Run curate build first.")
+        raise ContractError(f"{catalog} has no items, so there is nothing to pack. Run curate build first.")
     if bands is not None and len(names) > 1:
         raise CurateError(
             f"Bands belong to one sensor, and these are {len(names)}: {', '.join(names)}. Choose one with --sensor."

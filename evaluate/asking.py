@@ -40,6 +40,13 @@ class Method(Protocol):
     def tunes(self) -> bool:
         """Whether it chooses settings on items of `val`, where there are some."""
 
+    def check(self, task: Task) -> None:
+        """Refuse, before anything is computed, settings that do not fit the task.
+
+        Raises:
+            InputError: Some do not.
+        """
+
     def describe(self, task: Task) -> dict[str, Any]:
         """Its name, and every setting that its answers hang on; JSON's types."""
 
@@ -91,6 +98,7 @@ def run_protocol(
     trained = {name: load_backbone(name) for names in entries for name in names if not name.startswith(WITHOUT_INPUT)}
     specs = [each.spec for each in trained.values() if each.spec is not None]
     bench = open_bench(catalog, settings, specs[0] if specs else None, tuning=method.tunes)
+    method.check(bench.task)
     asked = Asked(bench, settings, method, device, quiet)
     groups = [[asked.load(name, trained) for name in names] for names in entries]
     for group in groups:
@@ -208,6 +216,7 @@ def choose_device(name: str) -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
+        reason = "torch knows none of that name" if reason.startswith("Expected one of") else reason
         raise InputError(f"Device {name!r} cannot be used: {reason}. Choose another --device, such as cpu.") from error
 
 

@@ -32,6 +32,8 @@ from train.config import InputSpec
 
 COLORS = ("red", "green", "blue")
 """What the bands of a picture are called."""
+ANY = "BAND"
+"""What stands for the name of a band that is not known."""
 MEAN = "mean"
 """What fills a band with the mean that the weights were trained with: 0 once it is normalised."""
 _COLOR_BANDS = {
@@ -158,7 +160,7 @@ class BandReader:
             )
         for name in filled:
             if self._has(name):
-                raise InputError(f"--fill fills {name}, which {self.catalog!r} has. Leave it out.")
+                raise InputError(f"--fill fills {name}, which {self.catalog} has. Leave it out.")
 
     def _has(self, name: str) -> bool:
         """Whether every item has a band."""
@@ -279,8 +281,11 @@ def _add_filled(stack: Stack, bands: Sequence[str], fill: Fill) -> Stack:
 def _with_advice(message: str, read: Sequence[str], sensor: Sensor) -> str:
     """What is wrong, and how the band may be filled that the sensor lacks."""
     own = {band.name for band in sensor.bands}
-    lacking = [name for name in read if _match(name, sensor) not in own] or ["BAND"]
+    lacking = [name for name in read if _match(name, sensor) not in own] or [ANY]
     flags = " ".join(f"--fill {name}={MEAN}" for name in lacking)
+    if lacking != [ANY]:
+        has = ", ".join(band.name for band in sensor.bands)
+        message = f"The weights read {', '.join(lacking)}, and {sensor.id} has {has}. Take weights of these bands."
     return f"{message} Or say what stands for it: {flags}, the mean that the weights were trained with, or a reflectance."
 
 

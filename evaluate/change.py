@@ -16,7 +16,7 @@ from evaluate.change_seco import SecoChange
 from evaluate.change_vectors import VECTORS, answer_by_vectors
 from evaluate.dense_bench import CHANGE
 from evaluate.dense_confidence import bootstrap_confusion
-from evaluate.dense_counts import CHANGED, change_f1, change_figures, count_thresholds, mean_figures, name_figures
+from evaluate.dense_counts import change_figures, count_thresholds, mean_figures, name_figures
 from evaluate.dense_heads import UNetHead
 from evaluate.dense_method import DenseAnswers, DenseMethod, Measured, answer_shares
 from evaluate.dense_protocol import run_dense
@@ -26,8 +26,9 @@ from evaluate.dense_shares import describe_parts, share_parts, trial_details
 from evaluate.dense_task import UNKNOWN, DensePart, DenseTask, check_change, constant_f1
 from evaluate.dense_training import Loss, Regime, Samples
 from evaluate.errors import InputError
-from evaluate.metrics import iou_per_class
+from evaluate.metrics import CHANGED, change_f1, iou_per_class
 from evaluate.result import Result
+from evaluate.task import CHANGE_F1
 from train.checkpoint import LoadedBackbone
 from train.config import InputSpec
 
@@ -83,7 +84,7 @@ class Corrected:
     """Of the label rasters."""
     stem: bool = True
     """Maps of all sizes."""
-    metric: str = "F1 of changed"
+    metric: str = CHANGE_F1
     """Of all the test part's pixels."""
     pixels: str = VECTORS
     """Name of the baseline without a network."""

@@ -16,7 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from evaluate.change_vectors import VECTORS, answer_by_vectors
 from evaluate.dense_bench import CHANGE
 from evaluate.dense_confidence import bootstrap_confusion
-from evaluate.dense_counts import batch_figures, change_f1, change_figures, count_thresholds, mean_figures
+from evaluate.dense_counts import batch_figures, change_figures, count_thresholds, mean_figures
 from evaluate.dense_heads import UNetHead
 from evaluate.dense_method import DenseAnswers, Measured, answer_shares
 from evaluate.dense_search import DenseProbe, count_answers
@@ -25,6 +25,8 @@ from evaluate.dense_shares import draw_locations, trial_details
 from evaluate.dense_task import UNKNOWN, DenseTask, check_change, constant_f1
 from evaluate.dense_training import Regime, Samples, drawn_from, teach
 from evaluate.errors import InputError
+from evaluate.metrics import change_f1
+from evaluate.task import CHANGE_F1
 from train.backbones import is_convolutional
 from train.checkpoint import LoadedBackbone
 from train.config import InputSpec
@@ -55,7 +57,8 @@ class SecoChange:
     than by fixed quantiles to 8 bits; what lies beyond a border is not there rather than black and unchanged. Any
     convolutional backbone will do rather than ResNet-18 alone.
 
-    There is no interval of a mean over shuffled batches; `whole_set` in the details has all pixels' figures with one.
+    A mean over shuffled batches has neither an interval nor a difference to another; `whole_set` in the details has all pixels'
+    figures, with an interval.
 
     References:
         `main_oscd.py`, `models/segmentation.py` and `datasets/oscd_datamodule.py` of
@@ -68,7 +71,7 @@ class SecoChange:
     """Of the label rasters."""
     stem: bool = True
     """Maps of all sizes."""
-    metric: str = "F1 of changed, mean over batches"
+    metric: str = f"{CHANGE_F1}, mean over batches"
     """Not to be compared with the F1 of all pixels."""
     pixels: str = VECTORS
     """Name of the baseline without a network."""

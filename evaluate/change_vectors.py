@@ -10,12 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evaluate.dense_counts import change_f1, change_figures, count_thresholds
+from evaluate.dense_counts import change_figures, count_thresholds
 from evaluate.dense_method import DenseAnswers, answer_shares
 from evaluate.dense_settings import ChangeSettings
 from evaluate.dense_shares import draw_locations, trial_details
 from evaluate.dense_task import UNKNOWN, DenseTask
 from evaluate.dense_training import Samples
+from evaluate.metrics import change_f1
 
 VECTORS = "change vector analysis"
 THRESHOLDS = 512

@@ -12,8 +12,18 @@ from evaluate.compare_answers import Answered
 from evaluate.item_table import items_path, read_items
 from evaluate.pairs import Difference
 from evaluate.result import Result, Score, read_result
+from evaluate.weighted import MEASURES
 
 UNPAIRED = "A dash: how far from the best is not known, as what was answered to each item is not beside its file."
+PROTOCOL = "protocol.name"
+TOLD = {
+    "catalog_hash": "catalog",
+    "split_hash": "split",
+    PROTOCOL: "protocol",
+    "protocol.fraction": "share of the labels",
+}
+"""Parts of a question that people call otherwise."""
+NO_FIGURE = "A dash: no difference is told of {metric}, which cannot be computed of the items that a bootstrap draws."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +69,11 @@ class Ranking:
         return self.result.chance
 
     @property
-    def has_unpaired(self) -> bool:
-        """Whether some score cannot be told from the best on the same items."""
-        return any(entry.to_best is None for entry in self.entries[1:])
+    def unpaired(self) -> str | None:
+        """Why some score cannot be told from the best on the same items; none where all can."""
+        if all(entry.to_best for entry in self.entries[1:]):
+            return None
+        return UNPAIRED if self.metric in MEASURES else NO_FIGURE.format(metric=self.metric)
 
 
 def read_rankings(paths: Sequence[Path]) -> tuple[Ranking, ...]:
@@ -125,8 +137,15 @@ def apart(rankings: Sequence[Ranking]) -> str | None:
         return None
     return (
         f"These scores answer {len(rankings)} questions, and are ranked for each by itself: "
-        f"the questions differ in {', '.join(differences(rankings))}."
+        f"the questions differ in {', '.join(_told(differences(rankings)))}."
     )
+
+
+def _told(names: Sequence[str]) -> Iterator[str]:
+    """Parts of a question in words; where protocols differ, their settings go without saying."""
+    for name in names:
+        if name == PROTOCOL or PROTOCOL not in names or not name.startswith("protocol."):
+            yield TOLD.get(name, name.removeprefix("protocol.").replace("_", " ").replace(".", " "))
 
 
 def to_json(rankings: Sequence[Ranking]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluate.item_table import ItemTable
+from evaluate.item_table import ItemTable, counts_pixels
 from evaluate.pairs import Difference, paired_difference
 
 
@@ -29,18 +29,21 @@ class Answered:
         return self.table.found[self.number]
 
     def right(self) -> NDArray[np.float64]:
-        """Share of right answers to each item, (items,): of the repeats, and of the labels where items have several."""
+        """Share of right answers to each item, (items,): of the repeats, and of the labels or pixels of an item."""
         found, truth = self.found, self.table.truth
+        if counts_pixels(truth):
+            return np.asarray((np.trace(found, axis1=2, axis2=3) / truth.sum(axis=1)).mean(axis=0), np.float64)
         if truth.ndim == 2:
             shares: NDArray[np.float64] = ((found >= self.threshold) == truth).mean(axis=(0, 2))
             return shares
         return np.asarray((found == truth).mean(axis=0), np.float64)
 
-    def less(self, other: Answered, *, seed: int) -> Difference | None:
+    def less(self, other: Answered, *, metric: str, seed: int) -> Difference | None:
         """What this score has more than another, with its interval; see `paired_difference`.
 
         Args:
             other: Answers to the same items, in any order.
+            metric: Of both scores, one of `MEASURES`.
             seed: Of the draws behind the interval.
 
         Returns:
@@ -52,7 +55,8 @@ class Answered:
         return paired_difference(
             self.found[:, mine],
             other.found[:, theirs],
-            self.table.locations[mine],
+            self.table.groups[mine],
             truth=self.table.truth[mine],
+            metric=metric,
             seed=seed,
         )

@@ -8,12 +8,11 @@ from dataclasses import replace
 from catalogs.console import progress
 from evaluate.compare import Entry, Ranking
 from evaluate.pairs import Difference
-from evaluate.task import ACCURACY, MICRO_PRECISION
+from evaluate.weighted import MEASURES
 
-PAIRED = (ACCURACY, MICRO_PRECISION)
-"""Metrics of which differences are told."""
 PATIENCE = 1_000_000
-"""Answers of a score, one number for each item, label and repeat, above which people see how far it is."""
+"""Answers of a score, one number for each item, label (or class and answer of its pixels) and repeat, above which people see
+how far it is."""
 
 
 def tell_apart(rankings: Sequence[Ranking], *, quiet: bool = True) -> tuple[Ranking, ...]:
@@ -42,6 +41,6 @@ def _tell(ranking: Ranking, advance: Callable[[], None]) -> Ranking:
 
 
 def _difference(entry: Entry, best: Entry, *, seed: int) -> Difference | None:
-    if entry.answers is None or best.answers is None or entry.score.metric not in PAIRED:
+    if entry.answers is None or best.answers is None or entry.score.metric not in MEASURES:
         return None
-    return entry.answers.less(best.answers, seed=seed)
+    return entry.answers.less(best.answers, metric=entry.score.metric, seed=seed)

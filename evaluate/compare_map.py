@@ -11,6 +11,7 @@ import numpy as np
 from catalogs.console import counted
 from evaluate.compare import Entry, Ranking
 from evaluate.compare_ground import Dot, Frame, dots_of, frame_of, nice_step
+from evaluate.item_table import counts_pixels
 from evaluate.words import percent
 
 LINES = 6
@@ -25,7 +26,7 @@ def map_figures(ranking: Ranking) -> Iterator[str]:
     """A map for each score whose answers and ground are known, those after the best folded up."""
     drawn = [(entry, found) for entry in ranking.entries if (found := _map(entry))]
     if drawn:
-        yield "<h3>Where answers are right</h3>"
+        yield f"<h3>Where {_asked(drawn[0][0])} are right</h3>"
     for place, (entry, figure) in enumerate(drawn):
         summary = f"<summary>Map of {escape(entry.score.name)}</summary>"
         yield f"<details{'' if place else ' open'}>{summary}\n{figure}\n</details>"
@@ -42,14 +43,20 @@ def _map(entry: Entry) -> str | None:
     frame = frame_of(lonlat)
     dots = dots_of(frame, lonlat, answers.table.locations[known], answers.right()[known])
     drawn = "\n".join([*_graticule(frame), *_dots(frame, dots), _scale(frame)])
-    name = f"Right answers of {entry.score.name} by place"
+    what = _asked(entry)
+    name = f"Right {what} of {entry.score.name} by place"
     pooled = "; large dots are several locations" if any(dot.locations > 1 for dot in dots) else ""
     left_out = f"; of {counted(int((~known).sum()), 'item')} nobody knows the ground" if not known.all() else ""
     return (
         f'<div class="map" style="--aspect: {frame.aspect:.3f}">'
         f'<svg role="img" aria-label="{escape(name)}">\n{drawn}\n</svg></div>\n'
-        f'<p class="note">Right answers: 0% <span class="ramp"></span> 100%{pooled}{left_out}</p>'
+        f'<p class="note">Right {what}: 0% <span class="ramp"></span> 100%{pooled}{left_out}</p>'
     )
+
+
+def _asked(entry: Entry) -> str:
+    """What is right or wrong."""
+    return "pixels" if entry.answers and counts_pixels(entry.answers.table.truth) else "answers"
 
 
 def _graticule(frame: Frame) -> Iterator[str]:

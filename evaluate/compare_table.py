@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from html import escape
 
-from evaluate.compare import UNPAIRED, Entry, Ranking
+from evaluate.compare import Entry, Ranking
 from evaluate.result import Score
 from evaluate.words import between, breakable, percent, to_best_words
 
@@ -62,8 +62,8 @@ def _note(ranking: Ranking) -> str:
         told.append("Hollow marks: nothing was trained.")
     if any(entry.to_best for entry in ranking.entries[1:]):
         told.append("To the best: on the same items; those whose interval holds 0 are grey, and cannot be told from it.")
-    if ranking.has_unpaired:
-        told.append(UNPAIRED)
+    if ranking.unpaired:
+        told.append(escape(ranking.unpaired))
     return f'<p class="note">{" ".join(told)}</p>'
 
 

@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evaluate.dense_task import UNKNOWN
-from evaluate.metrics import f1_per_class, iou_per_class
-
-CHANGED = 1
-"""Place of `changed` in the classes of a change raster."""
+from evaluate.metrics import CHANGED, change_f1, iou_per_class
 
 
 def count_classes_found(truth: Tensor, found: Tensor, *, classes: int) -> NDArray[np.int64]:
@@ -60,11 +57,6 @@ def count_thresholds(truth: Tensor, values: Tensor, thresholds: Tensor) -> NDArr
     return torch.stack([below, above], dim=-1).transpose(1, 2).cpu().numpy()
 
 
-def change_f1(confusion: NDArray[np.int64]) -> float:
-    """F1 of the pixels that changed; NaN where none did and none was answered."""
-    return float(f1_per_class(confusion)[CHANGED])
-
-
 def change_figures(confusion: NDArray[np.int64]) -> dict[str, float | None]:
     """Precision, recall, F1 and IoU of the pixels that changed, and the accuracy of all; none where there is no such figure.
 
@@ -75,7 +67,7 @@ def change_figures(confusion: NDArray[np.int64]) -> dict[str, float | None]:
     found = {
         "precision": _share(right, int(confusion[:, CHANGED].sum())),
         "recall": _share(right, int(confusion[CHANGED].sum())),
-        "f1": float(f1_per_class(confusion)[CHANGED]),
+        "f1": change_f1(confusion),
         "iou": float(iou_per_class(confusion)[CHANGED]),
         "pixel_accuracy": _share(int(np.trace(confusion)), int(confusion.sum())),
     }

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 
 from catalogs.console import progress
 from evaluate.answers import Answers
@@ -21,6 +23,7 @@ from evaluate.dense_settings import DenseSettings
 from evaluate.dense_task import DensePart, DenseTask
 from evaluate.dense_training import Samples
 from evaluate.errors import InputError
+from evaluate.item_table import ItemTable, box_centres
 from evaluate.result import Result, Score
 from evaluate.seeds import check_seeds, join_answers, join_identities, split_seeds
 from evaluate.task import TRAIN
@@ -174,6 +177,7 @@ class _Run:
             interval=measured.interval,
             confusion=tuple(tuple(row) for row in answers.counts.sum(axis=(0, 1)).tolist()),
             details=details,
+            found=answers.counts,
         )
 
 
@@ -227,5 +231,14 @@ def _result(bench: DenseBench, settings: DenseSettings, method: DenseMethod, sco
         test_locations=len(np.unique(task.test.origins)),
         unused_items=task.unused,
         chance=method.chance(task),
-        scores=tuple(scores),
+        scores=tuple(replace(score, found=None) for score in scores),
+        items=_item_table(bench, [score.found for score in scores if score.found is not None]),
     )
+
+
+def _item_table(bench: DenseBench, found: Sequence[NDArray[np.int64]]) -> ItemTable:
+    """What was answered to each sample, by the item that has its label raster."""
+    test = bench.task.test
+    boxes = bench.items.table["bbox"].take(pa.array(test.inputs[:, -1])).combine_chunks()
+    truth = np.stack([(test.labels == label).sum(axis=(1, 2)) for label in range(len(bench.task.classes))], axis=1)
+    return ItemTable(test.ids, test.locations, truth, box_centres(boxes), tuple(found), test.origins)

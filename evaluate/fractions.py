@@ -33,13 +33,22 @@ def draw_fraction(part: Part, fraction: float, *, seed: int) -> Part:
     Raises:
         InputError: The fraction is no share.
     """
-    if not 0 < fraction <= 1:
-        raise InputError(f"A fraction of {fraction:g} of the labels; expected more than 0 and at most 1, such as 0.01 or 1.")
+    check_fraction(fraction)
     turn = _turns("item", part.ids, seed=seed)
     if part.labels.ndim == 2:
         return part.take(np.sort(_first(np.arange(len(part)), turn, fraction))) if len(part) else part
     drawn = [_first(np.flatnonzero(part.labels == label), turn, fraction) for label in np.unique(part.labels)]
     return part.take(np.sort(np.concatenate(drawn))) if drawn else part
+
+
+def check_fraction(fraction: float) -> None:
+    """Refuse what is no share of the labels.
+
+    Raises:
+        InputError: It is not above 0 and at most 1.
+    """
+    if not 0 < fraction <= 1:
+        raise InputError(f"A fraction of {fraction:g} of the labels; expected more than 0 and at most 1, such as 0.01 or 1.")
 
 
 def hold_out(part: Part, *, seed: int, fraction: float = HELD_OUT) -> tuple[Part, Part]:

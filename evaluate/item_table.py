@@ -35,11 +35,35 @@ class ItemTable:
     locations: NDArray[np.str_]
     """Ids of their locations, (tests,)."""
     truth: NDArray[Any]
-    """Their classes, (tests,), int64; or whether each has a label, (tests, classes), bool."""
+    """Their classes, (tests,), int64; or whether each has a label, (tests, classes), bool; or its pixels of each class, (tests,
+    classes), int64."""
     lonlat: NDArray[np.float64]
     """Middle of each item, degrees, (tests, 2); NaN where nobody knows the ground."""
     found: tuple[NDArray[Any], ...]
-    """Per score of the result: classes, (repeats, tests), int64; or scores of labels, (repeats, tests, classes), float32."""
+    """Per score of the result: classes, (repeats, tests), int64; or scores of labels, (repeats, tests, classes), float32; or
+    pixels by class and answer, (repeats, tests, classes, classes), int64."""
+    origins: NDArray[np.str_] | None = None
+    """What each item stands and falls with, (tests,), see `DensePart.origins`; none where that is its location."""
+
+    @property
+    def groups(self) -> NDArray[np.str_]:
+        """What a bootstrap draws of, (tests,): origins, or locations where there are none."""
+        return self.locations if self.origins is None else self.origins
+
+
+def counts_pixels(truth: NDArray[Any]) -> bool:
+    """Whether what is true of each item is how many pixels it has of each class."""
+    return truth.ndim == 2 and truth.dtype != np.bool_
+
+
+def answers_shape(truth: NDArray[Any]) -> tuple[int, ...]:
+    """Shape of the answers of one repeat, as in `ItemTable.found`.
+
+    Examples:
+        >>> answers_shape(np.array([[3, 1], [0, 4], [2, 2]]))
+        (3, 2, 2)
+    """
+    return (*truth.shape, truth.shape[1]) if counts_pixels(truth) else truth.shape
 
 
 def items_path(result_path: Path) -> Path:
@@ -131,11 +155,14 @@ def read_items(result_path: Path) -> ItemTable | None:
 def _columns(table: ItemTable) -> Iterator[tuple[str, pa.Array]]:
     yield "id", pa.array(table.ids.tolist(), pa.string())
     yield "location", pa.array(table.locations.tolist(), pa.string())
+    if table.origins is not None:
+        yield "origin", pa.array(table.origins.tolist(), pa.string())
     yield "lon", pa.array(table.lonlat[:, 0])
     yield "lat", pa.array(table.lonlat[:, 1])
     yield "truth", _lists(table.truth) if table.truth.ndim == 2 else pa.array(table.truth)
+    kind = np.int32 if table.truth.ndim == 1 else np.int64 if counts_pixels(table.truth) else np.float32
     for number, found in enumerate(table.found):
-        narrow = found.astype(np.float32 if table.truth.ndim == 2 else np.int32)
+        narrow = found.astype(kind)
         yield f"found_{number}", _lists(np.moveaxis(narrow, 0, 1).reshape(len(table.ids), -1))
 
 
@@ -147,15 +174,14 @@ def _lists(rows: NDArray[Any]) -> pa.Array:
 def _from_table(table: pa.Table) -> ItemTable:
     ids, locations = (np.asarray(table[name].to_pylist(), dtype=np.str_) for name in ("id", "location"))
     lonlat = np.stack([table[name].to_numpy() for name in ("lon", "lat")], axis=1)
-    is_multilabel = pa.types.is_fixed_size_list(table["truth"].type)
-    truth = _rows(table["truth"]) if is_multilabel else table["truth"].to_numpy()
-    names = [name for name in table.column_names if name.startswith("found_")]
-    classes = truth.shape[1] if is_multilabel else 1
+    is_list = pa.types.is_fixed_size_list(table["truth"].type)
+    truth = _rows(table["truth"]) if is_list else table["truth"].to_numpy()
+    origins = np.asarray(table["origin"].to_pylist(), dtype=np.str_) if "origin" in table.column_names else None
     found = []
-    for name in names:
-        each = np.moveaxis(_rows(table[name]).reshape(len(ids), -1, classes), 1, 0)
-        found.append(np.ascontiguousarray(each) if is_multilabel else each[:, :, 0].astype(np.int64))
-    return ItemTable(ids, locations, truth, lonlat, tuple(found))
+    for name in (name for name in table.column_names if name.startswith("found_")):
+        each = np.moveaxis(_rows(table[name]).reshape(len(ids), -1, *answers_shape(truth)[1:]), 1, 0)
+        found.append(np.ascontiguousarray(each, None if is_list else np.int64))
+    return ItemTable(ids, locations, truth, lonlat, tuple(found), origins)
 
 
 def _rows(column: pa.ChunkedArray) -> NDArray[Any]:

@@ -45,7 +45,8 @@ def knn_votes(
         >>> knn_votes(train, torch.tensor([1, 0]), test, classes=2, k=1)
         tensor([[0., 1.]])
     """
-    _check(train, test, k=k, temperature=temperature)
+    check_votes(len(train), k=k, temperature=temperature)
+    check_vectors(train, test)
     toward = normalize(train.float(), dim=1).T
     ballots = (labels if labels.ndim == 2 else one_hot(labels, classes)).float()
     votes = [torch.zeros(0, classes, device=test.device)]
@@ -69,11 +70,15 @@ def knn_predict(
     return knn_votes(train, labels, test, classes=classes, k=k, temperature=temperature).argmax(dim=1)
 
 
-def _check(train: Tensor, test: Tensor, *, k: int, temperature: float | None) -> None:
+def check_votes(count: int, *, k: int, temperature: float | None) -> None:
+    """Refuse a vote that cannot be held among so many training items.
+
+    Raises:
+        InputError: There are fewer than k, or k or the temperature is not positive.
+    """
     if k < 1:
         raise InputError(f"k is {k}: nobody votes. Give 1 or more neighbours.")
     if temperature is not None and not temperature > 0:
         raise InputError(f"temperature is {temperature}; expected more than 0, such as 0.07.")
-    if k > len(train):
-        raise InputError(f"k is {k}, but there are {len(train)} training items to vote. Lower --k, or take a larger catalog.")
-    check_vectors(train, test)
+    if k > count:
+        raise InputError(f"k is {k}, but there are {count} training items to vote. Lower --k, or take a larger catalog.")

@@ -116,6 +116,16 @@ def measure_leakage(pretrain: str, catalog: str, *, buffer_m: float = 0) -> Leak
     )
 
 
+def check_out(path: Path) -> None:
+    """Refuse, before anything is computed, a file that `write_leakage` would not write.
+
+    Raises:
+        ResultError: Its name ends in neither `.parquet` nor `.json`.
+    """
+    if path.suffix not in (".parquet", ".json"):
+        raise ResultError(f"{path} is neither .parquet (the locations) nor .json (all there is to say). Choose another --out.")
+
+
 def write_leakage(path: Path, leakage: Leakage) -> None:
     """Write the locations that share ground as parquet, or all there is to say as JSON, as the name's end says; atomically.
 
@@ -124,8 +134,7 @@ def write_leakage(path: Path, leakage: Leakage) -> None:
     """
     from catalogs.pixels import write_whole
 
-    if path.suffix not in (".parquet", ".json"):
-        raise ResultError(f"{path} is neither .parquet (the locations) nor .json (all there is to say). Choose another --out.")
+    check_out(path)
     if path.suffix == ".json":
         content = (json.dumps(leakage.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
     else:
@@ -166,7 +175,7 @@ def _built_locations(catalog: Catalog) -> pa.Table:
     """Locations that have an item of any sensor."""
     if not catalog.is_ours:
         raise InputError(
-            f"{catalog!r} is not of our making: it has no locations whose squares could be compared. "
+            f"{catalog} is not of our making: it has no locations whose squares could be compared. "
             "Build a catalog from it with curate build, or convert it with curate convert."
         )
     built = pc.unique(catalog.items().picks.columns([fields.LOCATION])[fields.LOCATION])

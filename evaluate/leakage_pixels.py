@@ -102,7 +102,7 @@ def make_thumbnails(href: str, band: str, *, workers: int = 0, quiet: bool = Tru
     named = {sensor: found for sensor in catalog.sensors if (found := _find_band(sensor, band))}
     if not named:
         has = "; ".join(f"{name}: {', '.join(each.name for each in find_sensor(name).bands)}" for name in catalog.sensors)
-        raise InputError(f"{catalog!r} has no sensor with band {band!r}; it has {has or 'no sensor'}. Change --pixels.")
+        raise InputError(f"{catalog} has no sensor with band {band!r}; it has {has or 'no sensor'}. Change --pixels.")
     tables, values = [], [torch.empty(0, SIDE**2)]
     for sensor, its_band in named.items():
         stack = open_stack(catalog, catalog.items(sensor=sensor), [its_band], cache=cache_for(href, None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,11 @@ from evaluate.confidence import LEVEL, REPEATS, draw_times, percentile_interval
 from evaluate.errors import InputError, ResultError
 from evaluate.item_table import ItemTable, read_items
 from evaluate.leakage import Leakage
+from evaluate.metrics import CHANGED
 from evaluate.result import Result, Score, read_result
-from evaluate.task import ACCURACY, MICRO_PRECISION
-from evaluate.weighted import Measure, weighted_accuracy, weighted_micro_average_precision
+from evaluate.task import CHANGE_F1
+from evaluate.weighted import MEASURES, Measure
 
-MEASURES: dict[str, Callable[[Any, Any], Measure]] = {
-    ACCURACY: weighted_accuracy,
-    MICRO_PRECISION: weighted_micro_average_precision,
-}
 Interval = tuple[float, float]
 
 
@@ -44,7 +41,7 @@ class Cleared:
     cleared: float
     """Of the items that were not seen."""
     cleared_interval: Interval | None
-    """Of `cleared`, over locations; none of fewer than two."""
+    """Of `cleared`, over locations, or the images that they are tiles of; none of fewer than two."""
     difference: float
     """`cleared` less `value`: below 0 where what was seen flattered."""
     difference_interval: Interval | None
@@ -94,7 +91,8 @@ def score_without_seen(found: Leakage, catalog: str, results: Sequence[Opened]) 
     """Compute the scores of results anew without the items that pre-training saw.
 
     An item was seen where its location shares ground with one that pre-training reads (of its training split, or of a catalog
-    without splits any), or where its image looks like one that pre-training reads, if images were compared.
+    without splits any), or where its image looks like one that pre-training reads, if images were compared; of a pair the
+    later image.
 
     Args:
         found: What `measure_leakage` found of the catalog, and the images that look alike.
@@ -127,7 +125,7 @@ def clear(score: Score, measure: Measure, keep: NDArray[np.bool_], groups: NDArr
         score: As the result has it.
         measure: From how many times each item counts to the figure of each repeat.
         keep: Which items stay, (items,), one at least.
-        groups: Ids of the items' locations, (items,).
+        groups: What is drawn as a whole, as in `ItemTable.groups`, (items,).
         seed: Of the draws behind the intervals.
     """
     once = np.ones(len(keep), np.int64)
@@ -171,13 +169,13 @@ def _open(catalog: Catalog, path: Path) -> Opened:
     if index != result.catalog_hash:
         raise ResultError(
             f"{path} was scored on another catalog: its index of {result.sensor} is {result.catalog_hash[:12]}, "
-            f"that of {catalog!r} is {index[:12]}. Give the catalog that was scored, or score this one."
+            f"that of {catalog} is {index[:12]}. Give the catalog that was scored, or score this one."
         )
     foreign = sorted({score.metric for score in result.scores} - set(MEASURES))
     if foreign:
         raise ResultError(
             f"{path} has scores of {', '.join(foreign)}, which cannot be computed anew without some items. "
-            f"Expected {' or '.join(MEASURES)}: leave it out."
+            f"Expected {', '.join(MEASURES)}: leave it out."
         )
     items = read_items(path)
     if items is None:
@@ -195,16 +193,26 @@ def _score(found: Leakage, nowhere: set[str], opened: Opened) -> Scored:
     unknown = int((np.isin(items.locations, list(nowhere)) & ~seen).sum())
     _check_left(seen, unknown, opened)
     scores = [
-        clear(score, MEASURES[score.metric](items.truth, answers), ~seen, items.locations, seed=int(protocol.get("seed", 0)))
+        clear(score, MEASURES[score.metric](items.truth, answers), ~seen, items.groups, seed=int(protocol.get("seed", 0)))
         for score, answers in zip(opened.result.scores, items.found, strict=True)
     ]
     return Scored(str(opened.path), len(seen), int(seen.sum()), unknown, tuple(scores))
 
 
+def _lacking(truth: NDArray[Any], metrics: set[str]) -> str | None:
+    """What keeps the items that were not seen from being scored; none where they can be."""
+    if not len(truth):
+        return "nothing is left to score"
+    if truth.ndim == 2 and not truth.any():
+        return f"the {len(truth):,} others have no label"
+    if CHANGE_F1 in metrics and not truth[:, CHANGED].any():
+        return f"the {len(truth):,} others show no pixel that changed"
+    return None
+
+
 def _check_left(seen: NDArray[np.bool_], unknown: int, opened: Opened) -> None:
-    truth = opened.items.truth[~seen]
-    if not len(truth) or (truth.ndim == 2 and not truth.any()):
-        left = f"the {(~seen).sum():,} others have no label" if not seen.all() else "nothing is left to score"
+    left = _lacking(opened.items.truth[~seen], {score.metric for score in opened.result.scores})
+    if left:
         raise InputError(
             f"Pre-training saw {seen.sum():,} of {len(seen):,} items that {opened.path} tested: {left}. "
             "Lower --buffer-m, or score another catalog."

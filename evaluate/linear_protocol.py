@@ -14,6 +14,7 @@ from catalogs.console import progress
 from evaluate.answers import Answers
 from evaluate.asking import run_protocol
 from evaluate.errors import InputError
+from evaluate.fractions import check_fraction
 from evaluate.linear_solvers import REGRESSION, Descending, Regression, Solver
 from evaluate.result import Result
 from evaluate.settings import LinearSettings
@@ -80,6 +81,12 @@ class Probing:
     def tunes(self) -> bool:
         """Whether the solver chooses settings."""
         return self.solver.tunes
+
+    def check(self, task: Task) -> None:
+        """Refuse, before anything is computed, shares of the labels that are none; see `check_fraction`."""
+        del task
+        for fraction in self.fractions:
+            check_fraction(fraction)
 
     def describe(self, task: Task) -> dict[str, Any]:
         """The solver's settings, and what is drawn."""

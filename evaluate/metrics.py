@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from evaluate.errors import InputError
 
+CHANGED = 1
+"""Place of `changed` in the classes of a change raster."""
+
 
 def accuracy(truth: NDArray[np.int64], found: NDArray[np.int64]) -> float:
     """Share of the answers that are right.
@@ -87,6 +90,11 @@ def iou_per_class(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 def mean_iou(confusion: NDArray[np.int64]) -> float:
     """Mean of intersection over union over the classes that occur or were answered (mIoU)."""
     return float(np.nanmean(iou_per_class(confusion)))
+
+
+def change_f1(confusion: NDArray[np.int64]) -> float:
+    """F1 of the pixels that changed, of classes `unchanged` and `changed`; NaN where none did and none was answered."""
+    return float(f1_per_class(confusion)[CHANGED])
 
 
 def multilabel_f1(truth: NDArray[np.bool_], found: NDArray[np.bool_]) -> tuple[float, float]:

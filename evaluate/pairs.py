@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from evaluate.confidence import LEVEL, REPEATS, check_level, draw_times, percentile_interval
 from evaluate.errors import InputError
-from evaluate.weighted import Measure, weighted_accuracy, weighted_micro_average_precision
+from evaluate.item_table import answers_shape
+from evaluate.weighted import MEASURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ def paired_difference(
     locations: NDArray[Any],
     *,
     truth: NDArray[Any],
+    metric: str,
     seed: int = 0,
     repeats: int = REPEATS,
     level: float = LEVEL,
@@ -48,18 +50,18 @@ def paired_difference(
     same seeds), else each score's by themselves.
 
     Args:
-        one: Answers to the items, as in `ItemTable.found`: classes, (repeats, items); or scores of labels, (repeats, items,
-            classes).
+        one: Answers to the items, as in `ItemTable.found`: (repeats, items), or (repeats, items, classes), or (repeats, items,
+            classes, classes).
         other: The same, of any number of repeats.
-        locations: Of the items, (items,).
-        truth: Classes, (items,); or whether each item has a label, (items, classes).
+        locations: Of the items, or of what else is drawn as a whole, as in `ItemTable.groups`, (items,).
+        truth: As in `ItemTable`, (items,), or (items, classes).
+        metric: Which figure of them, one of `MEASURES`.
         seed: Of the draws.
         repeats: How many draws.
         level: Share of the draws within the interval, above 0 and below 1.
 
     Returns:
-        Difference of the means over repeats, of accuracy or of micro average precision. Of equal answers it is 0, and so are
-        both ends of its interval.
+        Difference of the means over repeats. Of equal answers it is 0, and so are both ends of its interval.
 
     Raises:
         InputError: The answers are not of the items of the truth, the level is no share, or nothing is to be drawn.
@@ -69,11 +71,11 @@ def paired_difference(
     """
     check_level(level, repeats)
     for answers in (one, other):
-        if answers.shape[1:] != truth.shape or not answers.size:
+        if answers.shape[1:] != answers_shape(truth) or not answers.size:
             raise InputError(
                 f"Answers have shape {answers.shape}, the truth {truth.shape}; expected one answer to each item in each repeat."
             )
-    first, second = _measure(truth, one), _measure(truth, other)
+    first, second = (MEASURES[metric](truth, answers) for answers in (one, other))
     once = np.ones(len(truth), np.int64)
     value = float(first(once).mean() - second(once).mean())
     _, group = np.unique(locations, return_inverse=True)
@@ -83,10 +85,6 @@ def paired_difference(
     for number, (times, rng) in enumerate(draw_times(group, repeats=repeats, seed=seed)):
         drawn[number] = _difference(first(times), second(times), rng)
     return Difference(value, percentile_interval(drawn, level))
-
-
-def _measure(truth: NDArray[Any], answers: NDArray[Any]) -> Measure:
-    return weighted_micro_average_precision(truth, answers) if truth.ndim == 2 else weighted_accuracy(truth, answers)
 
 
 def _difference(one: NDArray[np.float64], other: NDArray[np.float64], rng: np.random.Generator) -> float:

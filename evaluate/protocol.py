@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evaluate.answers import Answers
 from evaluate.asking import run_protocol
-from evaluate.knn import knn_votes
+from evaluate.knn import check_votes, knn_votes
 from evaluate.metrics import accuracy, micro_average_precision
 from evaluate.neighbours import check_count, neighbour_details
 from evaluate.result import Result
@@ -58,6 +58,10 @@ class Neighbours:
     def tunes(self) -> bool:
         """Nothing is chosen."""
         return False
+
+    def check(self, task: Task) -> None:
+        """Refuse, before anything is computed, a vote that cannot be held; see `check_votes`."""
+        check_votes(len(task.train), k=self.k, temperature=self.temperature)
 
     def describe(self, task: Task) -> dict[str, Any]:
         """Its settings."""

@@ -20,6 +20,7 @@ FORMAT = "seastars:result"
 FORMAT_VERSION = 3
 OLDER = (1, 2)
 """Versions that are read as well: 2 has no `items_hash`, 1 neither `confusion` nor `details`."""
+EXPECTED = "Expected what evaluate wrote with --out."
 NOT_WRITTEN = ("found", "items")
 """Fields that the JSON file does not hold: they are in the table beside it."""
 
@@ -144,9 +145,16 @@ def read_result(path: Path) -> Result:
     """
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ResultError(f"{path} is no result file: {error}. Expected what evaluate wrote with --out.") from error
-    return from_json(content if isinstance(content, dict) else {})
+    except OSError as error:
+        raise ResultError(f"{path} is no result file: {error.strerror}. {EXPECTED}") from error
+    except ValueError as error:
+        raise ResultError(f"{path} is no result file: it is no JSON. {EXPECTED}") from error
+    if not isinstance(content, dict) or FORMAT not in content:
+        raise ResultError(f"{path} is no result file: it has no {FORMAT}. {EXPECTED}")
+    try:
+        return from_json(content)
+    except ResultError as error:
+        raise ResultError(f"{path} cannot be read. {error}") from error
 
 
 def _score(content: Mapping[str, Any]) -> Score:

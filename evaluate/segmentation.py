@@ -24,6 +24,7 @@ from evaluate.dense_task import UNKNOWN, DenseTask, count_classes
 from evaluate.dense_training import Regime, Samples
 from evaluate.metrics import iou_per_class, mean_iou
 from evaluate.result import Result
+from evaluate.task import MEAN_IOU
 from train.checkpoint import LoadedBackbone
 from train.config import InputSpec
 
@@ -67,7 +68,7 @@ class Segmentation:
     """Of the label rasters."""
     stem: bool = False
     """Maps of a quarter of the image's side and less."""
-    metric: str = "mean IoU"
+    metric: str = MEAN_IOU
     """Of all the test part's pixels, over the classes that occur or were answered."""
     pixels: str = "pixel values"
     """Name of a linear head on the reflectance of each pixel."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ TEST = ("test", TUNING)
 """Splits that are tested, the first that has labelled items."""
 ACCURACY = "accuracy"
 MICRO_PRECISION = "micro average precision"
+MEAN_IOU = "mean IoU"
+CHANGE_F1 = "F1 of changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,8 @@ def _labels(table: pa.Table) -> list[tuple[str, ...]]:
     if not any(lists):
         raise LabelError(
             f"None of {len(lists):,} items has a label, so there is nothing to be right about. "
-            "Take a labelled catalog, such as one that curate convert or curate build --source simulated made."
+            "Take a labelled catalog, such as one that curate convert or curate build --source simulated made; "
+            "labels of pixels are scored by evaluate segment, and those of change by evaluate change."
         )
     return lists
 
@@ -223,10 +227,11 @@ def _check_taught(classes: tuple[str, ...], train: Part, test: Part) -> None:
     missing = np.flatnonzero((shown == 0) & (asked > 0))
     if len(missing):
         names = ", ".join(f"{classes[label]} ({asked[label]:,})" for label in missing)
-        known = ",".join(classes[label] for label in np.flatnonzero(shown))
+        known = [classes[label] for label in np.flatnonzero(shown)]
+        others = f", or score the others alone: --classes {quote(','.join(known))}" if len(known) > 1 else "."
         raise LabelError(
             f"Test items are of classes that no training item shows: {names}. Nothing can answer them. "
-            f"Take a larger catalog, or score the others alone: --classes {known}"
+            f"Take a larger catalog{others}"
         )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluate.metrics import check_ranked
+from evaluate.metrics import change_f1, check_ranked, mean_iou
+from evaluate.task import ACCURACY, CHANGE_F1, MEAN_IOU, MICRO_PRECISION
 
 Measure = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 """From how many times each item counts, (items,), to a figure of each repeat, (repeats,)."""
@@ -46,6 +47,33 @@ def weighted_micro_average_precision(truth: NDArray[np.bool_], scores: NDArray[A
         return np.asarray([ranking.average_precision(times) for ranking in ranked])
 
     return measure
+
+
+def weighted_confusion(counts: NDArray[np.int64], figure: Callable[[NDArray[np.int64]], float]) -> Measure:
+    """A figure of the pixels of all samples together; NaN where no sample counts.
+
+    Args:
+        counts: Pixels by class and answer, (repeats, samples, classes, classes).
+        figure: From one matrix, (classes, classes), to a number.
+    """
+    flat = counts.reshape(*counts.shape[:2], -1).astype(np.float64)  # exact below 2^53
+
+    def measure(times: NDArray[np.int64]) -> NDArray[np.float64]:
+        if not times.any():
+            return np.full(len(counts), np.nan)
+        summed = (times.astype(np.float64) @ flat).astype(np.int64)
+        return np.asarray([figure(each) for each in summed.reshape(len(counts), *counts.shape[2:])])
+
+    return measure
+
+
+MEASURES: Mapping[str, Callable[[NDArray[Any], NDArray[Any]], Measure]] = {
+    ACCURACY: weighted_accuracy,
+    MICRO_PRECISION: weighted_micro_average_precision,
+    MEAN_IOU: lambda _, counts: weighted_confusion(counts, mean_iou),
+    CHANGE_F1: lambda _, counts: weighted_confusion(counts, change_f1),
+}
+"""By the names of metrics: from the truth and a score's answers, as in `ItemTable`, to what they are worth."""
 
 
 class _Ranking:

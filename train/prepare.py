@@ -71,7 +71,7 @@ def prepare_training(
     sensor = _sensor(config, opened)
     items = opened.items(sensor=sensor)
     if not len(items):
-        raise DataError(f"{opened!r} has no items of {sensor} yet. Build it first: curate build {opened.href}.")
+        raise DataError(f"{opened} has no items of {sensor} yet. Build it first: curate build {opened.href}.")
     stack = open_stack(opened, items, config.bands or None, cache=cache, pack=pack)
     samples = find_samples(stack, dates=config.scenes if config.distinct_dates else 1)
     refuse_large_batch(config.batch_size, len(samples))
@@ -164,9 +164,9 @@ def _sensor(config: TrainConfig, catalog: Catalog) -> str:
     if config.sensor is not None:
         return config.sensor
     if not catalog.sensors:
-        raise DataError(f"{catalog!r} holds no scenes of a sensor that we know. Build it first: curate build {catalog.href}.")
+        raise DataError(f"{catalog} holds no scenes of a sensor that we know. Build it first: curate build {catalog.href}.")
     if len(catalog.sensors) > 1:
         raise ConfigError(
-            f"{catalog!r} has several sensors: {', '.join(catalog.sensors)}. Choose one with --sensor {catalog.sensors[0]}."
+            f"{catalog} has several sensors: {', '.join(catalog.sensors)}. Choose one with --sensor {catalog.sensors[0]}."
         )
     return catalog.sensors[0]

@@ -9,6 +9,7 @@ from typing import Literal
 def convert(
     kind: str,
     path: Path,
+    /,
     *,
     out: Path,
     limit: int | None = None,
@@ -25,16 +26,17 @@ def convert(
 ) -> int:
     """Make a catalog of a released data set: its images as rasters, its labels and splits in the items.
 
-    `eurosat`: the 27,000 images of `EuroSAT_RGB.zip`, or of the folder that it unpacks to. Their values are display values, no
-    reflectance; where and when they were taken is not known.
-    `eurosat-ms`: its version of 13 bands, `EuroSAT_MS.zip`: top-of-atmosphere reflectance, B8A at its place after B08.
-    `bigearthnet`: the patches of BigEarthNet 1.0 or 2.0 (reBEN), unpacked, each with several labels, on their own ground.
-    `so2sat`: the Sentinel-2 patches of So2Sat LCZ42, a folder of `training.h5`, `validation.h5` and `testing.h5`.
-    `resisc45`: the 31,500 images of NWPU-RESISC45. `ucmerced`: the 2,100 images of UC Merced Land Use.
-    `folder`: any folder of class folders, or a zip archive of one: JPEG, PNG or TIFF in red, green and blue, of eight bits.
-    `segmentation`: any folder of `images` and `masks` (or `labels`) of the same names, perhaps in `train`, `val` and `test`:
-    images as of `folder`, masks as PNG or TIFF of class numbers, named in a `classes.txt` or `classes.json` beside them.
-    `oscd`: Onera Satellite Change Detection, 24 cities at two dates with change maps, cut into tiles of 96 pixels.
+    - `eurosat`: the 27,000 images of `EuroSAT_RGB.zip`, or of the folder that it unpacks to. Their values are display values,
+      no reflectance; where and when they were taken is not known.
+    - `eurosat-ms`: its version of 13 bands, `EuroSAT_MS.zip`: top-of-atmosphere reflectance, B8A at its place after B08.
+    - `bigearthnet`: the patches of BigEarthNet 1.0 or 2.0 (reBEN), unpacked, each with several labels, on their own ground.
+    - `so2sat`: the Sentinel-2 patches of So2Sat LCZ42, a folder of `training.h5`, `validation.h5` and `testing.h5`.
+    - `resisc45`: the 31,500 images of NWPU-RESISC45.
+    - `ucmerced`: the 2,100 images of UC Merced Land Use.
+    - `folder`: any folder of class folders, or a zip archive of one: JPEG, PNG or TIFF in red, green and blue, of eight bits.
+    - `segmentation`: any folder of `images` and `masks` (or `labels`) of the same names, perhaps in `train`, `val` and `test`:
+      images as of `folder`, masks as PNG or TIFF of class numbers, named in a `classes.txt` or `classes.json` beside them.
+    - `oscd`: Onera Satellite Change Detection, 24 cities at two dates with change maps, cut into tiles of 96 pixels.
 
     Splits are as published, where files or lists of the data set say so, or as your own lists do. Else four in five images are
     in `train`, the others in `test`, drawn image by image.

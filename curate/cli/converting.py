@@ -107,10 +107,8 @@ def _tell(out: Path, summary: ConversionSummary, *, quiet: bool) -> None:
     if summary.stopped:
         say(f"Stopped. {out} is a valid catalog of what was done; the same command continues.", quiet=quiet)
         return
-    complete = summary.images - len(summary.failures)
-    say(
-        f"Wrote {counted(summary.items_written, 'item')}. {complete:,} of {summary.images:,} images are converted.", quiet=quiet
-    )
+    converted = f"{summary.complete:,} of {summary.images:,} images are converted."
+    say(f"Wrote {counted(summary.items_written, 'item')}. {converted}", quiet=quiet)
     for failure in summary.failures[:FAILURES_SHOWN]:
         say(f"  {failure.message}", quiet=quiet)
     if len(summary.failures) > FAILURES_SHOWN:
@@ -127,7 +125,7 @@ def _as_json(out: Path, dataset: Dataset, summary: ConversionSummary) -> dict[st
         "catalog": str(out),
         "kind": dataset.kind,
         "images": summary.images,
-        "complete": summary.images - len(summary.failures),
+        "complete": summary.complete,
         "items_written": summary.items_written,
         "stopped": summary.stopped,
         "failures": dict(Counter(failure.reason for failure in summary.failures)),

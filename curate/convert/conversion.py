@@ -68,6 +68,8 @@ class ConversionSummary:
 
     images: int
     """All of the data set, within the limit."""
+    complete: int
+    """Of these, in the catalog, by this run or an earlier one."""
     items_written: int
     """Of this run."""
     failures: Sequence[Failure]
@@ -136,15 +138,16 @@ class Conversion:
                 label_rasters=self.dataset.label_rasters,
             )
             done = writer.done - {failure.location for failure in writer.failures}
+            todo = [place for place, image in enumerate(images) if image.location.id not in done]
             stopped = False
             try:
-                todo = [place for place, image in enumerate(images) if image.location.id not in done]
                 self._convert(writer, todo, workers, watch)
             except KeyboardInterrupt:
                 stopped = True
             finally:
                 writer.close()
-        return ConversionSummary(len(images), self._written, writer.failures, stopped)
+        complete = len(images) - len(todo) + self._written
+        return ConversionSummary(len(images), complete, self._written, writer.failures, stopped)
 
     def _convert(self, writer: CatalogWriter, todo: Sequence[int], workers: int, watch: Watch) -> None:
         """Convert the images at these places, which are made only when their task is due: there may be half a million."""

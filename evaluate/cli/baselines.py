@@ -31,9 +31,11 @@ def baselines(
 ) -> None:
     """Score what needs no training on a labelled catalog. Weights that do no better have learnt nothing that matters here.
 
-    band-statistics: mean and standard deviation of each band. band-histograms: these, five percentiles and a histogram of 16
-    bins. raw-pixels: the image at 16 by 16 pixels. random-convolutions: what 256 small pieces of training images find in
-    the image. And a backbone with random weights.
+    - `band-statistics`: mean and standard deviation of each band.
+    - `band-histograms`: these, five percentiles and a histogram of 16 bins.
+    - `raw-pixels`: the image at 16 by 16 pixels.
+    - `random-convolutions`: what 256 small pieces of training images find in the image.
+    - `--backbone`: features of a backbone with random weights.
 
         evaluate baselines --catalog data/demo --backbone resnet18
 
@@ -41,9 +43,9 @@ def baselines(
 
     Args:
         catalog: A labelled catalog's folder, or its `http(s)://` or `s3://` address.
-        kind: What to score: band-statistics, band-histograms, raw-pixels or random-convolutions; repeat it for several. All
-            four where left out.
-        backbone: timm's name of a backbone to score with random weights; repeat it for several.
+        kind: What to score: band-statistics, band-histograms, raw-pixels or random-convolutions; repeat it for several,
+            or join them by commas. All four where left out.
+        backbone: timm's name of a backbone to score with random weights; repeat it for several, or join them by commas.
         protocol: How features become answers: nearest neighbours, as `evaluate knn`, or a linear probe, as `evaluate linear`.
         settings: What is asked, and how.
         out: File to keep the result in, as JSON.
@@ -51,12 +53,13 @@ def baselines(
         quiet: Say nothing but errors.
     """
     from evaluate.baselines import choose_baselines
-    from evaluate.cli.scoring import score, with_names
+    from evaluate.cli.scoring import score
+    from evaluate.cli.typed import read_settings, split_names
     from evaluate.linear_protocol import run_linear
     from evaluate.protocol import run_knn
 
-    weights = [f"random:{name}" for name in backbone or ()]
-    also, chosen = choose_baselines(kind), with_names(settings)
+    weights = [f"random:{name}" for name in split_names(backbone) or ()]
+    also, chosen = choose_baselines(split_names(kind)), read_settings(settings)
     if protocol == KNN:
         run = partial(run_knn, catalog, weights, chosen, baselines=False, also=also, quiet=quiet)
     else:

@@ -40,8 +40,9 @@ def change(
     about. The score is F1 of the pixels that changed. `--protocol corrected` scores all tested pixels at once and chooses
     learning rate, epoch and threshold on `val`, or on a fifth of the training locations where the catalog has no other `val`.
     `--protocol seco` repeats SeCo's released code on OSCD: 100 epochs, no choice, and means over shuffled batches; its
-    scores are not to be compared with the others. Intervals are bootstraps over test locations, 95 %; chance is to answer
-    `changed` everywhere. Change vector analysis, and random weights of the same backbones, are scored too.
+    scores are not to be compared with the others, and have neither intervals nor differences. Intervals are bootstraps over
+    test locations, 95 %; chance is to answer `changed` everywhere. Change vector analysis, and random weights of the same
+    backbones, are scored too.
 
         evaluate change --catalog data/demo --weights random:resnet18 --weights runs/demo
 
@@ -71,13 +72,13 @@ def change(
         quiet: Say nothing but errors.
     """
     from evaluate.change import run_change
-    from evaluate.cli.dense_words import split_rates
-    from evaluate.cli.scoring import score, split_shares, with_names
+    from evaluate.cli.scoring import score
+    from evaluate.cli.typed import read_settings, split_rates, split_shares
 
     chosen = ChangeSettings(
-        **asdict(with_names(settings)),
+        **asdict(settings),
         protocol=protocol,
-        fraction=split_shares(fraction or ["1"]),
+        fraction=split_shares(fraction),
         repeats=repeats,
         lr=split_rates(lr) or CHANGE.lr,
         epochs=epochs,
@@ -85,5 +86,5 @@ def change(
         samples_per_step=samples_per_step,
         keep_gb=keep_gb,
     )
-    run = partial(run_change, catalog, weights or (), chosen, baselines=not no_baselines, quiet=quiet)
+    run = partial(run_change, catalog, weights or (), read_settings(chosen), baselines=not no_baselines, quiet=quiet)
     score(run, out=out, as_json=json, quiet=quiet)

@@ -64,7 +64,7 @@ def ranking_lines(rankings: Sequence[Ranking]) -> Iterator[str]:
 
 def _table(ranking: Ranking) -> Iterator[str]:
     from catalogs.console import counted
-    from evaluate.compare import UNPAIRED, protocol_words
+    from evaluate.compare import protocol_words
     from evaluate.words import to_best_words
 
     result = ranking.result
@@ -78,8 +78,8 @@ def _table(ranking: Ranking) -> Iterator[str]:
     for entry, words in zip(ranking.entries, told, strict=True):
         yield _row(entry, f"{words:>{wide}}", width, len(metric))
     yield f"{'chance':{width}}  {ranking.chance:{len(metric)}.1%}"
-    if ranking.has_unpaired:
-        yield UNPAIRED
+    if ranking.unpaired:
+        yield ranking.unpaired
 
 
 def _row(entry: Entry, to_best: str, width: int, metric_width: int) -> str:

@@ -49,10 +49,11 @@ def finetune(
         json: Print the result as one JSON object.
         quiet: Say nothing but errors.
     """
-    from evaluate.cli.scoring import score, split_shares, with_names
+    from evaluate.cli.scoring import score
+    from evaluate.cli.typed import read_settings, split_shares
     from evaluate.finetune import run_finetune
 
-    shares = split_shares(fraction or ["1"])
-    chosen = FinetuneSettings(**asdict(with_names(settings)), fraction=shares, repeats=repeats)
+    shares = split_shares(fraction)
+    chosen = read_settings(FinetuneSettings(**asdict(settings), fraction=shares, repeats=repeats))
     run = partial(run_finetune, catalog, weights, chosen, baselines=not no_baselines, quiet=quiet)
     score(run, out=out, as_json=json, quiet=quiet)

@@ -44,9 +44,10 @@ def knn(
         json: Print the result as one JSON object.
         quiet: Say nothing but errors.
     """
-    from evaluate.cli.scoring import score, with_names
+    from evaluate.cli.scoring import score
+    from evaluate.cli.typed import read_settings
     from evaluate.protocol import run_knn
 
-    chosen, kept = with_names(settings), pictures if out else 0
+    chosen, kept = read_settings(settings), pictures if out else 0
     run = partial(run_knn, catalog, weights, chosen, baselines=not no_baselines, pictures=kept, quiet=quiet)
     score(run, out=out, as_json=json, quiet=quiet)

@@ -51,9 +51,11 @@ def leakage(
         quiet: Say nothing but errors.
     """
     from catalogs.console import emit, emit_json, say
-    from evaluate.leakage import measure_leakage, write_leakage
+    from evaluate.leakage import check_out, measure_leakage, write_leakage
     from evaluate.leakage_scores import open_results, score_without_seen
 
+    if out:
+        check_out(out)
     results = open_results(catalog, result or ())
     found = measure_leakage(pretrain, catalog, buffer_m=buffer_m)
     if pixels:

@@ -52,10 +52,11 @@ def linear(
         json: Print the result as one JSON object.
         quiet: Say nothing but errors.
     """
-    from evaluate.cli.scoring import score, split_shares, with_names
+    from evaluate.cli.scoring import score
+    from evaluate.cli.typed import read_settings, split_shares
     from evaluate.linear_protocol import run_linear
 
-    shares = split_shares(fraction or ["1"])
-    chosen = LinearSettings(**asdict(with_names(settings)), fraction=shares, repeats=repeats, solver=solver)
+    shares = split_shares(fraction)
+    chosen = read_settings(LinearSettings(**asdict(settings), fraction=shares, repeats=repeats, solver=solver))
     run = partial(run_linear, catalog, weights or (), chosen, baselines=not no_baselines, quiet=quiet)
     score(run, out=out, as_json=json, quiet=quiet)

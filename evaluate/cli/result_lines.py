@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from catalogs.console import counted
-from evaluate.cli.dense_words import DENSE, dense_method
+from evaluate.cli.dense_words import DENSE, OPTIMIZERS, dense_method
 from evaluate.result import Result, Score
 
 CHANCE = "chance"
+AUTHORS = {"seco": "SeCo", "dino": "DINO"}
+"""How released codes are called whose solvers we have."""
 SHORT = {"micro average precision": "micro AP", "F1 of changed": "F1", "F1 of changed, mean over batches": "batch F1"}
 """Metrics whose names are wider than their column."""
 
@@ -67,8 +69,9 @@ def _method(protocol: Mapping[str, Any]) -> str:
 def _descent(protocol: Mapping[str, Any]) -> str:
     """How a linear layer was taught as released codes do it."""
     drawn = f", mean of {protocol['repeats']} draws" if protocol["repeats"] > 1 else ""
+    authors, optimizer = AUTHORS[protocol["solver"]], OPTIMIZERS[protocol["optimizer"]]
     return (
-        f"Linear probe as {protocol['solver']}'s released code: {protocol['optimizer']} {protocol['lr']:g}, "
+        f"Linear probe as {authors}'s released code: {optimizer} {protocol['lr']:g}, "
         f"{protocol['epochs']} epochs in batches of {protocol['batch_size']}, the last one answers{drawn}"
     )
 

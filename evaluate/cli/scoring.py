@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from catalogs.console import counted, emit, emit_json, say
 from evaluate.band_matching import shows_pictures
@@ -13,9 +12,9 @@ from evaluate.cli.result_lines import result_lines
 from evaluate.errors import InputError
 from evaluate.item_table import items_path
 from evaluate.result import Result, write_result
-from evaluate.settings import Settings
 
-Chosen = TypeVar("Chosen", bound=Settings)
+RANDOM = "random:"
+"""What starts the names of weights that were made for nothing."""
 
 
 def score(run: Callable[[], Result], *, out: Path | None, as_json: bool, quiet: bool) -> None:
@@ -26,7 +25,12 @@ def score(run: Callable[[], Result], *, out: Path | None, as_json: bool, quiet: 
         out: File to keep the result in.
         as_json: Print it as JSON.
         quiet: Say nothing but errors.
+
+    Raises:
+        InputError: `out` is a folder.
     """
+    if out and out.is_dir():
+        raise InputError(f"--out {out} is a folder; expected a file for the result, such as {out / 'result.json'}.")
     result = run()
     try:
         result = write_result(out, result) if out else result
@@ -48,7 +52,8 @@ def _show(result: Result, *, as_json: bool, quiet: bool) -> None:
 
 def foreign_sensors(result: Result) -> Iterator[str]:
     """A line for each weights that were made for another sensor: bands of one name need not hold the same numbers."""
-    made_for = {each.name: each.input["sensor"] for each in result.scores if each.input}
+    trained = [each for each in result.scores if not each.name.startswith(RANDOM)]
+    made_for = {each.name: each.input["sensor"] for each in trained if each.input}
     for name, sensor in made_for.items():
         if sensor != result.sensor:
             words = f"Note: {name} was made for {sensor}, and reads bands of {result.sensor} by their names."
@@ -86,38 +91,3 @@ def unfinished_probes(result: Result) -> Iterator[str]:
                 f"{100 * each.details['fraction']:g} % of the labels did not converge in {result.protocol['steps']:,} steps. "
                 "The score hangs on where they stopped: its features may be nearly copies of one another."
             )
-
-
-def split_names(words: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Names as they were typed, one by one or joined by commas.
-
-    Examples:
-        >>> split_names(["B04,B03", "B02"])
-        ('B04', 'B03', 'B02')
-    """
-    return tuple(name.strip() for word in words for name in word.split(",")) if words else None
-
-
-def split_shares(words: Sequence[str]) -> tuple[float, ...]:
-    """Shares as they were typed, one by one or joined by commas, ascending and each once.
-
-    Raises:
-        InputError: One is no number.
-
-    Examples:
-        >>> split_shares(["0.1,1", "0.01"])
-        (0.01, 0.1, 1.0)
-    """
-    found = set()
-    for word in split_names(words) or ():
-        try:
-            found.add(float(word))
-        except ValueError as error:
-            raise InputError(f"--fraction {word!r} is no number. Give shares of the labels, such as 0.01,0.1,1.") from error
-    return tuple(sorted(found))
-
-
-def with_names(settings: Chosen) -> Chosen:
-    """Settings with names of bands, classes and fills apart that were typed together."""
-    bands, classes, fill = map(split_names, (settings.bands, settings.classes, settings.fill))
-    return replace(settings, bands=bands, classes=classes, fill=fill)

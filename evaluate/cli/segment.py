@@ -66,14 +66,14 @@ def segment(
         json: Print the result as one JSON object.
         quiet: Say nothing but errors.
     """
-    from evaluate.cli.dense_words import split_rates
-    from evaluate.cli.scoring import score, split_shares, with_names
+    from evaluate.cli.scoring import score
+    from evaluate.cli.typed import read_settings, split_rates, split_shares
     from evaluate.segmentation import run_segment
 
     chosen = SegmentSettings(
-        **asdict(with_names(settings)),
+        **asdict(settings),
         head=head,
-        fraction=split_shares(fraction or ["1"]),
+        fraction=split_shares(fraction),
         repeats=repeats,
         lr=split_rates(lr) or SEGMENT.lr,
         epochs=epochs,
@@ -81,5 +81,5 @@ def segment(
         samples_per_step=samples_per_step,
         keep_gb=keep_gb,
     )
-    run = partial(run_segment, catalog, weights or (), chosen, baselines=not no_baselines, quiet=quiet)
+    run = partial(run_segment, catalog, weights or (), read_settings(chosen), baselines=not no_baselines, quiet=quiet)
     score(run, out=out, as_json=json, quiet=quiet)

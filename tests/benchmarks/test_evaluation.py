@@ -1,4 +1,4 @@
-"""The benchmark of the evaluator: no slower than scikit-learn at equal accuracy, which `compare` asserts. Wall time of one run."""
+"""The benchmark of the evaluator: no slower than scikit-learn at the same accuracy, which `compare` asserts."""
 
 import pytest
 

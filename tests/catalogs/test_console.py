@@ -52,7 +52,7 @@ def test_json_refuses_what_a_reader_could_not_parse():
 def test_progress_counts_and_tells_rate_and_time_left():
     clock = Clock()
     job = Progress(1000, clock=clock)
-    assert str(job) == "0/1000, 0.0/s, 0 failed, time left unknown"
+    assert str(job) == "0/1000, 0.0/s, time left unknown"
     clock.seconds = 100.0
     job.advance(197)
     job.advance(0, failed=3)
@@ -66,7 +66,7 @@ def test_what_an_earlier_run_did_does_not_count_for_the_rate():
     job = Progress(1000, 900, clock=clock)
     clock.seconds = 10.0
     job.advance(10)
-    assert str(job) == "910/1000, 1.0/s, 0 failed, 1 min 30 s left"
+    assert str(job) == "910/1000, 1.0/s, 1 min 30 s left"
 
 
 def test_hours_are_told_in_hours():

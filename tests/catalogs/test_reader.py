@@ -72,6 +72,7 @@ def test_catalog_tells_what_it_holds(catalog, folder):
     assert catalog.locations().column("id").to_pylist() == ["fiji-000000", "fiji-000001", *(f"test-{n:06d}" for n in range(3))]
     assert catalog.collection("naip")["id"] == "naip"
     assert repr(catalog) == f"<catalog cat at {folder}>"
+    assert str(catalog) == str(folder)
 
 
 @pytest.mark.parametrize(
@@ -373,6 +374,10 @@ def test_what_is_no_catalog_is_refused_in_words(tmp_path):
         open_catalog(tmp_path / "nothing")
     with pytest.raises(NotACatalogError, match=r"has no catalog\.json\. Give the folder of a catalog"):
         open_catalog(tmp_path)
+    (tmp_path / "sampled").mkdir()
+    (tmp_path / "sampled" / "locations.parquet").touch()
+    with pytest.raises(NotACatalogError, match=r"nothing is built yet\. Build it first: curate build .*sampled$"):
+        open_catalog(tmp_path / "sampled")
     for content, words in (
         ("<html>Welcome</html>", "holds a web page; expected STAC"),
         ('{"name": "x", "version": 1}', r"holds JSON of name, version; expected a STAC catalog or collection"),

@@ -263,7 +263,7 @@ def test_items_of_two_sensors_or_of_none_are_refused(catalog):
 
 def test_items_of_another_catalog_are_refused(catalog, items, tmp_path):
     other = open_catalog(make_catalog(tmp_path / "cat"))
-    with pytest.raises(ContractError, match="outside <catalog"):
+    with pytest.raises(ContractError, match=f"outside {tmp_path / 'cat'}. Give the catalog's own"):
         open_stack(other, items)
 
 

@@ -14,11 +14,13 @@ from evaluate import compare
 from evaluate.change import THRESHOLDS, Corrected, make_probe, run_change, weigh_change
 from evaluate.change_seco import SecoChange, plain_loss
 from evaluate.change_vectors import choose_threshold
-from evaluate.dense_counts import batch_figures, change_f1, change_figures
+from evaluate.compare_differences import tell_apart
+from evaluate.dense_counts import batch_figures, change_figures
 from evaluate.dense_heads import UNetHead
 from evaluate.dense_method import DenseAnswers
 from evaluate.dense_settings import ChangeSettings
 from evaluate.errors import InputError, LabelError
+from evaluate.metrics import change_f1
 from evaluate.result import read_result, write_result
 from tests.evaluate.dense_samples import make_random_backbone, make_samples, make_spec
 
@@ -174,6 +176,12 @@ def test_seco_takes_means_over_batches_of_the_last_epoch(patches):
     assert (result.protocol["variant"], result.protocol["optimizer"]) == ("seco", "adam")
     assert (result.protocol["schedule"], result.protocol["weight_decay"]) == ("times 0.95 each epoch", 1e-4)
     assert "tuned_on" not in result.protocol
+    (ranking,) = tell_apart(compare.rank_results([("a", result)]))
+    assert ranking.entries[1].to_best is None
+    assert ranking.unpaired == (
+        "A dash: no difference is told of F1 of changed, mean over batches, "
+        "which cannot be computed of the items that a bootstrap draws."
+    )
 
 
 def test_seco_feeds_patches_as_large_as_they_are(squares):

@@ -83,8 +83,11 @@ def test_a_linear_probe_is_scored_with_each_share_of_the_labels(labelled, capsys
     ("words", "told"),
     [
         (["--fraction", "0.1,few"], "--fraction 'few' is no number. Give shares of the labels, such as 0.01,0.1,1."),
-        (["--fraction", "10"], "A fraction of 10 of the labels; expected more than 0 and at most 1"),
-        (["--repeats", "0"], "0 repeats of 1 fractions"),
+        (
+            ["--fraction", "10"],
+            "--fraction 10 is out of range. Give shares of the labels",
+        ),
+        (["--repeats", "0"], "--repeats is 0; expected 1 or more."),
         (["--k", "5"], "Unknown option: --k"),
         (["--solver", "secco"], "There is no solver 'secco'. Choose from lbfgs, seco, dino. Did you mean 'seco'?"),
         (["--no-baselines"], "There is nothing to score. Give --weights, or leave --no-baselines out"),
@@ -154,6 +157,8 @@ def test_weights_of_another_sensor_are_noted():
     note = "Note: runs/demo was made for sentinel-2-l2a, and reads bands of sentinel-2-l1c by their names."
     assert list(foreign_sensors(RESULT)) == []
     assert list(foreign_sensors(replace(RESULT, sensor="sentinel-2-l1c"))) == [note]
+    random = replace(RESULT.scores[-1], name="random:resnet18", input={"sensor": "sentinel-2-l2a"})
+    assert list(foreign_sensors(replace(RESULT, sensor="sentinel-2-l1c", scores=(random,)))) == []
 
 
 def test_weights_are_shown_alone_where_that_is_asked(labelled, capsys):

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from evaluate import cli
-from evaluate.cli.dense_words import dense_method, split_rates
-from evaluate.errors import InputError
+from evaluate.cli.dense_words import dense_method
 
 FLAGS = (
     "--bands",
@@ -46,6 +45,11 @@ def test_weights_are_shown_beside_baselines_and_chance(rastered, capsys, tmp_pat
     compared = capsys.readouterr().out
     assert baseline in compared
     assert ("mean IoU" if name == "segment" else "F1 of changed") in compared
+    assert "A dash" not in compared
+    assert "Where pixels are right" in (tmp_path / "page.html").read_text()
+    assert run("leakage", "--catalog", rastered, "--pretrain", rastered, "--result", out) == 0
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith(f"{baseline}, 100 % of the labels"))
+    assert row.endswith("+0.0 (+0.0 to +0.0)")
 
 
 def test_a_result_is_printed_as_one_object_without_baselines(rastered, capsys):
@@ -65,7 +69,7 @@ def test_a_result_is_printed_as_one_object_without_baselines(rastered, capsys):
     [
         (("segment", "--head", "upernt"), "Did you mean 'upernet'?"),
         (("segment", "--lr", "fast"), "--lr 'fast' is no number. Give learning rates, such as 0.001,0.01."),
-        (("segment", "--epochs", "0"), "0 epochs, 16 samples per step and at least 200 steps; expected"),
+        (("segment", "--epochs", "0"), "--epochs is 0; expected 1 or more."),
         (("change", "--protocol", "sec"), "corrected"),
         (("change", "--protocol", "seco"), "SeCo's protocol has patches of 96 px"),
         (("change", "--epoch", "3"), "--epochs"),
@@ -77,18 +81,11 @@ def test_a_typo_is_told(rastered, capsys, words, said):
     assert said in " ".join(capsys.readouterr().err.split())
 
 
-def test_rates_are_read_one_by_one_or_joined():
-    assert split_rates(None) == ()
-    assert split_rates(["0.1,0.01", "0.1"]) == (0.01, 0.1)
-    with pytest.raises(InputError, match="is no number"):
-        split_rates(["0.1;0.2"])
-
-
 def test_the_protocol_is_told_in_one_line():
     common = {"repeats": 3, "lr": [0.001], "optimizer": "adam", "epochs": 100}
     seco = dense_method({"name": "change", "variant": "seco", **common}, "nothing")
     assert seco == (
-        "Change detection as SeCo's released code does it: adam at 0.001, 100 epochs, the last one answers, mean of 3 repeats"
+        "Change detection as SeCo's released code does it: Adam at 0.001, 100 epochs, the last one answers, mean of 3 repeats"
     )
     both = dense_method({"name": "segment", "head": "linear", **common, "repeats": 1, "lr": [0.1, 1.0]}, "split val")
-    assert both == "Segmentation: linear head on frozen maps, adam at 0.1 or 1, 100 epochs, best on split val"
+    assert both == "Segmentation: linear head on frozen maps, Adam at 0.1 or 1, 100 epochs, best on split val"

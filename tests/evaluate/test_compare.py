@@ -66,24 +66,24 @@ def test_one_name_with_two_values_stays_two():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "told", "said"),
     [
-        ({"split_hash": "6" * 64}, "split_hash"),
-        ({"catalog_hash": "d" * 64}, "catalog_hash"),
-        ({"sensor": "sentinel-2-l1c"}, "sensor"),
-        ({"protocol": {**RESULT.protocol, "k": 5}}, "protocol.k"),
-        ({"protocol": {**RESULT.protocol, "fraction": 0.1}}, "protocol.fraction"),
-        ({"protocol": {**RESULT.protocol, "interval": {"level": 0.9}}}, "protocol.interval.level"),
-        ({"scores": (replace(SECO, metric="f1"),)}, "metric"),
-        ({"split_hash": "6" * 64, "sensor": "sentinel-2-l1c"}, "sensor, split_hash"),
+        ({"split_hash": "6" * 64}, "split_hash", "split"),
+        ({"catalog_hash": "d" * 64}, "catalog_hash", "catalog"),
+        ({"sensor": "sentinel-2-l1c"}, "sensor", "sensor"),
+        ({"protocol": {**RESULT.protocol, "k": 5}}, "protocol.k", "k"),
+        ({"protocol": {**RESULT.protocol, "fraction": 0.1}}, "protocol.fraction", "share of the labels"),
+        ({"protocol": {**RESULT.protocol, "interval": {"level": 0.9}}}, "protocol.interval.level", "interval level"),
+        ({"scores": (replace(SECO, metric="f1"),)}, "metric", "metric"),
+        ({"split_hash": "6" * 64, "sensor": "sentinel-2-l1c"}, "sensor, split_hash", "sensor, split"),
     ],
 )
-def test_scores_of_two_questions_are_never_ranked_together(change, told):
+def test_scores_of_two_questions_are_never_ranked_together(change, told, said):
     rankings = rank_results([("a", RESULT), ("b", replace(OTHER, **change))])
     assert [set(names(ranking)) & {"runs/moco", "runs/seco <2>"} for ranking in rankings] == [{"runs/moco"}, {"runs/seco <2>"}]
     assert ", ".join(differences(rankings)) == told
     assert apart(rankings) == (
-        f"These scores answer 2 questions, and are ranked for each by itself: the questions differ in {told}."
+        f"These scores answer 2 questions, and are ranked for each by itself: the questions differ in {said}."
     )
 
 
@@ -101,7 +101,9 @@ def test_settings_that_one_protocol_lacks_are_no_difference_of_their_own():
     tenth, whole = (replace(MOCO, details={"fraction": fraction}) for fraction in (0.1, 1.0))
     linear = replace(RESULT, protocol={"name": "linear", "steps": 10, "season": None}, scores=(tenth, whole))
     assert differences(rank_results([("a", RESULT), ("b", replace(linear, scores=(whole,)))])) == ("protocol.name",)
-    assert differences(rank_results([("a", RESULT), ("b", linear)])) == ("protocol.fraction", "protocol.name")
+    rankings = rank_results([("a", RESULT), ("b", linear)])
+    assert differences(rankings) == ("protocol.fraction", "protocol.name")
+    assert str(apart(rankings)).endswith("the questions differ in protocol.")
 
 
 def test_a_protocol_is_told_with_all_its_settings():
@@ -113,7 +115,7 @@ def test_a_protocol_is_told_with_all_its_settings():
 def test_people_see_a_table_for_each_question():
     rankings = rank_results([("a", RESULT), ("b", OTHER), ("c", replace(RESULT, split_hash="6" * 64, scores=(MOCO,)))])
     assert list(ranking_lines(rankings)) == [
-        "These scores answer 2 questions, and are ranked for each by itself: the questions differ in split_hash.",
+        "These scores answer 2 questions, and are ranked for each by itself: the questions differ in split.",
         "",
         "demo, sentinel-2-l2a: 300 items tested (split 555555555555)",
         "knn: k 20, temperature 0.07, season all, interval.level 0.95",
@@ -171,7 +173,10 @@ def test_the_command_prints_and_writes_a_page(tmp_path, capsys):
     ("words", "told"),
     [
         ((), "No result file was named. Name those that evaluate knn --out wrote"),
-        (("nowhere.json",), "nowhere.json is no result file"),
+        (
+            ("nowhere.json",),
+            "nowhere.json is no result file: No such file or directory. Expected what evaluate wrote with --out.",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_a_sentence_and_code_2(words, told, capsys):

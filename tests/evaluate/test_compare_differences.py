@@ -7,12 +7,15 @@ import pytest
 
 from evaluate import compare_differences
 from evaluate.cli.compare import ranking_lines
-from evaluate.compare import rank_results, read_rankings, to_json
+from evaluate.compare import NO_FIGURE, UNPAIRED, rank_results, read_rankings, to_json
 from evaluate.compare_differences import tell_apart
+from evaluate.confidence import REPEATS
 from evaluate.errors import ResultError
 from evaluate.item_table import ItemTable
+from evaluate.metrics import change_f1, mean_iou
 from evaluate.result import write_result
 from tests.evaluate.test_compare import MOCO, OTHER, RESULT, SECO
+from tests.reference.paired import plain_paired_difference
 
 
 def table(wrong, *, start=0):
@@ -43,16 +46,57 @@ def test_scores_that_both_answered_the_same_items_are_told_apart(tmp_path):
     assert told == [None, {"value": other.to_best.value, "interval": [low, high]}]
 
 
-def test_nothing_is_told_of_other_items_of_pixels_or_of_files_that_were_moved(tmp_path):
+def pixels(right, *, order=slice(None)):
+    """Matrices of 40 samples of 10 cities, of a share of whose pixels the answer is right."""
+    rng = np.random.default_rng(1)
+    ids = np.array([f"oscd-city{number % 10}-{number:06d}" for number in range(40)])
+    truth = rng.integers(50, 100, size=(40, 2))
+    hits = rng.binomial(truth, right)
+    counts = np.stack([np.stack([hits[:, 0], (truth - hits)[:, 0]], 1), np.stack([(truth - hits)[:, 1], hits[:, 1]], 1)], 1)
+    origins = np.array([name[:-7] for name in ids])
+    nowhere = np.full((40, 2), np.nan)
+    return ItemTable(ids[order], ids[order], truth[order], nowhere, (counts[None, order],), origins[order])
+
+
+@pytest.mark.parametrize(("metric", "figure"), [("mean IoU", mean_iou), ("F1 of changed", change_f1)])
+def test_pixels_are_told_apart_by_cities_that_are_drawn_for_both(tmp_path, metric, figure):
+    moco, seco = (replace(score, metric=metric) for score in (MOCO, SECO))
+    one, other = pixels(0.8), pixels(0.9)
+    write_result(tmp_path / "a.json", replace(RESULT, scores=(moco,), items=one))
+    write_result(tmp_path / "b.json", replace(RESULT, scores=(seco,), items=pixels(0.9, order=slice(None, None, -1))))
+    (ranking,) = tell_apart(read_rankings([tmp_path / "a.json", tmp_path / "b.json"]))
+    value, interval = plain_paired_difference(
+        lambda times, counts: figure(np.repeat(counts, times, axis=0).sum(axis=0)),
+        one.found[0],
+        other.found[0],
+        one.origins,
+        seed=0,
+        repeats=REPEATS,
+    )
+    found = ranking.entries[1].to_best
+    assert (found.value, found.interval) == (pytest.approx(value), pytest.approx(interval))
+    assert found.is_sure
+    assert ranking.unpaired is None
+
+
+def test_equal_answers_to_pixels_differ_by_nothing_at_all():
+    entries = [replace(score, metric="mean IoU") for score in (MOCO, SECO)]
+    both = [(str(number), replace(RESULT, scores=(each,), items=pixels(0.8))) for number, each in enumerate(entries)]
+    (ranking,) = tell_apart(rank_results(both))
+    assert (ranking.entries[1].to_best.value, ranking.entries[1].to_best.interval) == (0, (0, 0))
+
+
+def test_nothing_is_told_of_other_items_of_batches_or_of_files_that_were_moved(tmp_path):
     others = replace(table(3), ids=np.array([f"other-{number}" for number in range(40)]))
     for result in (replace(OTHER, items=others), replace(OTHER, items=None)):
         whole = replace(RESULT, scores=(MOCO,), items=table(3))
         (ranking,) = tell_apart(rank_results([("a", whole), ("b", replace(result, scores=(SECO,)))]))
         assert ranking.entries[1].to_best is None
-        assert ranking.has_unpaired
-    pixels = [replace(whole, scores=(replace(score, metric="mean IoU"),)) for score in (MOCO, SECO)]
-    (ranking,) = tell_apart(rank_results([("a", pixels[0]), ("b", pixels[1])]))
-    assert ranking.has_unpaired
+        assert ranking.unpaired == UNPAIRED
+    batches = [replace(whole, scores=(replace(score, metric="mean over batches"),)) for score in (MOCO, SECO)]
+    (ranking,) = tell_apart(rank_results([("a", batches[0]), ("b", batches[1])]))
+    assert ranking.entries[1].to_best is None
+    assert ranking.unpaired == NO_FIGURE.format(metric="mean over batches")
     write_result(tmp_path / "a.json", whole)
     (tmp_path / "a.items.parquet").rename(tmp_path / "b.items.parquet")
     assert read_rankings([tmp_path / "a.json"])[0].entries[0].answers is None

@@ -52,6 +52,16 @@ def test_a_dot_is_where_its_location_is_and_as_right_as_its_items():
     assert share(dots[0]["cx"]) > 0.5 > share(dots[0]["cy"])
 
 
+def test_a_dot_of_pixels_is_the_share_of_them_that_is_right():
+    counts = np.array([[[6, 2], [0, 2]], [[2, 0], [2, 0]], [[0, 4], [0, 4]], [[9, 0], [0, 1]]])
+    half = np.array([[[8, 0], [0, 2]], [[2, 0], [2, 0]], [[0, 4], [0, 4]], [[9, 0], [1, 0]]])
+    table = replace(TABLE, truth=counts.sum(axis=2), found=(np.stack([counts, half]),))
+    assert Answered(table, 0).right().tolist() == pytest.approx([0.9, 0.5, 0.5, 0.95])
+    page = figures(table, MOCO)[1]
+    assert [dot["style"] for dot in page.shapes("place")] == ["--right: 0.950", "--right: 0.500", "--right: 0.700"]
+    assert page.texts("p")[0].startswith("Right pixels: 0%")
+
+
 def test_the_best_map_is_open_and_the_others_are_folded_up():
     _, best, other = figures(TABLE, MOCO, SECO)
     opened = [("open" in attrs) for page in (best, other) for name, attrs, _, _ in page.elements if name == "details"]

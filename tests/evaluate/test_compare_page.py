@@ -46,7 +46,7 @@ def test_two_questions_are_two_sections_and_the_page_says_so():
     page = Page(make_page(rank_results([("a", RESULT), ("b", other)])))
     assert page.texts("h2") == ["demo: accuracy, knn", "de<mo>: accuracy, knn"]
     assert [words for _, words in page.classed("apart")] == [
-        "These scores answer 2 questions, and are ranked for each by itself: the questions differ in split_hash."
+        "These scores answer 2 questions, and are ranked for each by itself: the questions differ in split."
     ]
 
 

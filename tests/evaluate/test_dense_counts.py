@@ -7,13 +7,12 @@ from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_sco
 
 from evaluate.dense_counts import (
     batch_figures,
-    change_f1,
     change_figures,
     count_classes_found,
     count_thresholds,
     mean_figures,
 )
-from evaluate.metrics import iou_per_class, mean_iou
+from evaluate.metrics import change_f1, iou_per_class, mean_iou
 
 
 @pytest.fixture(scope="module")

@@ -19,17 +19,24 @@ SINGLE = ItemTable(IDS, LOCATIONS, np.array([0, 2, 1]), LONLAT, (np.array([[0, 1
 TRUTH = np.array([[True, False], [True, True], [False, True]])
 SCORES = np.random.default_rng(0).random((4, 3, 2)).astype(np.float32)
 SEVERAL = ItemTable(IDS, LOCATIONS, TRUTH, LONLAT, (SCORES, SCORES[:1]))
+PIXELS = np.array([[7, 2], [9, 0], [5, 4]])
+COUNTS = np.array(
+    [[[[6, 1], [2, 0]], [[9, 0], [0, 0]], [[5, 0], [1, 3]]], [[[7, 0], [1, 1]], [[8, 1], [0, 0]], [[2, 3], [0, 4]]]]
+)
+DENSE = ItemTable(IDS, LOCATIONS, PIXELS, LONLAT, (COUNTS, COUNTS[1:]), origins=np.array(["city", "b", "city"]))
 
 
 def check_same(one, other):
     for name in ("ids", "locations", "truth", "lonlat"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), strict=name in {"truth", "lonlat"})
     assert len(one.found) == len(other.found)
+    assert (one.origins is None) == (other.origins is None)
+    np.testing.assert_array_equal(one.groups, other.groups)
     for mine, theirs in zip(one.found, other.found, strict=True):
         np.testing.assert_array_equal(mine, theirs, strict=True)
 
 
-@pytest.mark.parametrize("table", [SINGLE, SEVERAL], ids=["single", "several"])
+@pytest.mark.parametrize("table", [SINGLE, SEVERAL, DENSE], ids=["single", "several", "dense"])
 def test_a_table_is_read_as_it_was_written_beside_its_result(tmp_path, table):
     path = tmp_path / "results" / "knn.json"
     written = write_result(path, replace(RESULT, items=table))
@@ -44,6 +51,11 @@ def test_the_same_answers_have_the_same_hash_and_others_another(tmp_path):
     first, again = (write_items(tmp_path / f"{name}.json", SINGLE) for name in "ab")
     assert first == again
     assert write_items(tmp_path / "c.json", replace(SINGLE, found=SINGLE.found[:1])) != first
+
+
+def test_what_a_bootstrap_draws_of_is_the_location_or_the_image_that_it_is_a_tile_of():
+    assert SINGLE.groups.tolist() == ["a", "b", "a"]
+    assert DENSE.groups.tolist() == ["city", "b", "city"]
 
 
 def test_the_middle_of_a_box_is_known_across_180_degrees_and_unknown_where_the_ground_is():

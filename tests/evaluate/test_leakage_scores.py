@@ -15,7 +15,7 @@ from evaluate.item_table import ItemTable, read_items
 from evaluate.leakage import measure_leakage
 from evaluate.leakage_pixels import compare_pixels
 from evaluate.leakage_scores import clear, is_seen, open_results, score_without_seen
-from evaluate.metrics import micro_average_precision
+from evaluate.metrics import change_f1, mean_iou, micro_average_precision
 from evaluate.result import write_result
 from evaluate.weighted import weighted_accuracy, weighted_micro_average_precision
 from tests.evaluate.test_compare import MOCO, RESULT
@@ -152,6 +152,38 @@ def test_labels_that_come_several_at_a_time_are_ranked_anew():
     assert low < cleared.cleared < high
 
 
+@pytest.mark.parametrize(("metric", "figure"), [("mean IoU", mean_iou), ("F1 of changed", change_f1)])
+def test_pixels_are_added_up_anew_and_drawn_by_the_image_that_they_are_of(labelled, seen, tmp_path, metric, figure):
+    counts = np.random.default_rng(8).integers(1, 40, size=(1, 8, 2, 2))
+    table = read_items(write(tmp_path / "a.json", labelled))
+    cities = np.array(["city-a", "city-b"])[np.isin(table.locations, TESTED[:3]).astype(int)]
+    table = replace(table, truth=counts[0].sum(axis=2), found=(counts,), origins=cities)
+    whole = figure(counts[0].sum(axis=0))
+    path = write(tmp_path / "b.json", labelled, scores=(replace(MOCO, metric=metric, value=whole),), items=table)
+    (scored,) = again(measure_leakage(seen, labelled), labelled, path)
+    (score,) = scored.scores
+    keep = table.locations != TESTED[0]
+    assert score.cleared == figure(counts[0][keep].sum(axis=0))
+    assert score.difference == score.cleared - whole
+    rng, kept = np.random.default_rng(0), []
+    for _ in range(REPEATS):
+        drawn = np.concatenate([np.flatnonzero(cities == f"city-{'ab'[number]}") for number in rng.integers(2, size=2)])
+        kept.append(figure(counts[0][drawn][keep[drawn]].sum(axis=0)))
+    assert score.cleared_interval == pytest.approx(np.quantile(kept, [0.025, 0.975]))
+
+
+def test_pairs_of_which_none_that_is_left_shows_change_are_refused(labelled, seen, tmp_path):
+    table = read_items(write(tmp_path / "a.json", labelled))
+    counts = np.full((1, 8, 2, 2), 3)
+    counts[0, table.locations != TESTED[0], 1] = 0
+    table = replace(table, truth=counts[0].sum(axis=2), found=(counts,))
+    path = write(tmp_path / "b.json", labelled, scores=(replace(MOCO, metric="F1 of changed"),), items=table)
+    with pytest.raises(
+        InputError, match=r"saw 2 of 8 items that .*b.json tested: the 6 others show no pixel that changed\. Lower"
+    ):
+        again(measure_leakage(seen, labelled), labelled, path)
+
+
 def test_people_and_machines_are_shown_both(labelled, seen, tmp_path, capsys):
     tenth = replace(MOCO, value=0.5, details={"fraction": 0.1})
     path = write(tmp_path / "a.json", labelled, scores=(replace(MOCO, value=0.5, interval=None), tenth))
@@ -184,11 +216,12 @@ def test_what_cannot_be_scored_again_is_told(labelled, seen, tmp_path):
     without = write(tmp_path / "without.json", labelled, items=None)
     with pytest.raises(ResultError, match=r"without.json does not say what was answered to each item"):
         open_results(labelled, [without])
-    overlap = write(tmp_path / "overlap.json", labelled, scores=(replace(MOCO, metric="mean IoU"),))
+    batches = write(tmp_path / "batches.json", labelled, scores=(replace(MOCO, metric="F1 of changed, mean over batches"),))
     with pytest.raises(
-        ResultError, match=r"overlap.json has scores of mean IoU, .* Expected accuracy or micro average precision"
+        ResultError,
+        match=r"batches.json has scores of F1 of changed, mean over batches, .* Expected accuracy, .*, F1 of changed: leave it",
     ):
-        open_results(labelled, [overlap])
+        open_results(labelled, [batches])
     whole = replace(SQUARES[0], id="all-000000", split="none")
     everywhere = make_catalog(tmp_path / "everywhere", locations=[whole], seasons=1)
     with pytest.raises(InputError, match=r"Pre-training saw 8 of 8 items that .*a.json tested: nothing is left to score"):

@@ -7,8 +7,11 @@ import pytest
 
 from catalogs.items import Items
 from catalogs.reader import Catalog
+from evaluate.change import run_change
+from evaluate.dense_settings import ChangeSettings, SegmentSettings
 from evaluate.linear_protocol import run_linear
 from evaluate.protocol import run_knn
+from evaluate.segmentation import run_segment
 from evaluate.settings import KnnSettings, LinearSettings
 
 SHARED = {"bands": ("B04", "B03", "B02"), "size_px": 32, "workers": 0, "device": "cpu"}
@@ -18,6 +21,7 @@ PROTOCOLS = {
     "shuffled": (run_knn, KnnSettings(**SHARED, k=5, shuffle_labels=True)),
     "linear": (run_linear, LinearSettings(**SHARED, fraction=(0.5, 1.0), repeats=2)),
 }
+DENSE = SHARED | {"epochs": 1, "min_steps": 0, "lr": (0.1,), "samples_per_step": 4, "shuffle_labels": True}
 RANDOM = "random:resnet10t"
 
 
@@ -61,6 +65,21 @@ def test_the_order_of_the_items_changes_not_a_bit(asked, labelled, reordered):
     assert other == found
     check_same_answers(found, other)
     np.testing.assert_array_equal(np.concatenate(found.items.found, axis=None), np.concatenate(other.items.found, axis=None))
+
+
+@pytest.mark.parametrize(
+    ("run", "settings"),
+    [(run_segment, SegmentSettings(**DENSE)), (run_change, ChangeSettings(**DENSE | {"lr": (0.01,)}))],
+    ids=["segment", "change"],
+)
+def test_the_order_of_the_items_changes_no_answer_to_pixels(rastered, reordered, monkeypatch, run, settings):
+    other = run(str(rastered), [RANDOM], settings)
+    (order,) = reordered
+    assert order.tolist() != sorted(order)
+    monkeypatch.undo()
+    found = run(str(rastered), [RANDOM], settings)
+    assert other == found
+    check_same_answers(found, other)
 
 
 @pytest.mark.parametrize("change", [{"batch_size": 7}, {"batch_size": 1, "workers": 2}])

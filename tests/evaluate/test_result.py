@@ -1,6 +1,7 @@
 """The record of a result, its file, and its lines."""
 
 import json
+import re
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -68,11 +69,20 @@ def test_what_is_no_result_is_told(change, words):
         from_json(content)
 
 
-@pytest.mark.parametrize("text", [None, "{", "[1]"])
-def test_a_file_that_holds_no_result_is_told(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "is no result file: No such file or directory. Expected what evaluate wrote with --out."),
+        ("{", "is no result file: it is no JSON. Expected"),
+        ("[1]", "is no result file: it has no seastars:result. Expected"),
+        ('{"type": "Catalog"}', "is no result file: it has no seastars:result. Expected"),
+        ('{"seastars:result": 99}', "cannot be read. This is no result of version 3: its seastars:result is 99."),
+    ],
+)
+def test_a_file_that_holds_no_result_is_told_with_its_name(tmp_path, text, told):
     if text is not None:
         (tmp_path / "a.json").write_text(text)
-    with pytest.raises(ResultError, match="is no result"):
+    with pytest.raises(ResultError, match=re.escape(f"a.json {told}")):
         read_result(tmp_path / "a.json")
 
 
@@ -121,7 +131,7 @@ def test_people_see_how_a_released_code_taught_a_layer_and_that_labels_were_shuf
     recipe = {"solver": "seco", "optimizer": "adam", "lr": 0.001, "epochs": 100, "batch_size": 32}
     protocol = {"name": "linear", **recipe, "repeats": 2, "test_split": "test", "shuffled_labels": True}
     assert list(result_lines(replace(RESULT, protocol=protocol)))[2:4] == [
-        "Linear probe as seco's released code: adam 0.001, 100 epochs in batches of 32, the last one answers, mean of 2 draws",
+        "Linear probe as SeCo's released code: Adam 0.001, 100 epochs in batches of 32, the last one answers, mean of 2 draws",
         "Control: the labels that teach are shuffled. What scores above chance now, leaks.",
     ]
 

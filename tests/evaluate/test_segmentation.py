@@ -9,12 +9,15 @@ import torch
 
 from catalogs import testing
 from catalogs.errors import MissingAssetError, MissingBandError
+from catalogs.reader import open_catalog
 from evaluate import compare, dense_protocol
+from evaluate.confidence import bootstrap_measure
 from evaluate.dense_settings import SegmentSettings
 from evaluate.errors import InputError, LabelError
 from evaluate.metrics import confusion_matrix, iou_per_class, mean_iou
 from evaluate.result import read_result, write_result
 from evaluate.segmentation import Segmentation, guess_iou, run_segment
+from evaluate.weighted import MEASURES
 from tests.evaluate.dense_samples import make_random_backbone, make_samples, make_spec
 
 BANDS = ("B04", "B03", "B02")
@@ -52,6 +55,24 @@ def test_there_is_a_score_for_each_share_beside_the_pixels_themselves(result):
         assert list(each.details["iou"]) == ["dark", "middle", "bright"]
     assert (result.scores[0].features, result.scores[-1].features) == (3, 64 + 128 + 256 + 512)
     assert (result.train_items, result.test_items, result.test_locations, result.unused_items) == (12, 6, 3, 0)
+
+
+def test_pixels_of_each_sample_are_kept_beside_the_result(result, rastered):
+    items = result.items
+    assert items.ids.tolist() == sorted(items.ids)
+    rows = {row["id"]: row for row in open_catalog(str(rastered)).items(sensor="sentinel-2-l2a").table.to_pylist()}
+    for place, name in enumerate(items.ids.tolist()):
+        box = rows[name]["bbox"]
+        middle = [(box["xmin"] + box["xmax"]) / 2, (box["ymin"] + box["ymax"]) / 2]
+        assert items.lonlat[place] == pytest.approx(middle)
+        assert items.locations[place] == rows[name]["location"]
+    assert items.groups.tolist() == items.locations.tolist()
+    for each, counts in zip(result.scores, items.found, strict=True):
+        assert counts.sum(axis=(0, 1)).tolist() == np.asarray(each.confusion).tolist()
+        assert (counts.sum(axis=3) == items.truth).all()
+        measure = MEASURES[each.metric](items.truth, counts)
+        assert measure(np.ones(6, np.int64)).tolist() == each.details["trials"]["mean_iou"]
+        assert bootstrap_measure(measure, items.groups) == pytest.approx(each.interval)
 
 
 def test_brightness_is_learnt_from_pixels_and_from_random_features(result):

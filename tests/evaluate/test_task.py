@@ -98,7 +98,7 @@ def test_some_items_are_drawn_once_each_and_the_same_again():
 
 
 def test_a_catalog_without_labels_is_told():
-    with pytest.raises(LabelError, match="None of 2 items has a label, so there is nothing to be right about"):
+    with pytest.raises(LabelError, match=r"None of 2 items has a label, .* labels of pixels are scored by evaluate segment"):
         make_task(table_of(("a", "train", None), ("b", "test", None)))
 
 
@@ -130,6 +130,19 @@ def test_the_hash_of_several_labels_is_of_each_of_them():
     rows = [("a", "train", "x y"), ("b", "train", "z"), ("c", "test", "x z")]
     hashes = {make_task(table_of(*rows[:2], ("c", "test", labels))).split_hash for labels in ("x z", "z x", "x y", "x")}
     assert len(hashes) == 3
+
+
+def test_one_class_is_not_told_to_be_scored_alone():
+    rows = [("a", "train", "x"), ("b", "test", "town")]
+    with pytest.raises(LabelError, match=r"Nothing can answer them\. Take a larger catalog\.$"):
+        make_task(table_of(*rows))
+
+
+def test_labels_to_score_alone_are_told_as_a_shell_takes_them():
+    table = table_of(("a", "train", "x"), ("b", "train", "y"), ("c", "test", "town"))
+    names = pa.array([["salt marshes"], ["Moors, heathland"], ["town"]])
+    with pytest.raises(LabelError, match=r"--classes 'Moors, heathland,salt marshes'$"):
+        make_task(table.set_column(table.schema.get_field_index("labels"), "labels", names))
 
 
 def test_a_label_of_several_that_is_tested_but_not_taught_is_told():

@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from evaluate.errors import InputError
-from evaluate.metrics import micro_average_precision
-from evaluate.weighted import weighted_accuracy, weighted_micro_average_precision
+from evaluate.metrics import mean_iou, micro_average_precision
+from evaluate.weighted import weighted_accuracy, weighted_confusion, weighted_micro_average_precision
 
 RNG = np.random.default_rng(3)
 TIMES = np.array([0, 3, 1, 0, 2, 1, 1, 5])
@@ -42,3 +42,12 @@ def test_where_nothing_counts_there_is_no_figure():
 def test_scores_that_are_no_numbers_are_told():
     with pytest.raises(InputError, match="1 of 32 scores are not numbers"):
         weighted_micro_average_precision(LABELS, np.where(np.arange(32).reshape(1, 8, 4) == 5, np.nan, SCORES[:1]))
+
+
+def test_matrices_that_count_several_times_are_added_as_often():
+    counts = RNG.integers(0, 50, size=(2, 8, 3, 3))
+    times = np.array([0, 2, 1, 0, 3, 1, 1, 0])
+    measure = weighted_confusion(counts, mean_iou)
+    expected = [mean_iou(np.repeat(each, times, axis=0).sum(axis=0)) for each in counts]
+    assert measure(times).tolist() == expected
+    assert np.isnan(measure(np.zeros(8, np.int64))).all()

@@ -25,6 +25,7 @@ from curate.pipeline import Build
 from curate.sources import open_source
 from tests.catalogs.damage import messages
 from tests.curate.convert.images import encode_jpeg, make_folder
+from tests.end_to_end.commands import curate
 from tests.trees import tree
 
 QUIET = partial(progress, quiet=True)
@@ -104,7 +105,7 @@ def test_processes_write_the_same_bytes(source, converted, tmp_path, monkeypatch
 def test_running_again_changes_nothing(source, converted):
     before = tree(converted)
     summary = convert(source, converted)
-    assert (summary.images, summary.items_written, summary.stopped) == (13, 0, False)
+    assert (summary.images, summary.complete, summary.items_written, summary.stopped) == (13, 13, 0, False)
     assert tree(converted) == before
 
 
@@ -131,7 +132,7 @@ def test_an_interrupted_conversion_is_valid_and_ends_the_same(source, converted,
     monkeypatch.setattr(conversion, "CHECKPOINT_EVERY", every)
     out = tmp_path / "cat"
     summary = convert(source, out, watch=Interrupted(4).watch)
-    assert (summary.stopped, summary.items_written) == (True, 4)
+    assert (summary.stopped, summary.items_written, summary.complete) == (True, 4, 4)
     report = check_catalog(out)
     assert report.is_valid, messages(report)
     assert report.unfinished[0] == "9 of 13 locations are not built yet."
@@ -234,3 +235,8 @@ def test_a_killed_worker_says_what_to_do(source, tmp_path, monkeypatch):
 def end_process(*_args):
     """Work that ends its process, as a lack of memory does."""
     os._exit(9)
+
+
+def test_what_to_convert_is_told_by_place_alone(capsys):
+    assert curate("convert") == 2
+    assert capsys.readouterr().err.strip() == 'Command "convert" parameter KIND requires an argument.'
