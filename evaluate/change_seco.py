@@ -169,7 +169,8 @@ class SecoChange:
 
     def measure(self, answers: DenseAnswers, task: DenseTask) -> Measured:
         """Means over batches, and beside them the figures of all pixels."""
-        seeds = range(self.settings.seed, self.settings.seed + len(answers.counts))
+        repeats = len(answers.counts) // answers.members  # each of several seeds of a training is asked as it is alone
+        seeds = [self.settings.seed + number % repeats for number in range(len(answers.counts))]
         each = [batch_figures(one, batch=self._batch, seed=seed) for one, seed in zip(answers.counts, seeds, strict=True)]
         figures = mean_figures(each)
         interval = bootstrap_confusion(

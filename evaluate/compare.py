@@ -190,7 +190,9 @@ def _read(path: Path) -> Result:
 def _answers(result: Result, number: int) -> Answered | None:
     if result.items is None:
         return None
-    return Answered(result.items, number, result.scores[number].details.get("threshold", 0.5))
+    details = result.scores[number].details
+    members = len(details.get("seeds", {}).get("weights", ())) or 1
+    return Answered(result.items, number, details.get("threshold", 0.5), members)
 
 
 def _rank(found: _Question) -> Ranking:

@@ -22,6 +22,8 @@ class Answered:
     """Place of the score in its result."""
     threshold: float = 0.5
     """Least score at which a label counts as answered, where items have several."""
+    members: int = 1
+    """How many trainings the repeats are of, in equal parts."""
 
     @property
     def found(self) -> NDArray[Any]:
@@ -58,5 +60,6 @@ class Answered:
             self.table.groups[mine],
             truth=self.table.truth[mine],
             metric=metric,
+            members=(self.members, other.members),
             seed=seed,
         )

@@ -43,6 +43,7 @@ def open_dense_bench(href: str, settings: DenseSettings, like: InputSpec | None 
     rasters = open_label_rasters(reader.catalog, reader.items, key, cache=reader.cache)
     task = make_dense_task(reader.items.table, rasters, classes=settings.classes, pairs=key == CHANGE)
     if settings.shuffle_labels:
-        task = replace(task, train=shuffle_labels(task.train, seed=settings.seed))
+        tuning = None if task.tuning is None else shuffle_labels(task.tuning, seed=settings.seed)
+        task = replace(task, train=shuffle_labels(task.train, seed=settings.seed), tuning=tuning)
     opened = open_pixels(reader, settings, like)
     return DenseBench(reader, opened.stack, opened.size_px, task)

@@ -100,7 +100,7 @@ class _Run:
         return replace(loaded, spec=self.method.adapt(spec, loaded, bench.task))
 
     def score_pixels(self) -> list[Score]:
-        """Score reflectance as it is, at the label rasters' own pixels."""
+        """Score reflectance, cut off at 0 and 1 and 0 where there is none, at the label rasters' own pixels."""
         stack, size = self.bench.stack, self.bench.task.size
         zeros, ones = (0.0,) * len(stack.bands), (1.0,) * len(stack.bands)
         spec = InputSpec(stack.sensor, stack.bands, low=zeros, high=ones, mean=zeros, std=ones, size_px=size[0])

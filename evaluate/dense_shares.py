@@ -82,7 +82,7 @@ def hold_out_locations(part: DensePart, *, seed: int) -> tuple[DensePart, DenseP
             f"{len(part)} training samples of {origins} location or image: none can be held out to choose on. "
             "Give a greater --fraction, or a catalog with more locations in train or with some in val."
         )
-    held = _first_locations(part, HELD_OUT, seed=seed)
+    held = _first_locations(part, HELD_OUT, seed=seed, purpose="held out")
     return part.take(np.flatnonzero(~held)), part.take(np.flatnonzero(held))
 
 
@@ -97,8 +97,8 @@ def hash_samples(*parts: tuple[str, DensePart]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _first_locations(part: DensePart, fraction: float, *, seed: int) -> NDArray[np.bool_]:
-    """Whether each sample is of the locations whose SHA-256 of seed and id comes first."""
+def _first_locations(part: DensePart, fraction: float, *, seed: int, purpose: str = "location") -> NDArray[np.bool_]:
+    """Whether each sample is of the locations whose SHA-256 of purpose, seed and id comes first."""
     names, number = np.unique(part.origins, return_inverse=True)
-    turn = np.argsort([hashlib.sha256(f"location\t{seed}\t{name}".encode()).hexdigest() for name in names.tolist()])
+    turn = np.argsort([hashlib.sha256(f"{purpose}\t{seed}\t{name}".encode()).hexdigest() for name in names.tolist()])
     return np.isin(number, turn[: max(1, round(fraction * len(names)))])

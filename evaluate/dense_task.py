@@ -108,6 +108,9 @@ def make_dense_task(
     train, test = (_part(table, rasters, inputs[splits == split], values, split=split) for split in (TRAIN, tested))
     spare = _part(table, rasters, inputs[splits == TUNING], values, split=TUNING) if tested != TUNING else None
     _check_disjoint(train, test)
+    if spare is not None:
+        _check_disjoint(train, spare)
+        _check_disjoint(spare, test)
     _check_taught(chosen, train, test)
     unused = len(rasters.rows) - len(train) - len(test) - len(spare or ())
     return DenseTask(chosen, train, test, spare or None, unused, _hash(chosen, (TRAIN, train), ("test", test)))

@@ -136,11 +136,12 @@ def _score_all(
 ) -> Iterator[Score]:
     """A score for each share of the labels, of one group of seeds after the other."""
     stack: Stack | None = None
+    kept_for: tuple[tuple[str, ...], str] | None = None
     for group in groups:
         spec = group[0].spec
         assert spec is not None, "what is scored is fed somehow"
-        if stack is None or stack.bands != spec.bands:
-            stack = _keep(bench, spec, settings, quiet=quiet)
+        if stack is None or kept_for != (spec.bands, spec.sensor):  # what white is hangs on the sensor
+            stack, kept_for = _keep(bench, spec, settings, quiet=quiet), (spec.bands, spec.sensor)
         starts = [Start(loaded, stack, device) for loaded in group]
         alone = replace(settings, workers=0) if isinstance(stack.pixels, KeptPixels) else settings
         for fraction in settings.fraction:

@@ -123,12 +123,19 @@ class FineTuner:
         return plan_course(len(fitted), self._settings, batched=batched)
 
     def predict(self, network: nn.Module, part: Part) -> Tensor:
-        """A number for each class of each item, (items, classes), float32, on the device; computed as features are."""
+        """A number for each class of each item, (items, classes), float32, on the device; computed as features are.
+
+        Raises:
+            InputError: Some are not finite.
+        """
         settings = self._settings
-        return extract_features(
+        answers = extract_features(
             self._stack, network, self._spec, part.items,
             batch_size=settings.batch_size, workers=settings.workers, device=self._device,
         )  # fmt: skip
+        if not bool(answers.isfinite().all()):
+            raise InputError(f"Answers are not finite: fine-tuning has diverged. Pass a smaller --lr than {settings.lr:g}.")
+        return answers
 
     def _start(self, backbone: nn.Module, fitted: Part) -> _Teaching:
         settings = self._settings

@@ -15,8 +15,8 @@ def layer_groups(
 
     A layer's learning rate is ``lr * layer_decay ** (layers between it and the head, it included)``; the head's own is `lr`.
     What a layer is, timm says of each of its networks: a block of a ResNet, a ViT or a Swin, and what comes before the first
-    block. Biases, norms and whatever else has one dimension, and what a network names itself (position embeddings, class
-    tokens), have no weight decay.
+    block; a norm that belongs to the head learns as the head does. Biases, norms and whatever else has one dimension, and what
+    a network names itself (position embeddings, class tokens), have no weight decay.
 
     Args:
         backbone: One of timm's.
@@ -37,8 +37,9 @@ def layer_groups(
     groups: list[dict[str, Any]] = param_groups_layer_decay(
         backbone, weight_decay=weight_decay, no_weight_decay_list=spared, layer_decay=layer_decay
     )
+    has_norm_above = any(name.startswith(("head.", "fc_norm.")) for name, _ in backbone.named_parameters())
     for group in groups:
-        group["lr_scale"] *= layer_decay
+        group["lr_scale"] *= 1.0 if has_norm_above else layer_decay  # timm counts such a norm as a part of the head
     for flat in (False, True):
         params = [each for each in head.parameters() if (each.ndim <= 1) == flat]
         groups.append({"params": params, "lr_scale": 1.0, "weight_decay": 0.0 if flat else weight_decay})

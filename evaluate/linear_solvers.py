@@ -120,7 +120,7 @@ class Descending:
     def describe(self, task: Task) -> dict[str, Any]:
         """Its settings."""
         del task
-        return {"solver": self.name, "features": "as they are", **asdict(DESCENTS[self.name])}
+        return {"solver": self.name, "features": "as they are, those of baselines standardised", **asdict(DESCENTS[self.name])}
 
     def solve(self, features: Tensor, task: Task, fraction: float, *, seed: int) -> tuple[Tensor, dict[str, Any]]:
         """Draw a share of the labels, teach, and answer."""

@@ -50,7 +50,9 @@ class Opened:
             InputError: What is filled cannot be, or need not be.
         """
         sensor = self.stack.sensor
-        if self.stack.bands == tuple(bands) and shows_pictures(made_for or sensor) == shows_pictures(sensor):
+        is_filled = not self.reader.fill.keys().isdisjoint(bands)
+        is_alike = shows_pictures(made_for or sensor) == shows_pictures(sensor)
+        if self.stack.bands == tuple(bands) and is_alike and not is_filled:
             return self.stack
         return self.reader.open(bands, made_for)
 

@@ -40,6 +40,7 @@ def paired_difference(
     *,
     truth: NDArray[Any],
     metric: str,
+    members: tuple[int, int] = (1, 1),
     seed: int = 0,
     repeats: int = REPEATS,
     level: float = LEVEL,
@@ -56,6 +57,7 @@ def paired_difference(
         locations: Of the items, or of what else is drawn as a whole, as in `ItemTable.groups`, (items,).
         truth: As in `ItemTable`, (items,), or (items, classes).
         metric: Which figure of them, one of `MEASURES`.
+        members: How many trainings the repeats of each score are of, in equal parts; where there are several, those are drawn.
         seed: Of the draws.
         repeats: How many draws.
         level: Share of the draws within the interval, above 0 and below 1.
@@ -83,8 +85,14 @@ def paired_difference(
         return Difference(value, None)
     drawn = np.empty(repeats)
     for number, (times, rng) in enumerate(draw_times(group, repeats=repeats, seed=seed)):
-        drawn[number] = _difference(first(times), second(times), rng)
+        figures = [_by_training(each(times), count) for each, count in zip((first, second), members, strict=True)]
+        drawn[number] = _difference(figures[0], figures[1], rng)
     return Difference(value, percentile_interval(drawn, level))
+
+
+def _by_training(figures: NDArray[np.float64], members: int) -> NDArray[np.float64]:
+    """Mean of each training's repeats, where there are several trainings; else the repeats themselves."""
+    return figures.reshape(members, -1).mean(axis=1) if members > 1 else figures
 
 
 def _difference(one: NDArray[np.float64], other: NDArray[np.float64], rng: np.random.Generator) -> float:

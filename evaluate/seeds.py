@@ -71,17 +71,18 @@ def check_seeds(group: Sequence[LoadedBackbone]) -> None:
         InputError: They are of different backbones, are fed differently, or are the same weights.
     """
     first = group[0]
-    for other in group[1:]:
-        told = None
+    for number, other in enumerate(group[1:], start=1):
+        told, like = None, first
+        same = next((each for each in group[:number] if each.identity == other.identity), None)
         if other.timm_name != first.timm_name:
             told = f"the one is a {first.timm_name}, the other a {other.timm_name}"
         elif other.spec != first.spec:
             told = "they are fed differently: their bands, size, scaling or normalisation differ"
-        elif other.identity == first.identity:
-            told = "they are the same weights"
+        elif same is not None:
+            told, like = "they are the same weights", same
         if told:
             raise InputError(
-                f"{first.name} and {other.name} are no seeds of one training: {told}. "
+                f"{like.name} and {other.name} are no seeds of one training: {told}. "
                 "Commas join seeds; repeat --weights to see several trainings side by side."
             )
 

@@ -125,6 +125,9 @@ def make_task(table: pa.Table, *, classes: Sequence[str] | None = None, tuning: 
     _check_disjoint(train, test)
     _check_taught(named, train, test)
     spare = _part(table, labels, rows=wanted & (splits == TUNING), split=TUNING) if tuning and tested != TUNING else None
+    if spare is not None:
+        _check_disjoint(train, spare)
+        _check_disjoint(spare, test)
     unused = len(table) - len(train) - len(test) - len(spare or ())
     return Task(named, train, test, unused, _hash(named, (train, test)), spare or None)
 

@@ -209,7 +209,7 @@ def _set_up(
     module.to(fabric.device)
     method.autocast = fabric.autocast
     if config.sync_batch_norm and fabric.world_size > 1:
-        synchronise(method.student, fabric.device)
+        synchronise(module, fabric.device)
     if config.channels_last:
         module.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(config.optimizer, method.student)
@@ -227,14 +227,17 @@ def _set_up(
     return wrapped[1]
 
 
-def synchronise(student: nn.Module, device: torch.device) -> None:
-    """Let batch normalisation take the statistics of all processes together, where the device can."""
-    if not has_batch_norm(student):
+def synchronise(method: nn.Module, device: torch.device) -> None:
+    """Let batch normalisation take the statistics of all processes together, where the device can; a teacher's too."""
+    from timm.layers.norm_act import convert_sync_batchnorm
+
+    if not has_batch_norm(method):
         return
     if device.type != "cuda":
         say("Batch statistics are each process's own: torch synchronises them on GPUs alone.")
         return
-    nn.SyncBatchNorm.convert_sync_batchnorm(student)  # type: ignore[no-untyped-call]  # of torch itself
+    # In place. torch's own would drop the activations that timm keeps in its layers.
+    convert_sync_batchnorm(method)  # type: ignore[no-untyped-call]  # of timm itself
 
 
 def _agree(fabric: Fabric, stop: threading.Event, step: int, runtime: Runtime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,10 @@ from train.state import queue_capacity
 
 if TYPE_CHECKING:
     from catalogs import Catalog
+
+
+STILL_DRAWN = 0.05
+"""Share of a teacher's first weights in its last ones that is worth a word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +103,7 @@ def prepare_training(
         init=init,
         **_origin(opened.collection(sensor)),
     )
-    return Training(settled, stack, samples, record, notes=tuple(_changes(config, settled)))
+    return Training(settled, stack, samples, record, notes=(*_changes(config, settled), *slow_teacher(settled, len(samples))))
 
 
 def fit_views(config: TrainConfig) -> tuple[View, ...]:
@@ -122,6 +127,20 @@ def _changes(asked: TrainConfig, settled: TrainConfig) -> Iterator[str]:
         yield (
             f"Local crops are drawn at multiples of the {patch_side(settled.backbone)} px patches of {settled.backbone}, so "
             f"that no border is lost: {', '.join(changed)} px."
+        )
+
+
+def slow_teacher(config: TrainConfig, locations: int) -> Iterator[str]:
+    """What to say of a teacher that will still be much as it was drawn when training ends."""
+    constants = config.distillation
+    if constants is None:
+        return
+    steps = locations // config.batch_size * config.epochs
+    left = math.exp(-steps * (1 - (constants.ema_momentum + constants.final_ema_momentum) / 2))
+    if left > STILL_DRAWN:
+        yield (
+            f"After {steps:,} steps the teacher will still be {100 * left:.0f} % as it was drawn. "
+            "Choose more epochs, or a lower --ema-momentum."
         )
 
 

@@ -28,7 +28,8 @@ def seco_2021() -> TrainConfig:
 
     Dates drawn with replacement, so that half of the samples repeat one; 16,384 keys; step schedule at 60 and 80 %; the extra
     negatives of each process alone; B04, B03 and B02 stretched by its quantiles and normalised as ImageNet is; 32-bit numbers.
-    One thing differs: the released code recolours a patch before it is cut, so its blur is measured in pixels of the patch.
+    Two things differ: the released code recolours a patch before it is cut, so its blur is measured in pixels of the patch; and
+    its ResNet starts as torchvision draws it, while timm starts the last norm of each block at 0.
 
     References:
         Mañas et al., Seasonal Contrast, ICCV 2021, section 4, https://arxiv.org/abs/2103.16607
@@ -111,10 +112,11 @@ def dino_mc_2024() -> TrainConfig:
     """DINO-MC as published: the constants of the paper and of its released code.
 
     Batches of 32 at a teacher momentum of 0.996; each gradient clipped by itself at 3; weight decay on class token and position
-    embeddings too; B04, B03 and B02 as the preview images of SeCo's data show them, normalised as ImageNet is. Three things
-    differ: the released code shows one date of each location for the whole training, and here a date is drawn anew each epoch;
-    it computes in 16-bit floats of the other kind; and its patch embedding loses the border of the crops of 164, 124 and 84 px,
-    which are drawn at 160, 120 and 80 px here.
+    embeddings too; B04, B03 and B02 as the preview images of SeCo's data show them, normalised as ImageNet is. What differs:
+    the released code shows one date of each location for the whole training, and here a date is drawn anew each epoch; it
+    computes in 16-bit floats of the other kind; its patch embedding loses the border of the crops of 164, 124 and 84 px, which
+    are drawn at 160, 120 and 80 px here; position embeddings of local crops are resized as timm does it, antialiased; schedules
+    reach their last value; a ResNet starts as timm draws it, with the last norm of each block at 0, and drops paths.
 
     References:
         Wanyan et al., Extending global-local view alignment, CVPR-W 2024, https://arxiv.org/abs/2303.06670; released code,

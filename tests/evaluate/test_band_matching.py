@@ -126,6 +126,12 @@ def test_what_need_not_be_filled_or_cannot_be_is_refused(labelled):
         open_reader(labelled, B04=None).open(["B04", "B03", "B02"])
 
 
+def test_a_band_that_is_there_is_not_filled_whoever_asks_for_it(labelled):
+    bench = open_bench(str(labelled), Settings(bands=("B04", "B08"), fill=("B08=mean",)))
+    with pytest.raises(InputError, match=r"--fill fills B08, which .* has\. Leave it out"):
+        bench.pixels(("B04", "B08"))
+
+
 def test_bands_of_a_picture_are_those_of_a_sensor_brightened(labelled):
     stack, own = open_reader(labelled).open(PICTURE, "rgb-image"), open_reader(labelled).open(["B04", "B03", "B02"])
     assert stack.bands == PICTURE

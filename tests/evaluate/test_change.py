@@ -212,6 +212,16 @@ def test_the_two_protocols_measure_differently(squares):
     assert seco.values != corrected.values
 
 
+def test_seeds_of_one_training_are_asked_by_seco_as_each_is_alone(squares):
+    _, task = squares
+    method = SecoChange(replace(SETTINGS, protocol="seco"))
+    counts = np.random.default_rng(0).integers(1, 50, size=(4, 6, 2, 2))
+    together = method.measure(DenseAnswers(counts, {}, members=2), task).values
+    assert together == tuple(
+        value for pair in (counts[:2], counts[2:]) for value in method.measure(DenseAnswers(pair, {}), task).values
+    )
+
+
 def test_what_seco_cannot_ask_is_said(rastered, patches):
     seco = replace(SETTINGS, protocol="seco", samples_per_step=None)
     with pytest.raises(InputError, match=r"patches of 96 px, and these label rasters have 24 x 24.*--protocol corrected"):

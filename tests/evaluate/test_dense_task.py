@@ -161,6 +161,8 @@ def test_a_fifth_of_the_locations_is_held_out_where_there_is_no_val():
     assert not set(held.locations) & set(fitted.locations)
     assert len(fitted) + len(held) == len(task.train)
     assert [set(part.ids) for part in share_parts(task, 1, seed=0)] == [set(fitted.ids), set(held.ids)]
+    few = draw_locations(task.train, 0.2, seed=0)
+    assert not set(few.locations) <= set(held.locations)  # what teaches first is not what is held out of the whole
     with pytest.raises(InputError, match="2 training samples of 1 location or image: none can be held out"):
         share_parts(task, 0.01, seed=0)
 

@@ -139,6 +139,13 @@ def test_bands_that_the_catalog_lacks_are_filled_where_asked_for(labelled, tmp_p
         run_finetune(str(labelled), [name], replace(SHORT, bands=None))
 
 
+def test_each_weights_are_fed_what_they_were_made_for_whoever_stands_before_them(labelled, tmp_path):
+    pictures, reflectance = export(tmp_path / "a", sensor="eurosat-rgb"), export(tmp_path / "b")
+    alone = run_finetune(str(labelled), [reflectance], SHORT, baselines=False).scores[0]
+    after = run_finetune(str(labelled), [pictures, reflectance], SHORT, baselines=False).scores[1]
+    assert (after.name, after.details["trials"], after.confusion) == (reflectance, alone.details["trials"], alone.confusion)
+
+
 def test_seeds_of_one_training_get_one_score(labelled, tmp_path):
     names = [export(tmp_path / f"weights-{seed}", seed=seed) for seed in range(2)]
     (joined,) = run_finetune(str(labelled), [",".join(names)], SHORT, baselines=False).scores

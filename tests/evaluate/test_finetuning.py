@@ -265,6 +265,13 @@ def test_a_loss_that_is_no_number_stops(textures):
         tune(textures, replace(SHORT, lr=1e30, precision="bf16-mixed"))
 
 
+def test_answers_that_are_no_numbers_are_no_answers(textures):
+    broken, tuner = make_network(make_start(), classes=2), FineTuner(textures[0], SPEC, SHORT, classes=2, device=CPU, seed=0)
+    torch.nn.init.constant_(next(broken.parameters()), torch.nan)
+    with pytest.raises(InputError, match=r"Answers are not finite: fine-tuning has diverged\. Pass a smaller --lr than 0\.002"):
+        tuner.predict(broken, make_part(textures[1][:4], 0))
+
+
 def test_a_batch_that_does_not_fit_says_what_to_lower(textures, monkeypatch):
     def short_of_memory(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")

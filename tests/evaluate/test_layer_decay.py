@@ -51,7 +51,7 @@ def test_each_layer_learns_slower_than_the_one_above_it(name):
         assert lr == pytest.approx(0.2 * 0.5 ** (DEPTHS[name] - plain_depth(key, name))), key
 
 
-@pytest.mark.parametrize("name", DEPTHS)
+@pytest.mark.parametrize("name", [*DEPTHS, "convnext_atto"])  # the last has a norm in its head
 def test_rates_are_those_that_timm_gives_a_network_with_its_own_head(name):
     network = timm.create_model(name, num_classes=3)
     groups = param_groups_layer_decay(network, layer_decay=0.5)

@@ -65,6 +65,14 @@ def test_of_pixels_it_is_the_difference_of_figures_of_matrices_that_are_added_up
     assert found.interval[0] < found.value < found.interval[1]
 
 
+def test_repeats_of_one_training_are_no_trainings_of_their_own():
+    once = paired_difference(ONE, OTHER[:1], LOCATIONS, truth=TRUTH, metric="accuracy", members=(3, 1), repeats=200)
+    again = paired_difference(
+        np.repeat(ONE, 5, axis=0), OTHER[:1], LOCATIONS, truth=TRUTH, metric="accuracy", members=(3, 1), repeats=200
+    )
+    assert (again.value, again.interval) == (pytest.approx(once.value), pytest.approx(once.interval))
+
+
 def test_equal_answers_differ_by_nothing_at_all():
     asked = [(ONE, TRUTH, "accuracy"), (SCORES, LABELS, PRECISION), *((COUNTS, PIXELS, metric) for metric in FIGURES)]
     for answers, truth, metric in asked:

@@ -72,6 +72,12 @@ def test_weights_that_are_no_seeds_of_one_training_are_told(change, words):
         check_seeds([GROUP[0], replace(GROUP[1], **change)])
 
 
+def test_weights_that_are_there_twice_under_two_names_are_told_wherever_they_stand():
+    copied = replace(GROUP[1], name="runs/c")
+    with pytest.raises(InputError, match="runs/b and runs/c are no seeds of one training: they are the same weights"):
+        check_seeds([*GROUP[:2], copied])
+
+
 def test_seeds_of_one_training_and_a_seed_alone_are_fine():
     check_seeds(GROUP)
     check_seeds(GROUP[:1])

@@ -211,6 +211,14 @@ def test_a_location_in_both_parts_is_refused():
         make_task(table_of(*WHOLE, ("a", "test", "water")))
 
 
+@pytest.mark.parametrize(("split", "words"), [("train", "train and in val"), ("test", "val and in test")])
+def test_what_settings_are_chosen_on_is_of_other_places_too(split, words):
+    rows = [*WHOLE, ("shared", split, "water"), ("shared", "val", "water")]
+    make_task(table_of(*rows))
+    with pytest.raises(SplitError, match=rf"1 locations have items in {words} \(first: shared\)"):
+        make_task(table_of(*rows), tuning=True)
+
+
 def test_a_class_that_is_tested_but_not_taught_is_told_with_the_way_out():
     with pytest.raises(LabelError, match=r"no training item shows: town \(2\)\..* --classes forest,water$"):
         make_task(table_of(*WHOLE, ("g", "test", "town"), ("h", "test", "town")))

@@ -5,10 +5,11 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 
 from tests.train.trainings import prepare_tiny, runtime, tiny_catalog
-from train.compiling import compile_student
+from train.compiling import compile_student, draw_nothing
 from train.dataset import Batches, Share
 from train.errors import ConfigError
 from train.loop import fit
@@ -82,3 +83,13 @@ def test_a_compiled_training_runs_to_its_end(tmp_path):
     catalog = tiny_catalog(tmp_path / "tiny")
     training = prepare_tiny(catalog, tmp_path / "run", epochs=1, compile=True)
     assert fit(training, tmp_path / "run", runtime()).finished
+
+
+def test_what_is_drawn_in_each_trial_is_left_out_of_it():
+    network = timm.create_model(
+        "vit_tiny_patch16_224", num_classes=0, img_size=32, drop_path_rate=0.5, proj_drop_rate=0.5
+    ).train()
+    images = torch.ones(4, 3, 32, 32)
+    assert not torch.equal(network(images), network(images))
+    draw_nothing(network)
+    assert torch.equal(network(images), network(images))

@@ -96,6 +96,12 @@ def test_the_teacher_starts_as_the_student_and_drops_no_paths():
     assert rates == [pytest.approx(0.3), 0.0]
 
 
+@pytest.mark.parametrize("packs", [False, True])
+def test_crops_of_a_vit_are_packed_where_the_constants_say_so(packs):
+    backbone = make_backbone("test_vit", bands=3, size_px=32, further_sizes=[16])
+    assert Dino(backbone, replace(CONSTANTS, pack_crops=packs), global_crops=2).student.packs is packs
+
+
 def test_the_momentum_rises_by_a_cosine_to_its_last_step():
     method = make(ema_momentum=0.9, final_ema_momentum=1.0)
     for step in range(5):

@@ -8,6 +8,7 @@ import signal
 
 import numpy as np
 import pytest
+import timm
 import torch
 
 from tests.train.trainings import prepare_tiny, runtime, tiny_catalog, tiny_config
@@ -234,6 +235,14 @@ def test_batch_statistics_are_synchronised_on_gpus_alone_and_that_is_said(capsys
     assert "each process's own" in capsys.readouterr().err
     synchronise(student, torch.device("cuda"))
     assert type(student[1]) is torch.nn.SyncBatchNorm
+
+
+def test_synchronising_keeps_the_activations_that_timm_keeps_in_its_norms():
+    network = timm.create_model("efficientnet_b0", num_classes=0).eval()
+    images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    before = network(images)
+    synchronise(network, torch.device("cuda"))
+    torch.testing.assert_close(network(images), before)
 
 
 def test_training_starts_from_weights_and_keeps_their_scaling(catalog, tmp_path):

@@ -82,6 +82,9 @@ def test_packed_crops_drop_as_many_paths_as_crops_alone_do():
     torch.manual_seed(0)
     one, other = (encode_packed(backbone, groups) for _ in range(2))
     assert not torch.equal(one[0], other[0])
+    packing = Packing.of([torch.zeros(2000, 2, 1)])
+    kept = _drop_path(backbone.blocks[-1].drop_path1, torch.ones(4000, 1), packing).view(2000, 2)
+    assert 0.07 < (kept[:, 0] > 0).float().mean() < 0.13
     backbone.eval()
     assert torch.equal(encode_packed(backbone, groups)[0], encode_packed(backbone, groups)[0])
 

@@ -11,7 +11,7 @@ from catalogs.errors import CatalogError, ContractError, MissingBandError
 from catalogs.testing import make_catalog, make_locations
 from train.config import InputSpec
 from train.errors import ConfigError, DataError
-from train.prepare import prepare_training
+from train.prepare import prepare_training, slow_teacher
 from train.recipes import RECIPES, with_view_size
 from train.run_folder import package_versions
 from train.scaling import measure_input
@@ -169,20 +169,31 @@ def test_local_crops_are_drawn_at_multiples_of_the_patch_and_it_is_said(folder):
     config = replace(with_view_size(RECIPES["dino_mc"](), 64), batch_size=2, bands=("B04",), backbone="test_vit")
     training = prepare_training(config, folder)
     assert [view.crop.size_px for view in training.config.views] == [64, 64, 48, 32, 32, 32, 16, 16]
-    (note,) = training.notes
+    note, slow = training.notes
     assert note == (
         "Local crops are drawn at multiples of the 16 px patches of test_vit, so that no border is lost: 52 to 48, 46 to 32, "
         "41 to 32, 35 to 32, 29 to 16, 24 to 16 px."
     )
     again = prepare_training(training.config, folder)
-    assert (again.config, again.notes) == (training.config, ())
+    assert (again.config, again.notes) == (training.config, (slow,))
+    assert (
+        slow == "After 900 steps the teacher will still be 80 % as it was drawn. Choose more epochs, or a lower --ema-momentum."
+    )
     assert (training.record.queue, training.record.spec.size_px) == (0, 64)
 
 
 def test_a_convolutional_backbone_takes_local_crops_as_they_are(folder):
     config = replace(with_view_size(RECIPES["dino_mc"](), 64), batch_size=2, bands=("B04",), backbone="test_resnet")
     training = prepare_training(config, folder)
-    assert (training.config.views, training.notes) == (config.views, ())
+    assert training.config.views == config.views
+    assert not any("Local crops" in note for note in training.notes)
+
+
+def test_a_teacher_that_has_time_to_follow_gets_no_word():
+    config = RECIPES["dino"]()
+    assert list(slow_teacher(config, 100_000)) == []
+    assert len(list(slow_teacher(config, 2_560))) == 1
+    assert list(slow_teacher(RECIPES["seco"](), 256)) == []
 
 
 def test_dino_tp_needs_three_dates_unless_they_are_drawn_with_replacement(folder, pairs):

@@ -98,7 +98,7 @@ class Dino(nn.Module):
         self.center.update()
 
     def backbone(self) -> nn.Module:
-        """The student's backbone, unwrapped: what is exported."""
+        """The student's backbone, unwrapped: what is exported. The released codes evaluate the teacher's."""
         return self._bare[0].backbone
 
     def diagnostics(self) -> dict[str, Tensor]:
