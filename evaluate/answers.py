@@ -20,6 +20,7 @@ from evaluate.metrics import (
     macro_average_precision,
     multilabel_f1,
 )
+from evaluate.opened import Opened
 from evaluate.result import Result, Score
 from evaluate.settings import Settings
 from evaluate.task import TRAIN, Task
@@ -111,7 +112,7 @@ def make_result(bench: Bench, settings: Settings, protocol: dict[str, Any], scor
     task = bench.task
     found = [score.found for score in scores if score.found is not None]
     return Result(
-        protocol=protocol | _common(task, settings) | white_taken(scores, bench.stack.sensor, settings.white),
+        protocol=protocol | common_protocol(bench, settings, scores, test_split=task.test.split, drawn="locations"),
         catalog=str(bench.catalog.document.get("id")),
         catalog_hash=bench.stack.index_hash,
         split_hash=task.split_hash,
@@ -125,6 +126,30 @@ def make_result(bench: Bench, settings: Settings, protocol: dict[str, Any], scor
         scores=tuple(replace(score, found=None) for score in scores),
         items=_item_table(bench, found) if found and len(found) == len(scores) else None,
     )
+
+
+def common_protocol(
+    opened: Opened, settings: Settings, scores: Sequence[Score], *, test_split: str, drawn: str
+) -> dict[str, Any]:
+    """The settings that every score hangs on; what is named only where it counts leaves older results comparable.
+
+    Args:
+        opened: The catalog.
+        settings: As they were chosen.
+        scores: Of the result.
+        test_split: Split that was tested.
+        drawn: What intervals are drawn over, such as `locations`.
+    """
+    return {
+        "train_split": TRAIN,
+        "test_split": test_split,
+        "season": settings.season,
+        "seed": settings.seed,
+        "interval": {"method": f"percentile bootstrap over {drawn}", "repeats": REPEATS, "level": LEVEL},
+        **({"shuffled_labels": True} if settings.shuffle_labels else {}),
+        **({"fill": list(settings.fill)} if settings.fill else {}),
+        **white_taken(scores, opened.stack.sensor, settings.white),
+    }
 
 
 def _kept(answers: Answers) -> NDArray[Any]:
@@ -170,19 +195,6 @@ def _label_details(scores: NDArray[np.float32], threshold: float, task: Task) ->
         "average_precision": {
             name: None if np.isnan(value) else float(value) for name, value in zip(task.classes, precision, strict=True)
         },
-    }
-
-
-def _common(task: Task, settings: Settings) -> dict[str, Any]:
-    """The settings that every score hangs on; a control is named where it is on, so that older results stay comparable."""
-    return {
-        "train_split": TRAIN,
-        "test_split": task.test.split,
-        "season": settings.season,
-        "seed": settings.seed,
-        "interval": {"method": "percentile bootstrap over locations", "repeats": REPEATS, "level": LEVEL},
-        **({"shuffled_labels": True} if settings.shuffle_labels else {}),
-        **({"fill": list(settings.fill)} if settings.fill else {}),
     }
 
 

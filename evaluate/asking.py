@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -14,23 +14,20 @@ from catalogs.console import progress
 from evaluate.answers import Answers, make_result, score_answers
 from evaluate.baselines import BASELINES, choose_baselines
 from evaluate.bench import Bench, open_bench
+from evaluate.entries import read_entries, spec_of, with_random
 from evaluate.errors import InputError
 from evaluate.features import extract_features
 from evaluate.result import Result, Score
-from evaluate.seeds import check_seeds, join_answers, join_identities, split_seeds
+from evaluate.seeds import join_answers, join_identities
 from evaluate.settings import Settings
 from evaluate.task import Task
 from evaluate.vectors import standardise
-from train.checkpoint import KINDS, LoadedBackbone, load_backbone
-from train.views import measure_input
+from train.checkpoint import LoadedBackbone
 
-__all__ = ["Answers", "Asked", "Method", "choose_device", "make_result", "random_beside", "run_protocol", "score_answers"]
+__all__ = ["Answers", "Asked", "Method", "choose_device", "make_result", "run_protocol", "score_answers"]
 
 STATISTICS = "band-statistics"
 """The baseline that stands beside every result."""
-RANDOM = "random:"
-WITHOUT_INPUT = tuple(f"{kind}:" for kind in KINDS)
-"""What starts the names of weights that do not say which bands they read, and how scaled."""
 
 
 class Method(Protocol):
@@ -94,36 +91,15 @@ def run_protocol(
     if not weights and not plain:
         raise InputError("There is nothing to score. Give --weights, or leave --no-baselines out to score what needs none.")
     device = choose_device(settings.device)
-    entries = [split_seeds(each) for each in weights]
-    trained = {name: load_backbone(name) for names in entries for name in names if not name.startswith(WITHOUT_INPUT)}
-    specs = [each.spec for each in trained.values() if each.spec is not None]
-    bench = open_bench(catalog, settings, specs[0] if specs else None, tuning=method.tunes)
+    entries = read_entries(weights)
+    bench = open_bench(catalog, settings, entries.like, tuning=method.tunes)
     method.check(bench.task)
     asked = Asked(bench, settings, method, device, quiet)
-    groups = [[asked.load(name, trained) for name in names] for names in entries]
-    for group in groups:
-        check_seeds(group)
-    beside = random_beside([group[0] for group in groups]) if baselines else ()
+    groups = entries.feed(bench.stack, bench.task.train.items, size_px=bench.size_px, seed=settings.seed)
     scores = [score for name in plain for score in asked.score_baseline(name)]
-    for group in (*([each] for each in beside), *groups):
+    for group in with_random(groups) if baselines else groups:
         scores += asked.score_weights(group)
     return make_result(bench, settings, method.describe(bench.task), scores)
-
-
-def random_beside(loaded: Sequence[LoadedBackbone]) -> Iterator[LoadedBackbone]:
-    """Random weights of each backbone, fed exactly as the backbone is; once where several are fed alike.
-
-    Args:
-        loaded: With their input; those that are random themselves have none beside them.
-    """
-    there = {(_architecture(each), each.spec) for each in loaded if each.name.startswith(RANDOM)}
-    for each in loaded:
-        assert each.spec is not None, "what is scored is fed somehow"
-        key = _architecture(each), each.spec
-        if key not in there:
-            random = load_backbone(RANDOM + key[0], bands=each.spec.bands, size_px=each.spec.size_px)
-            yield replace(random, spec=each.spec)
-        there.add(key)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,15 +116,6 @@ class Asked:
     """Where backbones compute."""
     quiet: bool
     """Show no progress."""
-
-    def load(self, name: str, trained: Mapping[str, LoadedBackbone]) -> LoadedBackbone:
-        """Weights with their input: their own, or, where they do not say one, what is measured on the training items."""
-        bench = self.bench
-        loaded = trained.get(name) or load_backbone(name, bands=bench.stack.bands, size_px=bench.size_px)
-        if loaded.spec is not None:
-            return loaded
-        spec = measure_input(bench.stack, bench.task.train.items, size_px=bench.size_px, seed=self.settings.seed)
-        return replace(loaded, spec=spec)
 
     def score_baseline(self, name: str) -> list[Score]:
         """Score features that need no training, standardised by the training items; `name` is one of `BASELINES`."""
@@ -175,8 +142,7 @@ class Asked:
         for loaded in group:
             features = self.features(loaded)
             answers.append(list(self.method.answer(features, self.bench.task)))
-        spec = group[0].spec
-        assert spec is not None, "what is scored is fed somehow"
+        spec = spec_of(group[0])
         scores = [
             score_answers(
                 ",".join(loaded.name for loaded in group), join_answers(group, each), self.bench.task,
@@ -189,8 +155,7 @@ class Asked:
 
     def features(self, loaded: LoadedBackbone) -> Tensor:
         """Features of all items that are asked about, in the order of `Bench.rows`."""
-        spec, settings = loaded.spec, self.settings
-        assert spec is not None, "what is scored is fed somehow"
+        spec, settings = spec_of(loaded), self.settings
         with self._counting(loaded.name) as advance:
             return extract_features(
                 self.bench.pixels(spec.bands, spec.sensor), loaded.module, spec, self.bench.rows,
@@ -218,8 +183,3 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0].rstrip(".")
         reason = "torch knows none of that name" if reason.startswith("Expected one of") else reason
         raise InputError(f"Device {name!r} cannot be used: {reason}. Choose another --device, such as cpu.") from error
-
-
-def _architecture(loaded: LoadedBackbone) -> str:
-    """What timm calls it, without the name of its weights."""
-    return loaded.timm_name.partition(".")[0]

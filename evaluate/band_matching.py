@@ -206,17 +206,6 @@ def display_factor(made_for: str, sensor: str, *, white: float) -> float:
     return white if there else 1 / white
 
 
-def check_white(white: float) -> float:
-    """The reflectance that is white in a picture, if it can be one.
-
-    Raises:
-        InputError: It is not above 0.
-    """
-    if not 0 < white < math.inf:
-        raise InputError(f"--white is {white:g}; expected a reflectance above 0, such as 0.3.")
-    return white
-
-
 def white_taken(scores: Iterable[Score], sensor: str, white: float) -> dict[str, float]:
     """What a result says of white: nothing unless some weights read pictures for reflectance, or the other way round.
 

@@ -78,16 +78,8 @@ class SecoChange:
 
     @property
     def regimes(self) -> list[Regime]:
-        """The one there is.
-
-        Raises:
-            InputError: Several learning rates, and nothing to choose one on.
-        """
+        """The one there is, of the first learning rate; `check` refuses several."""
         chosen = self.settings
-        if len(chosen.lr) != 1:
-            raise InputError(
-                f"--protocol seco holds nothing out to choose one of {len(chosen.lr)} learning rates on. Give one --lr."
-            )
         epochs = EPOCHS if chosen.epochs is None else chosen.epochs
         return [
             Regime(
@@ -122,8 +114,13 @@ class SecoChange:
 
         Raises:
             LabelError: See `check_change`.
-            InputError: Patches are of another size, or fill no batch.
+            InputError: There are several learning rates, and nothing to choose one on; patches are of another size, or fill no
+                batch.
         """
+        if len(self.settings.lr) > 1:
+            raise InputError(
+                f"--protocol seco holds nothing out to choose one of {len(self.settings.lr)} learning rates on. Give one --lr."
+            )
         check_change(task)
         if task.size != (SIDE_PX, SIDE_PX):
             raise InputError(

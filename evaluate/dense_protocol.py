@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -12,24 +12,21 @@ import torch
 from numpy.typing import NDArray
 
 from catalogs.console import progress
-from evaluate.answers import Answers
-from evaluate.asking import WITHOUT_INPUT, choose_device, random_beside
-from evaluate.band_matching import white_taken
-from evaluate.confidence import LEVEL, REPEATS
+from evaluate.answers import Answers, common_protocol
+from evaluate.asking import choose_device
 from evaluate.dense_bench import DenseBench, open_dense_bench
 from evaluate.dense_features import MapSource, PixelValues, Pyramid
 from evaluate.dense_method import DenseAnswers, DenseMethod
 from evaluate.dense_settings import DenseSettings
 from evaluate.dense_task import DensePart, DenseTask
 from evaluate.dense_training import Samples
+from evaluate.entries import read_entries, spec_of, with_random
 from evaluate.errors import InputError
 from evaluate.item_table import ItemTable, box_centres
 from evaluate.result import Result, Score
-from evaluate.seeds import check_seeds, join_answers, join_identities, split_seeds
-from evaluate.task import TRAIN
-from train.checkpoint import LoadedBackbone, load_backbone
+from evaluate.seeds import join_answers, join_identities
+from train.checkpoint import LoadedBackbone
 from train.config import InputSpec, to_json
-from train.views import measure_input
 
 
 def run_dense(
@@ -63,20 +60,18 @@ def run_dense(
     """
     if not weights and not baselines:
         raise InputError("There is nothing to score. Give --weights, or leave out --no-baselines.")
-    _check_settings(settings, method)
+    if settings.multilabel:
+        raise InputError("A pixel has one label: leave out --multilabel. evaluate linear scores images of several labels.")
     device = choose_device(settings.device)
-    entries = [split_seeds(each) for each in weights]
-    trained = {name: load_backbone(name) for names in entries for name in names if not name.startswith(WITHOUT_INPUT)}
-    specs = [each.spec for each in trained.values() if each.spec is not None]
-    bench = open_dense_bench(catalog, settings, specs[0] if specs else None, key=method.key)
+    entries = read_entries(weights)
+    bench = open_dense_bench(catalog, settings, entries.like, key=method.key)
     method.check(bench.task)
     run = _Run(bench, settings, method, device, quiet=quiet)
-    groups = [[run.load(name, trained) for name in names] for names in entries]
-    for group in groups:
-        check_seeds(group)
-    beside = random_beside([group[0] for group in groups]) if baselines else ()
+    items = np.unique(bench.task.train.inputs)
+    fed = entries.feed(bench.stack, items, size_px=bench.size_px, seed=settings.seed)
+    groups = [[run.adapt(each) for each in group] for group in fed]
     scores = run.score_pixels() if baselines else []
-    for group in (*([each] for each in beside), *groups):
+    for group in with_random(groups) if baselines else groups:
         scores += run.score_weights(group)
     return _result(bench, settings, method, scores)
 
@@ -91,13 +86,9 @@ class _Run:
     device: torch.device
     quiet: bool
 
-    def load(self, name: str, trained: Mapping[str, LoadedBackbone]) -> LoadedBackbone:
-        """Weights with the input that they are given."""
-        bench = self.bench
-        loaded = trained.get(name) or load_backbone(name, bands=bench.stack.bands, size_px=bench.size_px)
-        items = np.unique(bench.task.train.inputs)
-        spec = loaded.spec or measure_input(bench.stack, items, size_px=bench.size_px, seed=self.settings.seed)
-        return replace(loaded, spec=self.method.adapt(spec, loaded, bench.task))
+    def adapt(self, loaded: LoadedBackbone) -> LoadedBackbone:
+        """Weights with the input that the method gives them."""
+        return replace(loaded, spec=self.method.adapt(spec_of(loaded), loaded, self.bench.task))
 
     def score_pixels(self) -> list[Score]:
         """Score reflectance, cut off at 0 and 1 and 0 where there is none, at the label rasters' own pixels."""
@@ -113,8 +104,7 @@ class _Run:
     def score_weights(self, group: Sequence[LoadedBackbone]) -> list[Score]:
         """Score the feature maps of a backbone; of several seeds of one training together."""
         found = [list(self._answers(loaded)) for loaded in group]
-        spec = group[0].spec
-        assert spec is not None, "what is scored is fed somehow"
+        spec = spec_of(group[0])
         pyramid = self._pyramid(group[0], spec)
         return [
             self._score(
@@ -125,8 +115,8 @@ class _Run:
         ]  # fmt: skip
 
     def _answers(self, loaded: LoadedBackbone) -> Iterator[DenseAnswers]:
-        assert loaded.spec is not None, "what is scored is fed somehow"
-        samples = self._samples(loaded.name, self._pyramid(loaded, loaded.spec), loaded.spec)
+        spec = spec_of(loaded)
+        samples = self._samples(loaded.name, self._pyramid(loaded, spec), spec)
         with self._teaching(loaded.name) as advance:
             yield from self.method.answer(samples, self.bench.task, advance)
 
@@ -181,16 +171,6 @@ class _Run:
         )
 
 
-def _check_settings(settings: DenseSettings, method: DenseMethod) -> None:
-    """Refuse numbers that are out of range, and what has no meaning for pixels."""
-    counts = {"repeats": settings.repeats, "fractions": len(settings.fraction), "learning rates": len(method.regimes)}
-    if min(counts.values()) < 1:
-        listed = ", ".join(f"{count} {name}" for name, count in counts.items())
-        raise InputError(f"There are {listed}; expected one or more of each.")
-    if settings.multilabel:
-        raise InputError("A pixel has one label: leave out --multilabel. evaluate linear scores images of several labels.")
-
-
 def _join(group: Sequence[LoadedBackbone], each: Sequence[DenseAnswers]) -> DenseAnswers:
     """Answers of several seeds under one condition, as one."""
     joined = join_answers(group, [Answers(answers.counts, answers.details) for answers in each])
@@ -210,17 +190,9 @@ def _parts(task: DenseTask) -> list[DensePart]:
 def _result(bench: DenseBench, settings: DenseSettings, method: DenseMethod, scores: Sequence[Score]) -> Result:
     """The scores with all that makes them comparable."""
     task = bench.task
-    common = {
-        "train_split": TRAIN,
-        "test_split": task.test.split,
-        "season": settings.season,
-        "seed": settings.seed,
-        "interval": {"method": f"percentile bootstrap over {_origins(task)}", "repeats": REPEATS, "level": LEVEL},
-        **({"shuffled_labels": True} if settings.shuffle_labels else {}),
-        **({"fill": list(settings.fill)} if settings.fill else {}),
-    }
+    common = common_protocol(bench, settings, scores, test_split=task.test.split, drawn=_origins(task))
     return Result(
-        protocol=method.describe(task) | common | white_taken(scores, bench.stack.sensor, settings.white),
+        protocol=method.describe(task) | common,
         catalog=str(bench.catalog.document.get("id")),
         catalog_hash=bench.stack.index_hash,
         split_hash=task.split_hash,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +11,10 @@ import torch
 from catalogs.console import progress
 from catalogs.stack import Stack
 from evaluate.answers import make_result, score_answers
-from evaluate.asking import WITHOUT_INPUT, choose_device, random_beside
+from evaluate.asking import choose_device
 from evaluate.augmentation import SCALE
 from evaluate.bench import Bench, open_bench
+from evaluate.entries import Group, read_entries, spec_of, with_random
 from evaluate.errors import InputError
 from evaluate.finetune_course import LAST_RATE, WARM_UP
 from evaluate.finetune_trials import Start, answer_tuned
@@ -22,13 +22,11 @@ from evaluate.finetuning import HEAD_STD, MAX_NORM, is_mixed
 from evaluate.fractions import HELD_OUT
 from evaluate.kept_pixels import KeptPixels, keep_pixels
 from evaluate.result import Result, Score
-from evaluate.seeds import check_seeds, join_answers, join_identities, split_seeds
+from evaluate.seeds import join_answers, join_identities
 from evaluate.settings import FinetuneSettings
 from evaluate.task import TRAIN, TUNING, Task
 from train.backbones import feature_size
-from train.checkpoint import LoadedBackbone, load_backbone
-from train.config import PRECISIONS, InputSpec
-from train.views import measure_input
+from train.config import InputSpec
 
 
 def run_finetune(
@@ -52,49 +50,20 @@ def run_finetune(
         quiet: Show no progress.
 
     Raises:
-        InputError: A setting is out of range, there is nothing to choose an epoch on, or fine-tuning diverged.
+        InputError: There is nothing to choose an epoch on, or fine-tuning diverged.
         EvaluateError: The catalog cannot ask this question, or weights and catalog do not fit.
         CatalogError: The catalog cannot be read, or lacks a band that weights read.
         TrainError: Weights cannot be loaded.
     """
-    check_settings(settings)
     if not weights:
         raise InputError("There is nothing to fine-tune. Give --weights, such as an export's folder or random:resnet18.")
     device = choose_device(settings.device)
-    entries = [split_seeds(each) for each in weights]
-    trained = {name: load_backbone(name) for names in entries for name in names if not name.startswith(WITHOUT_INPUT)}
-    specs = [each.spec for each in trained.values() if each.spec is not None]
-    bench = open_bench(catalog, settings, specs[0] if specs else None, tuning=not settings.last_epoch)
-    groups = [[_load(bench, name, trained, seed=settings.seed) for name in names] for names in entries]
-    for group in groups:
-        check_seeds(group)
-    beside = random_beside([group[0] for group in groups]) if baselines else ()
-    scores = list(_score_all(bench, [*([each] for each in beside), *groups], settings, device=device, quiet=quiet))
+    entries = read_entries(weights)
+    bench = open_bench(catalog, settings, entries.like, tuning=not settings.last_epoch)
+    groups = entries.feed(bench.stack, bench.task.train.items, size_px=bench.size_px, seed=settings.seed)
+    scored = with_random(groups) if baselines else groups
+    scores = list(_score_all(bench, scored, settings, device=device, quiet=quiet))
     return make_result(bench, settings, describe(bench.task, settings, device), scores)
-
-
-def check_settings(settings: FinetuneSettings) -> None:
-    """Refuse what cannot be fine-tuned with.
-
-    Raises:
-        InputError: A setting is out of range; the message says which, and what it may be.
-    """
-    shares = bool(settings.fraction) and all(0 < each <= 1 for each in settings.fraction)
-    rules = (
-        ("--epochs", settings.epochs, settings.epochs >= 1, "1 or more"),
-        ("--min-steps", settings.min_steps, settings.min_steps >= 0, "0 or more"),
-        ("--lr", settings.lr, 0 < settings.lr < math.inf, "more than 0, such as 1e-3"),
-        ("--layer-decay", settings.layer_decay, 0 < settings.layer_decay <= 1, "more than 0 and at most 1, such as 0.75"),
-        ("--weight-decay", settings.weight_decay, 0 <= settings.weight_decay < math.inf, "0 or more, such as 0.05"),
-        ("--label-smoothing", settings.label_smoothing, 0 <= settings.label_smoothing < 1, "0 or more and below 1"),
-        ("--batch-size", settings.batch_size, settings.batch_size >= 1, "1 or more"),
-        ("--repeats", settings.repeats, settings.repeats >= 1, "1 or more"),
-        ("--fraction", list(settings.fraction), shares, "shares of the labels above 0 and at most 1, such as 0.1,1"),
-        ("--precision", settings.precision, settings.precision in PRECISIONS, ", ".join(PRECISIONS)),
-    )
-    for flag, value, holds, expected in rules:
-        if not holds:
-            raise InputError(f"{flag} is {value}; expected {expected}.")
 
 
 def describe(task: Task, settings: FinetuneSettings, device: torch.device) -> dict[str, Any]:
@@ -124,22 +93,14 @@ def describe(task: Task, settings: FinetuneSettings, device: torch.device) -> di
     }
 
 
-def _load(bench: Bench, name: str, trained: Mapping[str, LoadedBackbone], *, seed: int) -> LoadedBackbone:
-    """Weights with their input: their own, or, where they do not say one, what is measured on the training items."""
-    loaded = trained.get(name) or load_backbone(name, bands=bench.stack.bands, size_px=bench.size_px)
-    spec = loaded.spec or measure_input(bench.stack, bench.task.train.items, size_px=bench.size_px, seed=seed)
-    return replace(loaded, spec=spec)
-
-
 def _score_all(
-    bench: Bench, groups: Sequence[Sequence[LoadedBackbone]], settings: FinetuneSettings, *, device: torch.device, quiet: bool
+    bench: Bench, groups: Sequence[Group], settings: FinetuneSettings, *, device: torch.device, quiet: bool
 ) -> Iterator[Score]:
     """A score for each share of the labels, of one group of seeds after the other."""
     stack: Stack | None = None
     kept_for: tuple[tuple[str, ...], str] | None = None
     for group in groups:
-        spec = group[0].spec
-        assert spec is not None, "what is scored is fed somehow"
+        spec = spec_of(group[0])
         if stack is None or kept_for != (spec.bands, spec.sensor):  # what white is hangs on the sensor
             stack, kept_for = _keep(bench, spec, settings, quiet=quiet), (spec.bands, spec.sensor)
         starts = [Start(loaded, stack, device) for loaded in group]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from catalogs.console import progress
 from catalogs.stack import Stack
 from evaluate.answers import Answers
-from evaluate.asking import RANDOM
+from evaluate.entries import RANDOM
 from evaluate.errors import InputError
 from evaluate.finetuning import FineTuner, Tuned
 from evaluate.fractions import draw_fraction, hash_items, hold_out

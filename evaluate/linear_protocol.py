@@ -41,10 +41,8 @@ def run_linear(
     fitted to all that was drawn of the training items. Solvers of released codes choose nothing; see `evaluate.sgd_probe`.
 
     Raises:
-        InputError: A share or the number of repeats is out of range, there is nothing to choose on, or no such solver.
+        InputError: There is nothing to choose on, or no such solver.
     """
-    if settings.repeats < 1 or not settings.fraction:
-        raise InputError(f"{settings.repeats} repeats of {len(settings.fraction)} fractions; expected one or more of both.")
     method = Probing(tuple(settings.fraction), settings.repeats, settings.seed, choose_solver(settings.solver), quiet=quiet)
     return run_protocol(catalog, weights, settings, method, baselines=baselines, also=also, quiet=quiet)
 

@@ -11,7 +11,7 @@ from catalogs.cache import cache_for
 from catalogs.items import Items
 from catalogs.reader import Catalog, open_catalog
 from catalogs.stack import Stack
-from evaluate.band_matching import BandReader, check_white, read_fill, shows_pictures
+from evaluate.band_matching import BandReader, read_fill, shows_pictures
 from evaluate.errors import InputError, LabelError
 from evaluate.settings import Settings
 from train.config import InputSpec
@@ -66,7 +66,7 @@ def open_reader(href: str, settings: Settings, like: InputSpec | None) -> BandRe
         like: Input of the weights that decide what was left open.
 
     Raises:
-        InputError: The sensor is left open, and cannot be told; or a fill or white is none.
+        InputError: The sensor is left open, and cannot be told; or a fill is none.
         LabelError: There are no such items.
         CatalogError: The catalog cannot be read.
     """
@@ -76,8 +76,7 @@ def open_reader(href: str, settings: Settings, like: InputSpec | None) -> BandRe
     if not len(items):
         which = "" if settings.season is None else f" of season {settings.season}"
         raise LabelError(f"{catalog} has no item of {sensor}{which}. curate info counts what there is.")
-    fill, white = read_fill(settings.fill), check_white(settings.white)
-    return BandReader(catalog, items, sensor, fill, white, cache_for(href, settings.cache))
+    return BandReader(catalog, items, sensor, read_fill(settings.fill), settings.white, cache_for(href, settings.cache))
 
 
 def open_pixels(reader: BandReader, settings: Settings, like: InputSpec | None) -> Opened:

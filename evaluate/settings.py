@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+
+from evaluate.ranges import check_ranges
 
 WHITE = 0.3
 """Reflectance that is white in Sentinel-2's previews, about."""
@@ -45,6 +47,14 @@ class Settings:
     """Of the draws behind the intervals, of the items that scaling is measured on, and of what a protocol draws."""
     device: str = "auto"
     """Where backbones compute: `cpu`, `cuda`, `cuda:1`; `auto` is a GPU if there is one."""
+
+    def __post_init__(self) -> None:
+        """Check ranges, those of the children's settings too.
+
+        Raises:
+            InputError: A setting is out of range; the message says which, and what it may be.
+        """
+        check_ranges((each.name, getattr(self, each.name)) for each in fields(self))
 
 
 @dataclass(frozen=True, slots=True)

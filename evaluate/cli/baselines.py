@@ -54,12 +54,12 @@ def baselines(
     """
     from evaluate.baselines import choose_baselines
     from evaluate.cli.scoring import score
-    from evaluate.cli.typed import read_settings, split_names
+    from evaluate.cli.typed import split_names, split_settings
     from evaluate.linear_protocol import run_linear
     from evaluate.protocol import run_knn
 
     weights = [f"random:{name}" for name in split_names(backbone) or ()]
-    also, chosen = choose_baselines(split_names(kind)), read_settings(settings)
+    also, chosen = choose_baselines(split_names(kind)), split_settings(settings)
     if protocol == KNN:
         run = partial(run_knn, catalog, weights, chosen, baselines=False, also=also, quiet=quiet)
     else:

@@ -73,7 +73,7 @@ def change(
     """
     from evaluate.change import run_change
     from evaluate.cli.scoring import score
-    from evaluate.cli.typed import read_settings, split_rates, split_shares
+    from evaluate.cli.typed import split_rates, split_settings, split_shares
 
     chosen = ChangeSettings(
         **asdict(settings),
@@ -86,5 +86,5 @@ def change(
         samples_per_step=samples_per_step,
         keep_gb=keep_gb,
     )
-    run = partial(run_change, catalog, weights or (), read_settings(chosen), baselines=not no_baselines, quiet=quiet)
+    run = partial(run_change, catalog, weights or (), split_settings(chosen), baselines=not no_baselines, quiet=quiet)
     score(run, out=out, as_json=json, quiet=quiet)

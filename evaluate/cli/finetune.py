@@ -50,10 +50,10 @@ def finetune(
         quiet: Say nothing but errors.
     """
     from evaluate.cli.scoring import score
-    from evaluate.cli.typed import read_settings, split_shares
+    from evaluate.cli.typed import split_settings, split_shares
     from evaluate.finetune import run_finetune
 
     shares = split_shares(fraction)
-    chosen = read_settings(FinetuneSettings(**asdict(settings), fraction=shares, repeats=repeats))
+    chosen = split_settings(FinetuneSettings(**asdict(settings), fraction=shares, repeats=repeats))
     run = partial(run_finetune, catalog, weights, chosen, baselines=not no_baselines, quiet=quiet)
     score(run, out=out, as_json=json, quiet=quiet)

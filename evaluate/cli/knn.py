@@ -45,9 +45,9 @@ def knn(
         quiet: Say nothing but errors.
     """
     from evaluate.cli.scoring import score
-    from evaluate.cli.typed import read_settings
+    from evaluate.cli.typed import split_settings
     from evaluate.protocol import run_knn
 
-    chosen, kept = read_settings(settings), pictures if out else 0
+    chosen, kept = split_settings(settings), pictures if out else 0
     run = partial(run_knn, catalog, weights, chosen, baselines=not no_baselines, pictures=kept, quiet=quiet)
     score(run, out=out, as_json=json, quiet=quiet)

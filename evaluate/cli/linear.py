@@ -53,10 +53,10 @@ def linear(
         quiet: Say nothing but errors.
     """
     from evaluate.cli.scoring import score
-    from evaluate.cli.typed import read_settings, split_shares
+    from evaluate.cli.typed import split_settings, split_shares
     from evaluate.linear_protocol import run_linear
 
     shares = split_shares(fraction)
-    chosen = read_settings(LinearSettings(**asdict(settings), fraction=shares, repeats=repeats, solver=solver))
+    chosen = split_settings(LinearSettings(**asdict(settings), fraction=shares, repeats=repeats, solver=solver))
     run = partial(run_linear, catalog, weights or (), chosen, baselines=not no_baselines, quiet=quiet)
     score(run, out=out, as_json=json, quiet=quiet)

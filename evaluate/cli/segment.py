@@ -67,7 +67,7 @@ def segment(
         quiet: Say nothing but errors.
     """
     from evaluate.cli.scoring import score
-    from evaluate.cli.typed import read_settings, split_rates, split_shares
+    from evaluate.cli.typed import split_rates, split_settings, split_shares
     from evaluate.segmentation import run_segment
 
     chosen = SegmentSettings(
@@ -81,5 +81,5 @@ def segment(
         samples_per_step=samples_per_step,
         keep_gb=keep_gb,
     )
-    run = partial(run_segment, catalog, weights or (), read_settings(chosen), baselines=not no_baselines, quiet=quiet)
+    run = partial(run_segment, catalog, weights or (), split_settings(chosen), baselines=not no_baselines, quiet=quiet)
     score(run, out=out, as_json=json, quiet=quiet)

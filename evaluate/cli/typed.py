@@ -1,4 +1,4 @@
-"""What was typed, made into settings: names and numbers that commas join, and numbers within their range."""
+"""What was typed, made into settings: names and numbers that commas join."""
 
 from __future__ import annotations
 
@@ -12,21 +12,6 @@ from evaluate.errors import InputError
 from evaluate.settings import Settings
 
 Chosen = TypeVar("Chosen", bound=Settings)
-
-LEAST = {
-    "season": 0,
-    "size_px": 1,
-    "batch_size": 1,
-    "workers": 0,
-    "seed": 0,
-    "k": 1,
-    "repeats": 1,
-    "epochs": 1,
-    "min_steps": 0,
-    "samples_per_step": 1,
-    "keep_gb": 0,
-}
-"""Smallest value of each setting that is a number, where it has no other check."""
 
 
 def split_names(words: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -90,15 +75,7 @@ def split_rates(words: Sequence[str] | None) -> tuple[float, ...]:
     return split_numbers(words, flag="--lr", expected="learning rates, such as 0.001,0.01")
 
 
-def read_settings(settings: Chosen) -> Chosen:
-    """Settings with names of bands, classes and fills apart that were typed together.
-
-    Raises:
-        InputError: A number is below what it can be.
-    """
-    for name, least in LEAST.items():
-        value = getattr(settings, name, None)
-        if value is not None and not value >= least:
-            raise InputError(f"--{name.replace('_', '-')} is {value}; expected {least} or more.")
+def split_settings(settings: Chosen) -> Chosen:
+    """Settings with names of bands, classes and fills apart that were typed together."""
     bands, fill = split_names(settings.bands), split_names(settings.fill)
     return replace(settings, bands=bands, classes=split_labels(settings.classes), fill=fill)

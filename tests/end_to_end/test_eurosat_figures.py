@@ -5,16 +5,20 @@ import json
 import numpy as np
 import pytest
 import torch
+import torchvision
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from evaluate.band_values import band_histograms, band_statistics
 from evaluate.bench import open_bench
 from evaluate.cli import main as evaluate
+from evaluate.features import extract_features
 from evaluate.linear_probe import fit_linear
+from evaluate.protocol import measure_knn
 from evaluate.settings import Settings
 from evaluate.vectors import standardise
 from tests.end_to_end.commands import curate
+from train.config import InputSpec
 
 STATISTICS = 6
 """Means and standard deviations of three bands, the first columns of their histograms."""
@@ -68,6 +72,20 @@ def score_of_scikit_learn(catalog, c):
 def test_labels_that_were_dealt_out_anew_teach_nothing(protocol, score):
     (statistics,) = score("baselines", "--kind", "band-statistics", "--protocol", protocol, "--shuffle-labels")
     assert statistics["value"] == pytest.approx(0.11, abs=0.02)  # the commonest class is 11 % of the images
+
+
+@pytest.mark.slow
+def test_neighbours_by_random_features_at_64_pixels_are_right_half_of_the_time(eurosat):
+    """About 50 % is of torchvision's first weights behind ImageNet's normalisation; timm's do better by some points."""
+    bench = open_bench(eurosat, Settings())
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    spec = InputSpec("eurosat-rgb", ("B04", "B03", "B02"), (0.0,) * 3, (1.0,) * 3, mean, std, size_px=64)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = torchvision.models.resnet18()
+    network.fc = torch.nn.Identity()
+    features = extract_features(bench.pixels(spec.bands), network, spec, bench.rows, workers=1)
+    assert measure_knn(features, bench.task, k=20, temperature=0.07) == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from catalogs.reader import open_catalog
 from catalogs.stack import open_stack
 from catalogs.testing import make_catalog, make_locations
 from evaluate.answers import make_result
-from evaluate.band_matching import BandReader, check_white, display_factor, read_fill
+from evaluate.band_matching import BandReader, display_factor, read_fill
 from evaluate.bench import open_bench
 from evaluate.cli.scoring import foreign_sensors
 from evaluate.errors import InputError
@@ -182,7 +182,7 @@ def test_a_bench_feeds_weights_of_pictures_what_a_picture_would_show(labelled):
 @pytest.mark.parametrize("white", [0, -0.1, float("nan"), float("inf")])
 def test_white_is_a_reflectance(white):
     with pytest.raises(InputError, match=rf"--white is {white:g}; expected a reflectance above 0"):
-        check_white(white)
+        Settings(white=white)
 
 
 def test_a_result_says_what_white_is_where_it_counts(labelled):

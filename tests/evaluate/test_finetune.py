@@ -11,7 +11,7 @@ from catalogs.errors import MissingBandError
 from evaluate import cli
 from evaluate.bench import open_bench
 from evaluate.errors import InputError
-from evaluate.finetune import check_settings, describe, run_finetune
+from evaluate.finetune import describe, run_finetune
 from evaluate.finetune_trials import Start, answer_tuned, part_items
 from evaluate.linear_protocol import run_linear
 from evaluate.result import read_result
@@ -242,7 +242,7 @@ def test_each_label_of_a_catalog_may_be_a_question_of_its_own(labelled):
 )
 def test_settings_out_of_range_are_refused(change, words):
     with pytest.raises(InputError, match=words):
-        check_settings(replace(SETTINGS, **change))
+        replace(SETTINGS, **change)
 
 
 def test_a_device_that_is_not_there_is_refused(labelled):

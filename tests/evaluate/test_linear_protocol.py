@@ -160,14 +160,14 @@ def test_features_that_are_not_finite_are_told(asked):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"fraction": (0.0,)}, "A fraction of 0 of the labels"),
-        ({"fraction": ()}, "2 repeats of 0 fractions"),
-        ({"repeats": 0}, "0 repeats of 2 fractions"),
+        ({"fraction": (0.0,)}, r"--fraction is \[0\.0\]; expected shares of the labels above 0 and at most 1"),
+        ({"fraction": ()}, r"--fraction is \[\]; expected shares"),
+        ({"repeats": 0}, "--repeats is 0; expected 1 or more"),
     ],
 )
-def test_settings_out_of_range_are_told(labelled, change, words):
+def test_settings_out_of_range_are_told(change, words):
     with pytest.raises(InputError, match=words):
-        run_linear(str(labelled), [], replace(SETTINGS, **change))
+        replace(SETTINGS, **change)
 
 
 def test_nothing_to_score_is_told(labelled):

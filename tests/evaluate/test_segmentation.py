@@ -10,7 +10,7 @@ import torch
 from catalogs import testing
 from catalogs.errors import MissingAssetError, MissingBandError
 from catalogs.reader import open_catalog
-from evaluate import compare, dense_protocol
+from evaluate import compare, entries
 from evaluate.confidence import bootstrap_measure
 from evaluate.dense_settings import SegmentSettings
 from evaluate.errors import InputError, LabelError
@@ -126,7 +126,7 @@ def test_the_other_head_answers_too(rastered):
 @pytest.fixture
 def trained(monkeypatch):
     """Names `seed0` and `seed1` load weights that say what they read; the first are those of `random:resnet10t`."""
-    loaded = dense_protocol.load_backbone
+    loaded = entries.load_backbone
 
     def load(name, **asked):
         if not name.startswith("seed"):
@@ -136,7 +136,7 @@ def trained(monkeypatch):
             torch.nn.init.normal_(next(found.module.parameters()), generator=torch.Generator().manual_seed(1))
         return replace(found, name=name, identity=name, spec=make_spec(48))
 
-    monkeypatch.setattr(dense_protocol, "load_backbone", load)
+    monkeypatch.setattr(entries, "load_backbone", load)
 
 
 def test_random_weights_of_an_architecture_are_scored_once_and_fed_as_its_weights_are(rastered, trained):
@@ -193,8 +193,9 @@ def test_what_cannot_be_scored_is_said(rastered, tmp_path):
         run_segment(str(rastered), [], SETTINGS, baselines=False)
     with pytest.raises(InputError, match="A pixel has one label: leave out --multilabel"):
         run_segment(str(rastered), [], replace(SETTINGS, multilabel=True))
-    with pytest.raises(InputError, match="There are 0 repeats, 1 fractions, 2 learning rates; expected one or more of each"):
-        run_segment(str(rastered), [], replace(SETTINGS, repeats=0))
+    for change, words in ({"repeats": 0}, "--repeats is 0; expected 1 or more"), ({"lr": ()}, r"--lr is \[\]; expected more"):
+        with pytest.raises(InputError, match=words):
+            replace(SETTINGS, **change)
     with pytest.raises(LabelError, match="has no item of sentinel-2-l2a of season 7"):
         run_segment(str(rastered), [], replace(SETTINGS, season=7))
     with pytest.raises(MissingBandError, match="B99"):
