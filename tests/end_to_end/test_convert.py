@@ -203,9 +203,8 @@ def test_ctrl_c_stops_and_the_same_command_continues(archive, tmp_path, undistur
 
 
 @pytest.mark.slow
-def test_the_whole_data_set_is_converted_and_verifies(archive, tmp_path):
-    out = tmp_path / "eurosat"
-    assert curate("convert", "eurosat", archive, "--out", out, "--quiet") == 0
+def test_the_whole_data_set_is_converted_and_verifies(whole_eurosat):
+    out = whole_eurosat
     assert curate("verify", out, "--deep", "--quiet") == 0
     table = open_catalog(out).items().table
     assert len(table) == 27_000

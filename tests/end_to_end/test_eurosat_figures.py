@@ -17,22 +17,16 @@ from evaluate.linear_probe import fit_linear
 from evaluate.protocol import measure_knn
 from evaluate.settings import Settings
 from evaluate.vectors import standardise
-from tests.end_to_end.commands import curate
 from train.config import InputSpec
 
 STATISTICS = 6
 """Means and standard deviations of three bands, the first columns of their histograms."""
 
 
-@pytest.fixture(scope="module")
-def eurosat(shared_data, tmp_path_factory):
+@pytest.fixture
+def eurosat(whole_eurosat):
     """All 27,000 images as a catalog."""
-    archive = shared_data / "eurosat_rgb" / "EuroSAT_RGB.zip"
-    if not archive.exists():
-        pytest.skip(f"no {archive}")
-    catalog = tmp_path_factory.mktemp("eurosat") / "eurosat"
-    assert curate("convert", "eurosat", archive, "--out", catalog, "--quiet") == 0
-    return str(catalog)
+    return str(whole_eurosat)
 
 
 @pytest.fixture
