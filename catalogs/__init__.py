@@ -14,10 +14,11 @@ for location, scenes in items.by_location(): ...             # all scenes of a s
 - An **item** (a `Scene` here) is one acquisition of one sensor over one location. All items of a location share its square
   exactly, whatever their pixel size. It may have labels.
 - A **raster** is one file of an item: all bands of one pixel size, or a mask. Pixels are the provider's own wherever its grid
-  is ours; else the raster names its resampling. Nodata stays nodata, nothing is stretched.
+  is ours; else the raster names its resampling. Nodata stays nodata, nothing is stretched. Files of a released data set may
+  stay where they are, within the catalog's folder: JPEG, PNG or TIFF as they were published, of several bands or of one.
 - **Reflectance** is `scale * DN + offset`, both in the item; `read` gives DN, `read(..., reflectance=True)` applies them.
 - A catalog is a folder, or a prefix in an object store: `catalog.json`, `locations.parquet`, `recipe.json`, and per sensor a
-  `collection.json`, the index `items.parquet`, and the items' files. All hrefs are relative; it may be moved.
+  `collection.json`, the index `items.parquet`, and the items' files. All hrefs are relative and stay within; it may be moved.
 - The index is stac-geoparquet, derived, and enough to read by; JSON items are there for other tools, up to 50,000 of them.
 - Writing is atomic: a catalog opens at any moment, and what a killed run left is unfinished, not invalid.
 - The contract has a version; a reader takes its own major version and names the remedy otherwise.

@@ -80,6 +80,11 @@ def raster_key(band: Band) -> str:
     return f"{band.gsd:g}m"
 
 
+def asset_key(band: Band, *, apart: bool) -> str:
+    """Key of the asset that holds a band: that of its pixel size, or its own name where each band is a file."""
+    return band.name if apart else raster_key(band)
+
+
 def find_sensor(sensor_id: str) -> Sensor:
     """The sensor of that id.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from catalogs.errors import ContractError
 
-CONTRACT_VERSION = "1.2"
+CONTRACT_VERSION = "1.3"
 PREFIX = "seastars:"
 
 CONTRACT = "seastars:contract"

@@ -8,7 +8,7 @@ from typing import Any
 
 from catalogs import fields, layout
 from catalogs.errors import ContractError
-from catalogs.records import Band, Grid, Location, Radiometry, Raster, Scene, SourceWindow, Transform
+from catalogs.records import GEOTIFF, Band, Grid, Location, Radiometry, Raster, Scene, SourceWindow, Transform
 
 
 def scene_from_item(item: Mapping[str, Any]) -> Scene:
@@ -66,9 +66,12 @@ def unlink_item(item: Mapping[str, Any], folder: str) -> dict[str, Any]:
         folder: The file's folder, relative to the collection.
 
     Raises:
-        UnsafeHrefError: An asset lies outside the collection.
+        UnsafeHrefError: An asset lies outside the catalog.
     """
-    assets = {key: {**asset, "href": layout.join(folder, asset["href"])} for key, asset in item["assets"].items()}
+    sensor = item["collection"]
+    assets = {
+        key: {**asset, "href": layout.in_collection(sensor, folder, asset["href"])} for key, asset in item["assets"].items()
+    }
     return {**item, "links": [link for link in item["links"] if link["rel"] == "derived_from"], "assets": assets}
 
 
@@ -108,6 +111,7 @@ def _raster(key: str, asset: Mapping[str, Any], epsg: int | None) -> Raster:
         sources=tuple(_source(source) for source in asset.get(fields.SOURCES) or ()),
         is_mask=not fields.NO_MEASUREMENTS.isdisjoint(asset["roles"]),
         classes=classes_from_stac(key, asset),
+        media_type=asset.get("type") or GEOTIFF,
     )
 
 

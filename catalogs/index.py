@@ -23,7 +23,17 @@ from catalogs import fields, layout
 from catalogs.errors import ContractError
 from catalogs.rows import BBOX, FILTERED, decode_items, encode_items, items_schema
 
-__all__ = ["ROW_GROUP", "extent", "folders", "items_schema", "iter_items", "merge_items", "read_items", "write_items"]
+__all__ = [
+    "ROW_GROUP",
+    "extent",
+    "folders",
+    "items_schema",
+    "iter_items",
+    "media_types",
+    "merge_items",
+    "read_items",
+    "write_items",
+]
 
 ROW_GROUP = 20_000
 CHUNK = 200
@@ -110,10 +120,22 @@ def folders(source: Path | str | pq.ParquetFile) -> pa.Table:
     """
     file = _open(source)
     keys = [field.name for field in file.schema_arrow.field("assets").type]
-    table = file.read(columns=["id", *(f"assets.{key}.href" for key in keys)])
-    assets = table["assets"]
-    hrefs = pc.coalesce(*(pc.struct_field(assets, [key, "href"]) for key in keys))
-    return pa.table({"id": table["id"], "folder": pc.replace_substring_regex(hrefs, "/?[^/]*$", "")})
+    table = file.read(columns=["id", fields.LOCATION, *(f"assets.{key}.href" for key in keys)])
+    hrefs = (pc.struct_field(table["assets"], [key, "href"]) for key in keys)
+    mine = pc.coalesce(*(pc.if_else(pc.starts_with(href, "../"), pa.scalar(None, pa.string()), href) for href in hrefs))
+    found = pc.replace_substring_regex(mine, "/?[^/]*$", "").to_pylist()
+    locations = table[fields.LOCATION].to_pylist()  # of an item none of whose files is in its own folder
+    told = [folder or layout.numbered_folder(location) for folder, location in zip(found, locations, strict=True)]
+    return pa.table({"id": table["id"], "folder": pa.array(told, pa.string())})
+
+
+def media_types(source: Path | str | pq.ParquetFile) -> dict[str, list[str]]:
+    """What the files of an index's items are, by asset key, sorted; keys that no item has are absent."""
+    file = _open(source)
+    keys = [field.name for field in file.schema_arrow.field("assets").type]
+    assets = file.read(columns=[f"assets.{key}.type" for key in keys])["assets"]
+    found = {key: pc.unique(pc.drop_null(pc.struct_field(assets, [key, "type"]))).to_pylist() for key in keys}
+    return {key: sorted(types) for key, types in found.items() if types}
 
 
 def extent(source: Path | str | pq.ParquetFile) -> tuple[list[float] | None, tuple[datetime, datetime] | None, int]:

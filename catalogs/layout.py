@@ -6,6 +6,8 @@
 ```
 
 Images of somebody else's data set, off the lattice or of unknown ground, lie by the number in their id: `012/eurosat-012345`.
+Their files may have been left where they were, anywhere in the catalog's folder: `../River/River_1.jpg`, relative to the
+collection's.
 """
 
 from __future__ import annotations
@@ -58,13 +60,23 @@ class Layout:
     def folder(self, location: Location) -> str:
         """Folder of a location's files, relative to the collection: `31UDQ/france-000412`, `012/eurosat-012345`."""
         if not location.is_sampled:
-            number = location.id.rpartition("-")[2]
-            return f"{number[:-THOUSAND_DIGITS] or '0'}/{location.id}"
+            return numbered_folder(location.id)
         square = grid_square(location)
         if square not in self.crowded:
             return f"{square}/{location.id}"
         x, y = location.centre_xy
         return f"{square}/{int(x // 10_000) % 10}{int(y // 10_000) % 10}/{location.id}"
+
+
+def numbered_folder(location_id: str) -> str:
+    """Folder of a location that is not sampled, by the number in its id.
+
+    Examples:
+        >>> numbered_folder("eurosat-012345")
+        '012/eurosat-012345'
+    """
+    number = location_id.rpartition("-")[2]
+    return f"{number[:-THOUSAND_DIGITS] or '0'}/{location_id}"
 
 
 def where(folder: str) -> str:
@@ -136,6 +148,25 @@ def join(folder: str, href: str) -> str:
             "open it as a remote catalog (trust_hrefs=True) if you trust its author."
         )
     return joined
+
+
+def in_collection(sensor_id: str, folder: str, href: str) -> str:
+    """An href of a document in a collection, relative to the collection's folder.
+
+    Args:
+        sensor_id: The collection.
+        folder: The document's folder, relative to the collection's.
+        href: Relative to the document.
+
+    Raises:
+        UnsafeHrefError: The href is absolute or climbs above the catalog.
+
+    Examples:
+        >>> in_collection("naip", "012/a-012345", "./a.tif"), in_collection("naip", "012/a-012345", "../../../River/a.jpg")
+        ('012/a-012345/a.tif', '../River/a.jpg')
+    """
+    joined = join(f"{sensor_id}/{folder}", href)
+    return joined.removeprefix(f"{sensor_id}/") if joined.startswith(f"{sensor_id}/") else f"../{joined}"
 
 
 def is_absolute(href: str) -> bool:

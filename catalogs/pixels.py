@@ -25,20 +25,27 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from catalogs import layout
-from catalogs.errors import CatalogUnreachableError, MissingAssetError
+from catalogs.errors import CatalogError, CatalogUnreachableError, MissingAssetError
 from catalogs.plain_raster import read_plain
 from catalogs.records import Band, Grid, Window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from rasterio import DatasetReader
 
 BLOCK_PX = 512
 SHA256_MULTIHASH = "1220"
+FETCHED = ("/vsicurl/", "/vsis3/")
+"""How GDAL's names of remote files begin."""
+_OPENING = Lock()
+"""Warnings are muted for all threads at once, so that one opens a file at a time; they decode side by side."""
 
 
 def encode_raster(array: NDArray[Any], grid: Grid, bands: Sequence[Band]) -> bytes:
@@ -123,7 +130,8 @@ def read_raster(
 ) -> NDArray[Any]:
     """Read bands of a raster file as they are.
 
-    A local file of the layout above is read without GDAL, at a third of the time.
+    A local file of the layout above, or one as plain, is read without GDAL, at a third of the time; any other one with it, such
+    as the JPEG of a data set that was left where it lay.
 
     Args:
         href: A path, or an `http(s)://` or `s3://` address.
@@ -137,16 +145,23 @@ def read_raster(
     Raises:
         MissingAssetError: A path that is not there.
         CatalogUnreachableError: A file that cannot be read.
+        CatalogError: A file of another layout, where rasterio is not installed.
     """
     plain = read_plain(href, indexes, out) if window is None else None
     if plain is not None:
         return plain
-    import rasterio
+    try:
+        import rasterio
+    except ModuleNotFoundError as error:
+        raise CatalogError(
+            f"{href} is of no layout that is read without rasterio, which is not installed here. Install it, or read from a "
+            "pack: run curate pack on the catalog where rasterio is."
+        ) from error
     from rasterio.errors import RasterioIOError
     from rasterio.windows import Window as RasterioWindow
 
     try:
-        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(href) as raster:
+        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), _open(href) as raster:
             pixels: NDArray[Any] = raster.read(
                 list(indexes) if indexes else None, window=window and RasterioWindow(*window), out=out
             )
@@ -159,3 +174,14 @@ def read_raster(
             f"{href} cannot be read ({error}). Run curate verify to see what else is broken."
         ) from error
     return pixels
+
+
+def _open(href: str) -> DatasetReader:
+    """A raster file. That a local one says nothing of its ground is no surprise: its item does, or nobody knows."""
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    if "://" in href or href.startswith(FETCHED):  # opening it takes requests, for which no other thread shall wait
+        return rasterio.open(href)
+    with _OPENING, warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning):
+        return rasterio.open(href)

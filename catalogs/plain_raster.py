@@ -1,7 +1,8 @@
-"""Reading a GeoTIFF of the one layout that `pixels` writes, with numpy and pyarrow alone.
+"""Reading a GeoTIFF of the layout that `pixels` writes, with numpy and pyarrow alone.
 
 GDAL opens a file in half a millisecond and decodes its bands in two or three times the time that they take here; and a
-training machine need not have it. Whatever is not of that layout is left to GDAL.
+training machine need not have it. Released files that lie as plainly, band by band, deflated or not compressed at all, are read
+too: those of a band each are opened often. Whatever else there is, is left to GDAL.
 
 References:
     TIFF 6.0, https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +27,9 @@ STRIP_OFFSETS, STRIP_ROWS, STRIP_SIZES = 273, 278, 279
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_SIZES = 322, 323, 324, 325
 WHOLE = {3: "H", 4: "I"}
 """TIFF's types of whole numbers, as `struct` has them."""
-ZSTD, APART = 50_000, 2
+FILL_ORDER, HIGH_BITS_FIRST = 266, 1
+RAW, DEFLATE, OLD_DEFLATE, ZSTD = 1, 8, 32_946, 50_000
+APART = 2
 NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES = 1, 2, 3
 TYPES = {(8, 1): "u1", (16, 1): "<u2", (32, 3): "<f4"}
 """By bits and sample format, numpy's name."""
@@ -38,7 +42,7 @@ Read = Callable[[int, int], bytes]
 
 
 def read_plain(path: str, indexes: Sequence[int] | None, out: NDArray[Any] | None) -> NDArray[Any] | None:
-    """Bands of a GeoTIFF of our own layout.
+    """Bands of a GeoTIFF that lies as plainly as ours do.
 
     Args:
         path: Of a local file.
@@ -55,7 +59,7 @@ def read_plain(path: str, indexes: Sequence[int] | None, out: NDArray[Any] | Non
         return None
     try:
         return _read(lambda offset, size: os.pread(file, size, offset), indexes, out)
-    except (struct.error, LookupError, ValueError, ArithmeticError, MemoryError, pa.ArrowException, OSError):
+    except (struct.error, LookupError, ValueError, ArithmeticError, MemoryError, pa.ArrowException, zlib.error, OSError):
         return None
     finally:
         os.close(file)
@@ -96,6 +100,13 @@ def _tags(read: Read) -> dict[int, tuple[int, ...]]:
     return tags
 
 
+def _predictors(compression: int, *, is_float: bool) -> tuple[int, ...]:
+    """Those that a compression may come with; none where it is not known."""
+    if compression == RAW:
+        return (NO_PREDICTOR,)
+    return (NO_PREDICTOR, FLOAT_BYTES if is_float else DIFFERENCES) if compression in (DEFLATE, OLD_DEFLATE, ZSTD) else ()
+
+
 @dataclass(frozen=True, slots=True)
 class _Blocks:
     """How the bands of a file are cut into compressed blocks: strips or tiles, one band after the other."""
@@ -104,6 +115,7 @@ class _Blocks:
     height: int
     width: int
     type: np.dtype[Any]
+    compression: int
     predictor: int
     block_height: int
     block_width: int
@@ -120,14 +132,14 @@ class _Blocks:
         bands, height, width = tags[SAMPLES][0], tags[HEIGHT][0], tags[WIDTH][0]
         kinds = set(zip(tags[BITS], tags.get(FORMAT, (1,) * bands), strict=True))
         kind = kinds.pop()
-        predictor = tags.get(PREDICTOR, (NO_PREDICTOR,))[0]
-        fits = tags[COMPRESSION] == (ZSTD,) and (bands == 1 or tags[PLANES] == (APART,)) and kind in TYPES and not kinds
-        if not fits or predictor not in ((NO_PREDICTOR, FLOAT_BYTES) if kind[1] == 3 else (NO_PREDICTOR, DIFFERENCES)):
+        compression, predictor = tags[COMPRESSION][0], tags.get(PREDICTOR, (NO_PREDICTOR,))[0]
+        lies_plainly = (bands == 1 or tags[PLANES] == (APART,)) and tags.get(FILL_ORDER) in (None, (HIGH_BITS_FIRST,))
+        if not lies_plainly or kind not in TYPES or kinds or predictor not in _predictors(compression, is_float=kind[1] == 3):
             return None
         tiled = TILE_OFFSETS in tags
         block = (tags[TILE_HEIGHT][0], tags[TILE_WIDTH][0]) if tiled else (min(tags[STRIP_ROWS][0], height), width)
         places = (tags[TILE_OFFSETS], tags[TILE_SIZES]) if tiled else (tags[STRIP_OFFSETS], tags[STRIP_SIZES])
-        blocks = cls(bands, height, width, np.dtype(TYPES[kind]), predictor, *block, tiled, *places)
+        blocks = cls(bands, height, width, np.dtype(TYPES[kind]), compression, predictor, *block, tiled, *places)
         is_whole = len(blocks.offsets) == len(blocks.sizes) == bands * blocks.per_band and all(blocks.sizes)
         return blocks if is_whole else None
 
@@ -142,6 +154,7 @@ class _Blocks:
         Raises:
             ValueError: A block is shorter or longer than it should be.
             pyarrow.ArrowException: A block is damaged.
+            zlib.error: The same.
         """
         number = band * self.per_band
         for top in range(0, self.height, self.block_height):
@@ -151,9 +164,18 @@ class _Blocks:
                 packed = read(self.offsets[number], self.sizes[number])
                 if len(packed) != self.sizes[number]:
                     raise ValueError(f"block {number} has {len(packed)} bytes; expected {self.sizes[number]}")
-                raw = ZSTD_CODEC.decompress(packed, rows * self.block_width * self.type.itemsize)
+                raw = self._unpack(packed, rows * self.block_width * self.type.itemsize)
                 self._undo(np.frombuffer(raw, np.uint8).reshape(rows, -1)[: len(target)], target)
                 number += 1
+
+    def _unpack(self, packed: bytes, size: int) -> Any:
+        """The bytes of a block, so many."""
+        if self.compression == ZSTD:
+            return ZSTD_CODEC.decompress(packed, size)
+        raw = packed if self.compression == RAW else zlib.decompress(packed, bufsize=size)
+        if len(raw) != size:
+            raise ValueError(f"a block has {len(raw)} bytes of pixels; expected {size}")
+        return raw
 
     def _undo(self, rows: NDArray[np.uint8], target: NDArray[Any]) -> None:
         """Undo the predictor, row by row; the rows may be wider than the target."""

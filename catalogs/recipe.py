@@ -1,7 +1,7 @@
 """`recipe.json`: what identifies a catalog, so that the same command continues it and another one is refused.
 
 ```
-{"contract": "1.2", "sample": {"region": "france", "seed": 7, ...}, "build": {"source": "earth-search", ...}}
+{"contract": "1.3", "sample": {"region": "france", "seed": 7, ...}, "build": {"source": "earth-search", ...}}
 ```
 
 A section is what one command was asked for, its defaults resolved. Workers, budgets and retries are not part of it: they do not
@@ -12,7 +12,7 @@ change the bytes. A catalog is sampled and built, or converted from a released d
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from catalogs.pixels import write_whole
 
 CONTRACT = "contract"
 CONVERTED = "convert"
+IN_PLACE = "in_place"
+"""Key of a conversion's section whose images stay where they are: where, relative to the catalog."""
 ABSENT = "absent"
 
 
@@ -57,16 +59,33 @@ def items_section(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
     return section
 
 
-def check_ours(folder: Path) -> None:
+def own_names(sensors: Iterable[str]) -> set[str]:
+    """What a catalog has in its folder: its files, and the folders of its sensors, its packs and its work."""
+    files = (layout.CATALOG, layout.LOCATIONS, layout.RECIPE, layout.FAILURES)
+    return {*files, *(name + layout.TEMPORARY for name in files), layout.PACKS, layout.WORK, *sensors}
+
+
+def check_ours(folder: Path, own: Collection[str] | None = None) -> None:
     """Refuse to write into a folder that holds something else.
 
+    Args:
+        folder: The folder; it may be absent.
+        own: What the catalog will have in a folder that holds the images of a data set too; where absent, nothing else may be
+            there.
+
     Raises:
-        ContractError: The folder is a file, or it is not empty and has no recipe of ours.
+        ContractError: The folder is a file, or it has no recipe of ours, and is not empty or has one of those names.
     """
     if folder.exists() and not folder.is_dir():
         raise ContractError(f"{folder} is a file; expected a folder. Choose another folder for the catalog.")
     if folder.is_dir() and not read_recipe(folder):
-        others = sorted(path.name for path in folder.iterdir() if path.name != layout.RECIPE + layout.TEMPORARY)
+        found = (path.name for path in folder.iterdir()) if own is None else (name for name in own if (folder / name).exists())
+        others = sorted(set(found) - {layout.RECIPE + layout.TEMPORARY})
+        if others and own is not None:
+            raise ContractError(
+                f"{folder} has {others[0]!r} already, which its catalog would be called too. Give a folder above it as --out, "
+                "or leave --in-place out."
+            )
         if others:
             raise ContractError(
                 f"{folder} is not a catalog of seastars: it holds {others[0]!r}{' and more' if len(others) > 1 else ''}, "
@@ -74,7 +93,14 @@ def check_ours(folder: Path) -> None:
             )
 
 
-def write_section(folder: Path, section: str, values: Mapping[str, Any], *, may_change: Collection[str] = ()) -> None:
+def write_section(
+    folder: Path,
+    section: str,
+    values: Mapping[str, Any],
+    *,
+    may_change: Collection[str] = (),
+    own: Collection[str] | None = None,
+) -> None:
     """Record what a command was asked for, or check that it is asked for the same again.
 
     Args:
@@ -82,13 +108,14 @@ def write_section(folder: Path, section: str, values: Mapping[str, Any], *, may_
         section: `sample`, `build` or `convert`. Other sections are kept.
         values: What identifies the section's work; JSON's types.
         may_change: Keys whose new value replaces the old one.
+        own: As of `check_ours`.
 
     Raises:
         ContractError: The folder is not ours, it was made from other values (the message has both sides of each), or a
             catalog is to be sampled that was converted, or the other way round.
         OSError: The disk is full or cannot be written.
     """
-    check_ours(folder)
+    check_ours(folder, own)
     recipe = read_recipe(folder) or {CONTRACT: CONTRACT_VERSION}
     check_kind(folder, recipe, section)
     values = json.loads(json.dumps(values))
@@ -122,8 +149,16 @@ def check_same(folder: Path, section: str, old: Mapping[str, Any], new: Mapping[
         changes = "; ".join(f"{key} was {_show(old, key)}, now {_show(new, key)}" for key in keys)
         raise ContractError(
             f"{folder} was made from another recipe ({section}): {changes}. "
-            "A catalog keeps one recipe: pass the same values again, or choose another folder (--out)."
+            f"A catalog keeps one recipe: pass the same values again, or {_way_out(folder, old)}."
         )
+
+
+def _way_out(folder: Path, section: Mapping[str, Any]) -> str:
+    """What to do for a catalog of another recipe: that around images has to lie where they do."""
+    if IN_PLACE not in section:
+        return "choose another folder (--out)"
+    mine = [name for name in sorted(own_names(section["sensors"])) if (folder / name).exists()]
+    return f"begin anew by removing {', '.join(mine)}: no image is among them"
 
 
 def _show(values: Mapping[str, Any], key: str) -> str:

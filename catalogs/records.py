@@ -28,6 +28,8 @@ LABEL_KEYS = ("labels", "change")
 LABEL_TYPE = "uint8"
 UNKNOWN_LABEL = 255
 """Value of a label raster where nobody knows."""
+GEOTIFF, TIFF, JPEG, PNG = "image/tiff; application=geotiff", "image/tiff", "image/jpeg", "image/png"
+"""Media types of rasters; what we write is the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Raster:
     key: str
     """Asset key: `10m`, `20m`, `60m`, `scl`, `qa_pixel`, `labels`, `change`."""
     href: str
-    """Relative to the collection's folder, with forward slashes."""
+    """Relative to the collection's folder, with forward slashes; outside of that, but in the catalog's, where `is_released`."""
     bands: tuple[Band, ...]
     """In the order of the file."""
     grid: Grid
@@ -118,6 +120,8 @@ class Raster:
     """A classification or quality raster, or labels, rather than measurements."""
     classes: tuple[str, ...] = ()
     """Names of the values 0, 1, ... of a label raster; none of any other. 255 is where nobody knows."""
+    media_type: str = GEOTIFF
+    """Of the file."""
 
     def __post_init__(self) -> None:
         """Check what a label raster says of itself.
@@ -147,6 +151,11 @@ class Raster:
     def is_labels(self) -> bool:
         """Whether it is a label raster."""
         return bool(self.classes)
+
+    @property
+    def is_released(self) -> bool:
+        """Whether it is a file of somebody's data set that was left where it lay, rather than one that we wrote."""
+        return is_outside(self.href)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +344,16 @@ class Scene:
     def bands(self) -> tuple[str, ...]:
         """Names of all bands of measurements, by raster."""
         return tuple(band.name for raster in self.rasters if not raster.is_mask for band in raster.bands)
+
+
+def is_outside(href: str) -> bool:
+    """Whether an href that is relative to the collection's folder leads out of it.
+
+    Examples:
+        >>> is_outside("../River/River_1.jpg"), is_outside("012/eurosat-012345/a.tif")
+        (True, False)
+    """
+    return href.startswith("../")
 
 
 def check_side(side_m: float) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 
 from catalogs import fields
-from catalogs.bands import Sensor, raster_key
+from catalogs.bands import Sensor, asset_key
 from catalogs.errors import ContractError
 from catalogs.from_stac import read_time
 from catalogs.records import Band
@@ -132,7 +132,14 @@ METADATA = {
 }
 
 
-def items_schema(sensor: Sensor, bands: Sequence[Band], *, has_mask: bool, label_rasters: Collection[str] = ()) -> pa.Schema:
+def items_schema(
+    sensor: Sensor,
+    bands: Sequence[Band],
+    *,
+    has_mask: bool,
+    label_rasters: Collection[str] = (),
+    bands_apart: bool = False,
+) -> pa.Schema:
     """The columns of one collection's index.
 
     Args:
@@ -140,8 +147,9 @@ def items_schema(sensor: Sensor, bands: Sequence[Band], *, has_mask: bool, label
         bands: All bands that its items may have.
         has_mask: Whether items may have the sensor's mask.
         label_rasters: Keys of the label rasters that items may have.
+        bands_apart: Whether each band is an asset of its own.
     """
-    keys = {raster_key(band) for band in bands} | ({sensor.mask.name} if has_mask and sensor.mask else set())
+    keys = {asset_key(band, apart=bands_apart) for band in bands} | ({sensor.mask.name} if has_mask and sensor.mask else set())
     types = {**dict.fromkeys(keys, ASSET), **dict.fromkeys(label_rasters, LABEL_ASSET)}
     assets = pa.struct(sorted(types.items()))
     metadata = {key: json.dumps(value) for key, value in METADATA.items()}

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from catalogs import fields, layout, masks
-from catalogs.bands import Sensor, find_sensor, raster_key
+from catalogs.bands import Sensor, asset_key, find_sensor
 from catalogs.lattice import footprint, grid_square
-from catalogs.records import LABEL_TYPE, UNKNOWN_LABEL, Band, Raster, Scene, SourceWindow
+from catalogs.records import GEOTIFF, LABEL_TYPE, UNKNOWN_LABEL, Band, Raster, Scene, SourceWindow, is_outside
 
 STAC_VERSION = "1.1.0"
 EXTENSION = "https://stac-extensions.github.io/{}/schema.json"
@@ -28,7 +28,6 @@ ITEM_EXTENSIONS = [
 ]  # fmt: skip
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 """Extent of a collection without items, or of which no item's ground is known."""
-GEOTIFF = "image/tiff; application=geotiff"
 GEOPARQUET = "application/vnd.apache.parquet"
 
 
@@ -65,14 +64,19 @@ def link_item(item: Mapping[str, Any]) -> dict[str, Any]:
         {"rel": "parent", "href": "../catalog.json", "type": "application/json"},
         {"rel": "collection", "href": layout.up(folder, layout.COLLECTION), "type": "application/json"},
     ]
-    assets = {key: {**asset, "href": f"./{posixpath.basename(asset['href'])}"} for key, asset in item["assets"].items()}
+    assets = {key: {**asset, "href": _href_from(folder, asset["href"])} for key, asset in item["assets"].items()}
     return {**item, "links": [*parents, *item["links"]], "assets": assets}
 
 
 def item_folder(item: Mapping[str, Any]) -> str:
-    """Folder of an item in row form, relative to its collection."""
-    first: str = next(iter(item["assets"].values()))["href"]
-    return posixpath.dirname(first)
+    """Folder of an item in row form, relative to its collection: that of its files, of which all may lie elsewhere."""
+    mine = next((asset["href"] for asset in item["assets"].values() if not is_outside(asset["href"])), None)
+    return posixpath.dirname(mine) if mine else layout.numbered_folder(item["properties"][fields.LOCATION])
+
+
+def _href_from(folder: str, href: str) -> str:
+    """An href of an item in row form, relative to the item's own folder."""
+    return layout.up(folder, href) if is_outside(href) else f"./{posixpath.basename(href)}"
 
 
 def write_time(when: datetime) -> str:
@@ -139,7 +143,7 @@ def _asset(raster: Raster) -> dict[str, Any]:
     return _present(
         {
             "href": raster.href,
-            "type": GEOTIFF,
+            "type": raster.media_type,
             "roles": [_role(raster)],
             "gsd": raster.grid.gsd,
             "data_type": raster.data_type,
@@ -211,6 +215,8 @@ def collection_to_stac(
     index_checksum: str | None,
     packs: Mapping[str, Any] | None = None,
     label_rasters: Mapping[str, Sequence[str]] | None = None,
+    bands_apart: bool = False,
+    media_types: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, Any]:
     """The collection of one sensor.
 
@@ -224,12 +230,15 @@ def collection_to_stac(
         index_checksum: Multihash of `items.parquet`; none where it is not written yet.
         packs: The files of its pack, as assets; none where it has none.
         label_rasters: Classes of the label rasters that its items may have, by asset key.
+        bands_apart: Whether each band is an asset of its own.
+        media_types: What the files of its items are, by asset key; ours where absent.
     """
     keys: dict[str, list[Band]] = {}
     for band in bands:
-        keys.setdefault(raster_key(band), []).append(band)
+        keys.setdefault(asset_key(band, apart=bands_apart), []).append(band)
     item_assets = {
-        key: {"type": GEOTIFF, "roles": ["data"], "data_type": sensor.data_type, "bands": [band_to_stac(b) for b in group]}
+        key: _media_type((media_types or {}).get(key, ()))
+        | {"roles": ["data"], "data_type": sensor.data_type, "bands": [band_to_stac(b) for b in group]}
         for key, group in sorted(keys.items())
     }
     if sensor.mask:
@@ -286,6 +295,11 @@ def _collection_extensions(sensor: Sensor, bands: Sequence[Band], *, has_classes
         "scientific/v1.0.0": sensor.citation is not None,
     }
     return [EXTENSION.format(name) for name, is_used in used.items() if is_used]
+
+
+def _media_type(found: Collection[str]) -> dict[str, str]:
+    """The media type of an asset of all items; nothing where they differ."""
+    return {"type": next(iter(found), GEOTIFF)} if len(found) <= 1 else {}
 
 
 def _mask_asset(sensor: Sensor, mask: Band) -> dict[str, Any]:

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from catalogs import fields, layout
 from catalogs.bands import Sensor, find_sensor
 from catalogs.failures import read_failures, write_failures
-from catalogs.index import extent, folders, items_schema, merge_items, read_items
+from catalogs.index import extent, folders, items_schema, media_types, merge_items, read_items
 from catalogs.journal import Entry, Failure, Journal
 from catalogs.pack_listing import pack_assets
 from catalogs.pixels import multihash_file, write_raster, write_whole
@@ -75,6 +75,7 @@ class CatalogWriter:
         notices: Sequence[str] = (),
         json_items: bool = True,
         label_rasters: Mapping[str, Sequence[str]] | None = None,
+        bands_apart: bool = False,
     ) -> None:
         """Open a folder for writing and take in what an earlier run left.
 
@@ -86,16 +87,22 @@ class CatalogWriter:
             notices: Attribution of the places and sources beside the sensors' own.
             json_items: Whether each item is a JSON file too, or a row of the index alone.
             label_rasters: Classes of the label rasters that items may have, by asset key.
+            bands_apart: Whether each band of an item is an asset of its own, rather than those of one pixel size.
         """
         self._folder = folder
         self._layout = layout.Layout.of(locations)
         self._schemas = {
             sensor: items_schema(
-                find_sensor(sensor), bands, has_mask=find_sensor(sensor).mask is not None, label_rasters=label_rasters or ()
+                find_sensor(sensor),
+                bands,
+                has_mask=find_sensor(sensor).mask is not None,
+                label_rasters=label_rasters or (),
+                bands_apart=bands_apart,
             )
             for sensor, bands in sensors.items()
         }
         self._label_rasters = label_rasters
+        self._bands_apart = bands_apart
         self._bands = sensors
         self._description = description
         self._notices = notices
@@ -183,7 +190,8 @@ class CatalogWriter:
                     index.parent.mkdir(parents=True, exist_ok=True)
                     merge_items(index, new[sensor], schema)
                 self._write_collection(sensor)
-            self._write_json(layout.CATALOG, catalog_to_stac(self._folder.name, self._description, list(self._schemas)))
+            name = self._folder.absolute().name  # `.` has none
+            self._write_json(layout.CATALOG, catalog_to_stac(name, self._description, list(self._schemas)))
             write_failures(self._folder, self.failures)
             self._journal.clear()
 
@@ -217,6 +225,8 @@ class CatalogWriter:
                 index_checksum=multihash_file(index),
                 packs=self._listed_pack(sensor),
                 label_rasters=self._label_rasters,
+                bands_apart=self._bands_apart,
+                media_types=media_types(index),
             ),
         )
 

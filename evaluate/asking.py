@@ -17,6 +17,7 @@ from evaluate.bench import Bench, open_bench
 from evaluate.entries import read_entries, spec_of, with_random
 from evaluate.errors import InputError
 from evaluate.features import extract_features
+from evaluate.opened import find_sensors
 from evaluate.result import Result, Score
 from evaluate.seeds import join_answers, join_identities
 from evaluate.settings import Settings
@@ -91,7 +92,7 @@ def run_protocol(
     if not weights and not plain:
         raise InputError("There is nothing to score. Give --weights, or leave --no-baselines out to score what needs none.")
     device = choose_device(settings.device)
-    entries = read_entries(weights)
+    entries = read_entries(weights, find_sensors(catalog, settings))
     bench = open_bench(catalog, settings, entries.like, tuning=method.tunes)
     method.check(bench.task)
     asked = Asked(bench, settings, method, device, quiet)

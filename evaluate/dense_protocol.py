@@ -23,6 +23,7 @@ from evaluate.dense_training import Samples
 from evaluate.entries import read_entries, spec_of, with_random
 from evaluate.errors import InputError
 from evaluate.item_table import ItemTable, box_centres
+from evaluate.opened import find_sensors
 from evaluate.result import Result, Score
 from evaluate.seeds import join_answers, join_identities
 from train.checkpoint import LoadedBackbone
@@ -63,7 +64,7 @@ def run_dense(
     if settings.multilabel:
         raise InputError("A pixel has one label: leave out --multilabel. evaluate linear scores images of several labels.")
     device = choose_device(settings.device)
-    entries = read_entries(weights)
+    entries = read_entries(weights, find_sensors(catalog, settings))
     bench = open_dense_bench(catalog, settings, entries.like, key=method.key)
     method.check(bench.task)
     run = _Run(bench, settings, method, device, quiet=quiet)

@@ -59,18 +59,20 @@ class Entries:
         return groups
 
 
-def read_entries(weights: Sequence[str]) -> Entries:
+def read_entries(weights: Sequence[str], sensors: Sequence[str] = ()) -> Entries:
     """Load the weights that say what they read.
 
     Args:
         weights: As typed; seeds of one training joined by commas.
+        sensors: Ids of those that may be asked about: of a run on several sensors the weights of one of these are taken.
 
     Raises:
         InputError: One is named twice in an entry, or has no name.
         TrainError: Weights cannot be loaded.
     """
     names = tuple(split_seeds(each) for each in weights)
-    loaded = {name: load_backbone(name) for group in names for name in group if not name.startswith(WITHOUT_INPUT)}
+    known = [name for group in names for name in group if not name.startswith(WITHOUT_INPUT)]
+    loaded = {name: load_backbone(name, sensors=sensors) for name in known}
     return Entries(names, loaded)
 
 

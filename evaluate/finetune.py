@@ -21,6 +21,7 @@ from evaluate.finetune_trials import Start, answer_tuned
 from evaluate.finetuning import HEAD_STD, MAX_NORM, is_mixed
 from evaluate.fractions import HELD_OUT
 from evaluate.kept_pixels import KeptPixels, keep_pixels
+from evaluate.opened import find_sensors
 from evaluate.result import Result, Score
 from evaluate.seeds import join_answers, join_identities
 from evaluate.settings import FinetuneSettings
@@ -58,7 +59,7 @@ def run_finetune(
     if not weights:
         raise InputError("There is nothing to fine-tune. Give --weights, such as an export's folder or random:resnet18.")
     device = choose_device(settings.device)
-    entries = read_entries(weights)
+    entries = read_entries(weights, find_sensors(catalog, settings))
     bench = open_bench(catalog, settings, entries.like, tuning=not settings.last_epoch)
     groups = entries.feed(bench.stack, bench.task.train.items, size_px=bench.size_px, seed=settings.seed)
     scored = with_random(groups) if baselines else groups

@@ -57,6 +57,19 @@ class Opened:
         return self.reader.open(bands, made_for)
 
 
+def find_sensors(href: str, settings: Settings) -> Sequence[str]:
+    """Ids of the sensors that may be asked about: the one that is chosen, or all that a catalog has.
+
+    Args:
+        href: Its path or address.
+        settings: With the sensor, if it is chosen.
+
+    Raises:
+        CatalogError: The catalog cannot be read.
+    """
+    return (settings.sensor,) if settings.sensor else open_catalog(href).sensors
+
+
 def open_reader(href: str, settings: Settings, like: InputSpec | None) -> BandReader:
     """Open a catalog and find the items that are asked about.
 

@@ -8,12 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from train.alignment_loss import FIRST_TEMPERATURE, LogTemperature
-
-DIM = 1024
-"""Length of an embedding, also between projector and head."""
-DROPOUT = 0.2
-"""Share of the residual branch that is dropped in training."""
+from train.alignment_config import Alignment
+from train.alignment_loss import LogTemperature
 
 
 class ResidualProjection(nn.Module):
@@ -23,7 +19,7 @@ class ResidualProjection(nn.Module):
         Marsocci and Audebert, X-STARS, released code, `ProjectionHead`, https://arxiv.org/abs/2405.09922
     """
 
-    def __init__(self, features: int, dim: int, *, dropout: float = DROPOUT) -> None:
+    def __init__(self, features: int, dim: int, *, dropout: float) -> None:
         """Make the layers.
 
         Args:
@@ -49,34 +45,25 @@ class AlignmentHeads(nn.Module):
     the layer normalisation; here it is brought to unit length after it, so that similarities are cosines.
     """
 
-    def __init__(
-        self,
-        features: int,
-        sensors: Sequence[str],
-        *,
-        dim: int = DIM,
-        dropout: float = DROPOUT,
-        temperature: float = FIRST_TEMPERATURE,
-    ) -> None:
+    def __init__(self, features: int, sensors: Sequence[str], constants: Alignment) -> None:
         """Make the layers.
 
         Args:
             features: Length of a backbone's tokens.
             sensors: Their ids, two or more.
-            dim: Length of an embedding.
-            dropout: See `ResidualProjection`.
-            temperature: Where it begins, from 0.01 to 1.
+            constants: Length of an embedding, also between projector and head; dropout; where the temperature begins.
 
         Raises:
-            ValueError: There are fewer than two sensors, one comes twice, or the temperature is out of range.
+            ValueError: There are fewer than two sensors, or one comes twice.
         """
         super().__init__()
         if len(sensors) < 2 or len(set(sensors)) < len(sensors):
             raise ValueError(f"Sensors {list(sensors)} cannot be aligned. Give two different ones or more.")
         self.sensors = tuple(sensors)
+        dim, dropout = constants.dim, constants.dropout
         self.projector = ResidualProjection(features, dim, dropout=dropout)
         self.heads = nn.ModuleDict({sensor: ResidualProjection(dim, dim, dropout=dropout) for sensor in sensors})
-        self.temperature = LogTemperature(temperature)
+        self.temperature = LogTemperature(constants.temperature)
 
     def forward(self, tokens: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Embeddings of each sensor, (samples, tokens, dim), unit length, float32 under autocast too.

@@ -15,10 +15,7 @@ from itertools import combinations
 import torch
 from torch import Tensor, nn
 
-FIRST_TEMPERATURE = 0.07
-"""Where the temperature begins."""
-LEAST_TEMPERATURE, GREATEST_TEMPERATURE = 0.01, 1.0
-"""Between which it stays."""
+from train.alignment_config import FIRST_TEMPERATURE, GREATEST_TEMPERATURE, LEAST_TEMPERATURE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

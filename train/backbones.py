@@ -130,6 +130,18 @@ def check_name(name: str) -> None:
         raise ConfigError(f"timm {timm.__version__} has no weights {weights!r} of {network}. There are: {there}.")
 
 
+def family_of(name: str) -> str:
+    """The family that timm counts a backbone to, such as `resnet` or `vision_transformer`.
+
+    Args:
+        name: One that timm knows.
+    """
+    import timm
+
+    module: str = timm.models.model_entrypoint(name.partition(".")[0]).__module__
+    return module.rpartition(".")[2]
+
+
 def feature_size(module: nn.Module) -> int:
     """Length of the features that a backbone gives.
 
@@ -160,9 +172,7 @@ def _has_fixed_size(name: str) -> bool:
 
 def _any_size(name: str) -> dict[str, Any]:
     """What lets a network that is made for one size take others: a ViT resizes its position embeddings."""
-    import timm
-
-    family = timm.models.model_entrypoint(name.partition(".")[0]).__module__.rpartition(".")[2]
+    family = family_of(name)
     if family not in ANY_SIZE:
         raise ConfigError(
             f"{name} takes images of one size, and the views have several. Choose a network that takes any, such as "

@@ -11,26 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from timm.layers.drop import DropPath
-from torch import Tensor, nn
+from torch import nn
 
 from train.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from train.dataset import Batch
-    from train.methods.protocol import Method
+    from train.methods.protocol import Drawn, Method
 
 TOLERANCE = {"32-true": 1e-4, "bf16-mixed": 1e-2}
 """Relative difference of the two losses that rounding explains, by precision."""
 
 
-def compile_student(method: Method, views: Sequence[Tensor], batch: Batch, *, precision: str) -> Any:
+def compile_student(method: Method, views: Any, batch: Drawn, *, precision: str) -> Any:
     """Compile the student of a method.
 
     Args:
         method: Nothing of it changes.
-        views: Of the batch.
+        views: Of the batch, as the method takes them.
         batch: The first one.
         precision: What it will be trained in.
 

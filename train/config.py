@@ -1,22 +1,24 @@
 """What a training is: frozen records, checked when made, written to and read from JSON as they are.
 
 A `TrainConfig` says everything that the weights depend on. Recipes (`train.recipes`) are functions that return one; the
-command line replaces some of its fields; a run folder keeps it as `config.json`. The records of views are `train.view_config`'s
-and the way to JSON is `train.config_json`'s; those who read a configuration find both here.
+command line replaces some of its fields; a run folder keeps it as `config.json`. Records of views are `train.view_config`'s,
+that of aligned sensors is `train.alignment_config`'s, and the way to JSON is `train.config_json`'s; those who read a
+configuration find all of them here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from train.alignment_config import Alignment
 from train.checks import check_choice, check_probability
 from train.config_json import from_json, to_json
 from train.errors import ConfigError
 from train.view_config import INTERPOLATIONS, Crop, InputSpec, Photometric, View
 
 __all__ = [
-    "DECAYS", "INTERPOLATIONS", "OPTIMIZERS", "PRECISIONS", "SCALINGS", "SCHEDULES", "Contrast", "Crop", "Distillation",
-    "InputSpec", "Optimizer", "Photometric", "TrainConfig", "View", "check_choice", "from_json", "to_json",
+    "DECAYS", "INTERPOLATIONS", "OPTIMIZERS", "PRECISIONS", "SCALINGS", "SCHEDULES", "Alignment", "Contrast", "Crop",
+    "Distillation", "InputSpec", "Optimizer", "Photometric", "TrainConfig", "View", "check_choice", "from_json", "to_json",
 ]  # fmt: skip
 
 OPTIMIZERS = ("sgd", "adamw")
@@ -145,6 +147,10 @@ class Distillation:
     """Width of those between."""
     bottleneck: int = 256
     """Length of an embedding, which is a point of the unit sphere."""
+    head_batch_norm: bool = False
+    """Normalise what is between the head's layers over the crops of a batch (`use_bn_in_head` of the released code). The
+    features of a network that was just drawn are much the same for every image; so it tells images apart from the first step,
+    where training is short."""
     norm_last_layer: bool = True
     """Hold each prototype at unit length."""
     teacher_temperature: float = 0.04
@@ -210,9 +216,10 @@ class TrainConfig:
     drop_path: float = 0.0
     """Rate of stochastic depth."""
     sensor: str | None = None
-    """Id of the sensor; none for the catalog's only one."""
+    """Id of the sensor; none for the catalog's only one, and of a method of several."""
     bands: tuple[str, ...] = ()
-    """In the order of the channels; empty for all that the catalog has, in the sensor's order."""
+    """In the order of the channels; empty for all that the catalog has, in the sensor's order. Of several sensors, common names
+    such as `red`, which each has a band of."""
     scaling: str = "measured"
     """How reflectance becomes [0, 1]: `measured` (2nd and 98th percentile of each band), `native` (as it is), `seco`, or
     `preview`."""
@@ -237,6 +244,10 @@ class TrainConfig:
     """Choose only algorithms that give the same bits again."""
     distillation: Distillation | None = None
     """Constants of the method, where it is of the DINO family."""
+    alignment: Alignment | None = None
+    """Constants of what aligns several sensors, where the method does."""
+    sensors: tuple[str, ...] = ()
+    """Ids of the sensors of a method of several; empty for all that the catalog has."""
 
     def __post_init__(self) -> None:
         """Check what one record can tell.
@@ -263,6 +274,20 @@ class TrainConfig:
                 f"{self.method} has constants of {'both families' if self.contrast else 'no family'}; expected either contrast "
                 "(MoCo) or distillation (DINO). Start from a recipe of it."
             )
+        self._check_sensors()
+
+    def _check_sensors(self) -> None:
+        """Refuse sensors of a method of one, and one sensor of a method of several."""
+        if self.alignment is None and self.sensors:
+            raise ConfigError(f"{self.method} trains on one sensor; named are {', '.join(self.sensors)}. Give one (--sensor).")
+        if self.alignment is not None and self.distillation is None:
+            raise ConfigError(
+                f"{self.method} has constants of alignment without distillation (DINO). Start from a recipe of it."
+            )
+        if self.alignment is not None and self.sensor is not None:
+            raise ConfigError(f"{self.method} trains on several sensors; named is {self.sensor} alone. Give all (--sensors).")
+        if self.alignment is not None and self.sensors:
+            self.alignment.check_sensors(self.sensors)
 
     @property
     def scenes(self) -> int:
@@ -278,5 +303,6 @@ class TrainConfig:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Sides of the views, each once, in the order of the views."""
-        return tuple(dict.fromkeys(view.crop.size_px for view in self.views))
+        """Sides of the views, each once, in the order of the views; at last of the one that is aligned."""
+        aligned = [self.alignment.size_px] if self.alignment else []
+        return tuple(dict.fromkeys([*(view.crop.size_px for view in self.views), *aligned]))

@@ -37,21 +37,29 @@ class CropEncoder(nn.Module):
         return scores.view(len(crops), -1, scores.shape[-1]), features[0].detach()
 
     def encode(self, crops: Sequence[Tensor]) -> Tensor:
-        """Features of all crops, (crops, batch, features): crops of one size go through the backbone together.
+        """Features of all crops, (crops, batch, features); see `encode_crops`."""
+        return encode_crops(self.backbone, crops, pack=self.packs)
 
-        Those of a plain ViT go through it together whatever their sizes, if it packs.
 
-        References:
-            Caron et al., DINO, released code, `utils.py`, `MultiCropWrapper`.
-        """
-        groups = by_size(crops)
-        together = [torch.cat([crops[number] for number in numbers]) for numbers in groups]
-        packs = self.packs and len(groups) > 1
-        features = encode_packed(self.backbone, together) if packs else [self.backbone(images) for images in together]
-        found: dict[int, Tensor] = {}
-        for numbers, each in zip(groups, features, strict=True):
-            found |= zip(numbers, each.view(len(numbers), -1, each.shape[-1]).unbind(0), strict=True)
-        return torch.stack([found[number] for number in range(len(crops))])
+def encode_crops(backbone: nn.Module, crops: Sequence[Tensor], *, pack: bool) -> Tensor:
+    """Features of all crops, (crops, batch, features): crops of one size go through the backbone together.
+
+    Args:
+        backbone: See `CropEncoder`.
+        crops: Of the same samples, each (batch, bands, height, width).
+        pack: Whether it is a plain ViT that crops of several sizes go through together.
+
+    References:
+        Caron et al., DINO, released code, `utils.py`, `MultiCropWrapper`.
+    """
+    groups = by_size(crops)
+    together = [torch.cat([crops[number] for number in numbers]) for numbers in groups]
+    packs = pack and len(groups) > 1
+    features = encode_packed(backbone, together) if packs else [backbone(images) for images in together]
+    found: dict[int, Tensor] = {}
+    for numbers, each in zip(groups, features, strict=True):
+        found |= zip(numbers, each.view(len(numbers), -1, each.shape[-1]).unbind(0), strict=True)
+    return torch.stack([found[number] for number in range(len(crops))])
 
 
 def by_size(crops: Sequence[Tensor]) -> list[list[int]]:

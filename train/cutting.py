@@ -171,7 +171,14 @@ def cut_batch(
     values = _take(raw, source.bands)
     valid = None if all_valid else find_valid(values, source.nodata)
     values = values.mul_(affine[0]).add_(affine[1]).clamp_(0, 1)
-    resize = partial(resample, boxes=source.boxes(box), size_px=target.size_px, interpolation=target.interpolation, flip=flip)
+    resize = partial(
+        resample,
+        boxes=source.boxes(box),
+        size_px=target.size_px,
+        interpolation=target.interpolation,
+        flip=flip,
+        beyond=target.beyond,
+    )
     if valid is None:
         return resize(values), None
     return share_out(resize(_blank(values, valid)), resize(valid))

@@ -102,7 +102,7 @@ class Share:
 class Batches(Dataset[list[Batch]]):
     """The batches of a training by their step, each as the parts that this process computes."""
 
-    def __init__(self, stack: Stack, samples: Samples, config: TrainConfig, share: Share) -> None:
+    def __init__(self, stack: Stack, samples: Samples, config: TrainConfig, share: Share, *, sensor: str | None = None) -> None:
         """Prepare; nothing is read.
 
         Args:
@@ -110,6 +110,7 @@ class Batches(Dataset[list[Batch]]):
             samples: Locations to train on.
             config: Views, batch size, seed.
             share: What this process computes.
+            sensor: Its id, where there are several: each draws its dates and crops for itself.
 
         Raises:
             ConfigError: A batch is larger than the data, or does not divide among the processes.
@@ -118,6 +119,7 @@ class Batches(Dataset[list[Batch]]):
         self.stack = stack
         self.samples = samples
         self.config = config
+        self.sensor = sensor
         self.slices = share.slices(config.batch_size)
         self.steps_per_epoch = len(samples) // config.batch_size
         self._last_order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
@@ -129,10 +131,15 @@ class Batches(Dataset[list[Batch]]):
 
     def __getitem__(self, step: int) -> list[Batch]:
         """The parts of the batch of an optimizer step."""
+        epoch, parts = self.choose(step)
+        return [self.read(chosen, epoch) for chosen in parts]
+
+    def choose(self, step: int) -> tuple[int, list[NDArray[np.int64]]]:
+        """The epoch of a step, and the numbers of the locations of each part of its batch."""
         epoch, within = divmod(step, self.steps_per_epoch)
         first = within * self.config.batch_size
         chosen = self._order(epoch)[first : first + self.config.batch_size]
-        return [self.read(chosen[part], epoch) for part in self.slices]
+        return epoch, [chosen[part] for part in self.slices]
 
     def read(self, chosen: NDArray[np.int64], epoch: int) -> Batch:
         """Draw and read a sample of each of some locations.
@@ -142,7 +149,8 @@ class Batches(Dataset[list[Batch]]):
             epoch: Each epoch draws anew.
         """
         config, samples = self.config, self.samples
-        places = samples.draw_items(chosen, config.scenes, seed=config.seed, epoch=epoch, distinct=config.distinct_dates)
+        drawn: dict[str, Any] = {"seed": config.seed, "epoch": epoch, "sensor": self.sensor}
+        places = samples.draw_items(chosen, config.scenes, distinct=config.distinct_dates, **drawn)
         items = samples.items[places]
         return Batch(
             pixels=self._pixels(items),
@@ -152,11 +160,10 @@ class Batches(Dataset[list[Batch]]):
             scenes=torch.from_numpy(samples.days[places]),
             parameters=draw_parameters(
                 config.views,
-                seed=config.seed,
-                epoch=epoch,
                 locations=samples.keys[chosen],
                 size_px=self.stack.layers[0].height,
                 bands=len(self.stack.bands),
+                **drawn,
             ),
             all_valid=bool(self._whole[items].all()),
         )
@@ -176,16 +183,16 @@ class Batches(Dataset[list[Batch]]):
         return tuple(tensors)
 
 
-def load_batches(batches: Batches, steps: Sequence[int], *, workers: int, pin_memory: bool = False) -> Iterator[list[Batch]]:
+def load_batches(batches: Dataset[Any], steps: Sequence[int], *, workers: int, pin_memory: bool = False) -> Iterator[list[Any]]:
     """Read the batches of some steps, in order and ahead of time.
 
     Args:
-        batches: All of them.
+        batches: All of them, by their step, each a list of parts.
         steps: Which.
         workers: Processes that read; 0 reads in this one.
         pin_memory: Copy to page-locked memory, for a GPU.
     """
-    loader: DataLoader[list[Batch]] = DataLoader(
+    loader: DataLoader[list[Any]] = DataLoader(
         batches,
         batch_size=None,
         sampler=steps,

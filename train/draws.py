@@ -58,7 +58,14 @@ def location_key(location: str) -> int:
 
 
 def uniforms(
-    seed: int, purpose: str, *, epoch: int, locations: NDArray[np.uint64], view: int, count: int
+    seed: int,
+    purpose: str,
+    *,
+    epoch: int,
+    locations: NDArray[np.uint64],
+    view: int,
+    count: int,
+    sensor: str | None = None,
 ) -> NDArray[np.float64]:
     """Independent uniform numbers for each location.
 
@@ -69,6 +76,7 @@ def uniforms(
         locations: (batch,), keys as `location_key` makes them.
         view: Number of the view, from 0, below 65,536.
         count: Numbers for each location, at most 131,072. The first of them do not hang on how many are asked for.
+        sensor: Of several, each of which gets other numbers; none where there is one.
 
     Returns:
         (batch, count), 53 random bits each, 0 or more and below 1.
@@ -79,6 +87,7 @@ def uniforms(
         >>> bool((both[1] == one[0]).all())
         True
     """
+    purpose = purpose if sensor is None else f"{purpose} of {sensor}"
     words = _words(seed, purpose, epoch=epoch, locations=locations, view=view, blocks=-(-count // 2))
     high, low = words[::2] >> np.uint64(5), words[1::2] >> np.uint64(6)
     numbers = (high * 2.0**26 + low) * 2.0**-53

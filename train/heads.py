@@ -54,9 +54,10 @@ class PrototypeHead(nn.Module):
         super().__init__()
         hidden = [constants.head_hidden] * (constants.head_layers - 1)
         layers: list[nn.Module] = []
-        for inside, outside in pairwise([features, *hidden, constants.bottleneck]):
-            layers += [_narrow(nn.Linear(inside, outside)), nn.GELU()]
-        self.layers = nn.Sequential(*layers[:-1])
+        for inside, outside in pairwise([features, *hidden]):
+            normed = [nn.BatchNorm1d(outside)] if constants.head_batch_norm else []
+            layers += [_narrow(nn.Linear(inside, outside)), *normed, nn.GELU()]
+        self.layers = nn.Sequential(*layers, _narrow(nn.Linear([features, *hidden][-1], constants.bottleneck)))
         self.prototypes = weight_norm(nn.Linear(constants.bottleneck, constants.out_dim, bias=False))
         lengths: Any = self.prototypes.parametrizations.weight.original0
         with torch.no_grad():

@@ -21,9 +21,19 @@ from train.errors import ConfigError, DivergedError
 
 ENTROPY = "teacher_entropy"
 """The name of the one figure beside loss terms that has a uniform value."""
+DISTILLATION = "distillation"
+"""The loss term that compares a student with the teacher of that entropy."""
+STUDENT_KL = "student_kl"
+"""What that term has beyond that entropy, nats: how far the student is from what the teacher says. At 0, all samples are
+answered alike (DINO, section 5.3)."""
 _LOOK_AT = (
     "Lower the learning rate or lengthen its warm-up, clip gradients (max_norm) or train in 32-true, and look for pixels that "
     "are not finite with curate verify CATALOG --deep. Go on from an earlier checkpoint with train resume RUN."
+)
+_SEE_ALIKE = "that the views of a sample show the same ground and that the bands are not constant"
+_SHARPEN = (
+    "Lower the teacher's temperature (--teacher-temperature) or the learning rate (--lr), freeze the last layer for longer "
+    "(--freeze-last-layer), or take fewer prototypes (--out-dim)"
 )
 _WIDEN = "Lower the learning rate, raise ema_momentum or the number of negatives, and widen the augmentation."
 
@@ -38,7 +48,7 @@ class HealthLimits:
     """Steps before features and subspaces are judged, and that a loss must stay at its uniform value: at first the queue holds
     keys that tell nothing, and losses pass their uniform value on the way down."""
     epoch: int = 0
-    """Steps of an epoch; what hangs on a whole one waits for that, too."""
+    """Steps of an epoch; a teacher and its student are judged after a whole one, since prototypes are frozen in the first."""
     plateau: float = 0.01
     """A mean loss above (1 - this) of its uniform value has learned nothing; healthy runs leave that band within an epoch."""
     spread: float = 0.1
@@ -114,8 +124,8 @@ class HealthMonitor:
             entropy: A scalar on the device: mean entropy of the teacher's distributions, nats, for methods that have them.
 
         Returns:
-            At a reading, what was read: the mean of each term, `spread`, `rank`, `separation/...` and `teacher_entropy`; else
-            none.
+            At a reading, what was read: the mean of each term, `spread`, `rank`, `separation/...`, `teacher_entropy` and
+            `student_kl`; else none.
 
         Raises:
             DivergedError: At a reading, if a term was not finite at any step since the last one; or if the loss stays at its
@@ -148,6 +158,8 @@ class HealthMonitor:
             for name, value in named.items():
                 columns.setdefault(name, []).append(value)
         reading = {name: sum(column) / len(column) for name, column in columns.items()} | self._read_features()
+        if ENTROPY in reading and DISTILLATION in reading:
+            reading[STUDENT_KL] = reading[DISTILLATION] - reading[ENTROPY]
         self._judge(seen[0].step, seen[-1].step, reading)
         return reading
 
@@ -168,7 +180,7 @@ class HealthMonitor:
 
     def _judge(self, first: int, last: int, reading: Mapping[str, float]) -> None:
         terms = [name for name in self._uniform if name in reading and name != ENTROPY]
-        words = {name: self._plateau(name, first, last, reading[name]) for name in terms}
+        words = {name: self._plateau(name, first, last, reading) for name in terms}
         words[ENTROPY] = self._dull_teacher(first, last, reading)
         if self._stop and any(words.values()):
             raise DivergedError(" ".join(text for text in words.values() if text))
@@ -179,15 +191,23 @@ class HealthMonitor:
                 self._warn(text)
             (self._told.add if text else self._told.discard)(ailment)
 
-    def _plateau(self, name: str, first: int, last: int, loss: float) -> str | None:
+    def _plateau(self, name: str, first: int, last: int, reading: Mapping[str, float]) -> str | None:
         """What to say of a term that has stayed at its uniform value for too long."""
-        steps = self._steps_at_uniform(name, first, last, loss)
-        if steps < self._limits.patience:
+        steps = self._steps_at_uniform(name, first, last, reading[name])
+        if steps < self._patience(name):
             return None
+        found = (
+            f"Loss term {name} has been at {reading[name]:.3f} for {steps} steps, up to step {last}; "
+            f"{self._uniform[name]:.3f} is what it costs to tell nothing apart."
+        )
+        if name != DISTILLATION or STUDENT_KL not in reading:
+            return f"{found} Raise or lower the learning rate, and check {_SEE_ALIKE}."
+        if reading[ENTROPY] >= (1 - self._limits.plateau) * self._uniform[name]:
+            return None  # the teacher is no better, and what is said of it says what to do
         return (
-            f"Loss term {name} has been at {loss:.3f} for {steps} steps, up to step {last}; {self._uniform[name]:.3f} is what "
-            "it costs to tell nothing apart. Raise or lower the learning rate, and check that the views of a sample show the "
-            "same ground and that the bands are not constant."
+            f"{found} The teacher does tell samples apart, and the student does not follow: {reading[STUDENT_KL]:.3f} lies "
+            f"between them (student_kl). Raise or lower the learning rate (--lr), lengthen its warm-up (--warmup-epochs), and "
+            f"check {_SEE_ALIKE}."
         )
 
     def _dull_teacher(self, first: int, last: int, reading: Mapping[str, float]) -> str | None:
@@ -196,13 +216,16 @@ class HealthMonitor:
             return None
         found, uniform = reading[ENTROPY], self._uniform[ENTROPY]
         steps = self._steps_at_uniform(ENTROPY, first, last, found)
-        if steps < max(self._limits.patience, self._limits.epoch):
+        if steps < self._patience(ENTROPY):
             return None
         return (
             f"The teacher has told nothing apart for {steps} steps, up to step {last}: the entropy of what it says is "
-            f"{found:.3f}, {uniform - found:.3f} below that of all prototypes alike. Lower the teacher's temperature or the "
-            "learning rate, freeze the last layer for longer, or take fewer prototypes (--out-dim)."
+            f"{found:.3f}, {uniform - found:.3f} below that of all prototypes alike. {_SHARPEN}."
         )
+
+    def _patience(self, name: str) -> int:
+        """For how many steps a figure may be at its uniform value."""
+        return max(self._limits.patience, self._limits.epoch if name in {DISTILLATION, ENTROPY} else 0)
 
     def _steps_at_uniform(self, name: str, first: int, last: int, value: float) -> int:
         """For how many steps a figure has been at its uniform value; 0 where it is not."""

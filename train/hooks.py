@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from train.config import InputSpec
 
 
+def _stay_silent(*_: object) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True, slots=True)
 class HookContext:
     """What a hook may look at."""
@@ -36,7 +40,11 @@ class HookContext:
     device: torch.device
     """Where the backbone is."""
     log: Callable[[str, float], None]
-    """Writes a figure beside the loss."""
+    """Writes a figure beside the loss, and says it."""
+    record: Callable[[str, float], None] = _stay_silent
+    """Writes a figure beside the loss, of those that are many."""
+    say: Callable[[str], None] = _stay_silent
+    """Says a sentence to people, and to `log.txt`."""
 
 
 Hook = Callable[[HookContext], Any]

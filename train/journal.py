@@ -127,30 +127,40 @@ class Journal:
         elif self._extra:
             self._keep({"step": self._step, **self._extra})
 
+    def record(self, name: str, value: float) -> None:
+        """Write a figure into the next row, and say nothing of it."""
+        self._extra[name] = float(value)
+
     def log(self, name: str, value: float) -> None:
         """Write a figure into the next row, such as a hook's."""
-        self._extra[name] = float(value)
-        self._say(f"Step {self._step}: {name} {value:.4g}")
+        self.record(name, value)
+        self.tell(f"Step {self._step}: {name} {value:.4g}")
+
+    @property
+    def owes_figures(self) -> bool:
+        """Whether a figure waits for the next row."""
+        return bool(self._extra)
 
     def warn(self, words: str) -> None:
+        """Tell people, and `log.txt`, what is wrong."""
+        self.tell(f"Warning: {words}")
+
+    def tell(self, words: str) -> None:
         """Tell people, and `log.txt`."""
-        self._say(f"Warning: {words}")
+        if self._silent:
+            return
+        say(words, quiet=self._quiet)
+        with (self._run / LOG).open("a", encoding="utf-8") as file:
+            file.write(f"{words}\n")
 
     def _open_board(self) -> Any:
         """TensorBoard's writer; none where TensorBoard is not installed, which is said."""
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            self._say("TensorBoard is not installed: curves are in metrics.csv alone. pip install tensorboard adds them.")
+            self.tell("TensorBoard is not installed: curves are in metrics.csv alone. pip install tensorboard adds them.")
             return None
         return SummaryWriter(str(self._run), purge_step=self._step + 1)
-
-    def _say(self, words: str) -> None:
-        if self._silent:
-            return
-        say(words, quiet=self._quiet)
-        with (self._run / LOG).open("a", encoding="utf-8") as file:
-            file.write(f"{words}\n")
 
     def _write(self, reading: Mapping[str, float]) -> None:
         """A row of everything since the last one."""

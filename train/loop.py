@@ -23,16 +23,17 @@ from catalogs.console import say
 from train.backbones import backbone_of, has_batch_norm, is_convolutional
 from train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from train.compiling import compile_student
-from train.dataset import Batches, Share, load_batches
+from train.dataset import Share, load_batches
 from train.distributed import gather
 from train.errors import ConfigError
+from train.feeding import Feed, feed_training
 from train.hooks import Hook, HookContext
 from train.journal import Journal
 from train.methods import make_method
 from train.methods.uniform import uniform_terms
+from train.monitors import Monitor, make_monitors
 from train.prefetch import on_device
-from train.steps import make_optimizer, make_views, memory_words, seed_step, set_rates, train_step
-from train.views import ViewMaker
+from train.steps import make_optimizer, memory_words, seed_step, set_rates, train_step
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -102,16 +103,17 @@ def fit(training: Training, run: Path, runtime: Runtime) -> Outcome:
     last, identity = list_checkpoints(run), training.record.identity
     method = _make_method(training, fresh=not last)
     config = replace(config, channels_last=config.channels_last and is_convolutional(method.backbone()))
-    batches = Batches(training.stack, training.samples, config, Share(fabric.global_rank, fabric.world_size, config.accumulate))
+    feed = feed_training(training, config, Share(fabric.global_rank, fabric.world_size, config.accumulate))
+    batches = feed.batches
     steps = min(len(batches), runtime.steps or len(batches))
-    maker = ViewMaker(training.record.spec, training.stack.layers)
     student = method.student
-    optimizer = _set_up(fabric, method, config, batches=batches, maker=maker)
+    optimizer = _set_up(fabric, method, config, feed=feed)
     with _bare(method, student):
         start = load_checkpoint(last[-1], fabric, method, optimizer, identity=identity) if last else 0
     loaded = load_batches(batches, range(start, steps), workers=runtime.workers, pin_memory=fabric.device.type == "cuda")
     upcoming = on_device(loaded, fabric.device)
     length = {"steps": len(batches), "steps_per_epoch": batches.steps_per_epoch}
+    monitors = make_monitors(training, run, runtime.hooks)
     saved, saved_at = start, time.monotonic()
     step = start
     journaling = _journal(fabric, training, run, runtime, start=start, steps=steps, epoch=batches.steps_per_epoch)
@@ -123,13 +125,13 @@ def fit(training: Training, run: Path, runtime: Runtime) -> Outcome:
             method.at_step(step, **length)
             seed_step(config.seed, step, fabric.global_rank)
             with memory_words(config, fabric.device):
-                terms = train_step(fabric, method, optimizer, parts, maker=maker, config=config)
+                terms = train_step(fabric, method, optimizer, parts, make=feed.make, config=config)
             step += 1
             journal.after_step(step, terms, method.diagnostics(), rate=rate)
             ends_epoch = step % batches.steps_per_epoch == 0
             if ends_epoch or step == steps:
                 with journal.aside():
-                    _call_hooks(fabric, method, training, runtime.hooks, step=step, journal=journal)
+                    _look_aside(fabric, method, training, monitors, step=step, journal=journal)
             if _is_due(fabric, runtime, step - saved, time.monotonic() - saved_at, ends_epoch=ends_epoch):
                 journal.look()
                 with journal.aside(), _bare(method, student):
@@ -150,9 +152,10 @@ def _make_method(training: Training, *, fresh: bool) -> Method:
     if fresh and training.record.init is not None:
         from train.weights import load_into
 
-        backbone = backbone_of(config, len(config.bands))
-        load_into(backbone, training.record.init, bands=config.bands)
-    return make_method(config, len(config.bands), queue=training.record.queue, backbone=backbone)
+        spec = training.record.initial_spec
+        backbone = backbone_of(config, len(spec.bands))
+        load_into(backbone, training.record.init, bands=spec.bands, sensors=(spec.sensor,))
+    return make_method(config, training.record.channels, queue=training.record.queue, backbone=backbone)
 
 
 @contextmanager
@@ -201,9 +204,7 @@ def _torchrun_processes() -> tuple[int, int]:
     return int(os.environ.get("WORLD_SIZE", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "0"))
 
 
-def _set_up(
-    fabric: Fabric, method: Method, config: TrainConfig, *, batches: Batches, maker: ViewMaker
-) -> torch.optim.Optimizer:
+def _set_up(fabric: Fabric, method: Method, config: TrainConfig, *, feed: Feed) -> torch.optim.Optimizer:
     """Move a method to the device; wrap what is trained, and nothing else."""
     module: Any = method
     module.to(fabric.device)
@@ -215,13 +216,9 @@ def _set_up(
     optimizer = make_optimizer(config.optimizer, method.student)
     student: Any = method.student
     if config.compile:
-        first = batches[0][0].to(fabric.device)
-        student = compile_student(
-            method,
-            make_views(first, maker=maker, config=config),
-            first,
-            precision=choose_precision(config, cuda=fabric.device.type == "cuda"),
-        )
+        first = feed.batches[0][0].to(fabric.device)
+        precision = choose_precision(config, cuda=fabric.device.type == "cuda")
+        student = compile_student(method, feed.make(first), first, precision=precision)
     wrapped: tuple[nn.Module, torch.optim.Optimizer] = fabric.setup(student, optimizer)
     method.student = wrapped[0]
     return wrapped[1]
@@ -257,21 +254,19 @@ def _is_due(fabric: Fabric, runtime: Runtime, steps: int, seconds: float, *, end
     return ends_epoch and bool(fabric.broadcast(seconds >= CHECKPOINT_S))
 
 
-def _call_hooks(
-    fabric: Fabric, method: Method, training: Training, hooks: Sequence[Hook], *, step: int, journal: Journal
+def _look_aside(
+    fabric: Fabric, method: Method, training: Training, monitors: Sequence[Monitor], *, step: int, journal: Journal
 ) -> None:
-    """Show the backbone to the hooks, in evaluation mode; the other processes wait."""
-    if hooks and fabric.is_global_zero:
-        backbone = method.backbone()
-        backbone.eval()
+    """Show the method to the monitors; the other processes wait."""
+    if monitors and fabric.is_global_zero:
         spe = len(training.samples) // training.config.batch_size
-        context = HookContext(step, step // spe, backbone, training.record.spec, fabric.device, journal.log)
-        with torch.no_grad():
-            for hook in hooks:
-                hook(context)
-        backbone.train()
-        journal.look()
-    if hooks:
+        seen = (step, step // spe, method.backbone(), training.record.spec, fabric.device)
+        context = HookContext(*seen, log=journal.log, record=journal.record, say=journal.tell)
+        for monitor in monitors:
+            monitor(method, context)
+        if journal.owes_figures:
+            journal.look()
+    if monitors:
         fabric.barrier()
 
 

@@ -15,6 +15,10 @@ KERNELS = {
     "bicubic": "np.where(x < 1, (1.5 * x - 2.5) * x**2 + 1, np.where(x < 2, ((2.5 - 0.5 * x) * x - 4) * x + 2, 0))",
 }
 """Weight of a pixel at distance x, Pillow's and torchvision's."""
+_PARTS = {
+    "student": "student, whose weights the optimizer moved",
+    "teacher": "teacher, the running mean of the student's weights; figures below are of the student",
+}
 
 
 def model_card(exported: Exported, spec: InputSpec, provenance: Provenance) -> str:
@@ -151,6 +155,7 @@ def _numbers(spec: InputSpec) -> str:
 def _origin(provenance: Provenance) -> str:
     found = {
         "method, recipe": f"{provenance.method}, `{provenance.recipe}`",
+        "part": _PARTS.get(provenance.part, provenance.part),
         "started from": provenance.initial or "random weights",
         "catalog": f"`{provenance.catalog_id}`, {provenance.locations:,} locations",
         "SHA-256 of its index": f"`{provenance.index_hash}`",

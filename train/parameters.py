@@ -6,8 +6,9 @@ has its neutral number (factor 1, shift 0, sigma 0), so that nothing but these n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -102,7 +103,14 @@ class ViewParameters:
 
 
 def draw_parameters(
-    views: Sequence[View], *, seed: int, epoch: int, locations: NDArray[np.uint64], size_px: int, bands: int
+    views: Sequence[View],
+    *,
+    seed: int,
+    epoch: int,
+    locations: NDArray[np.uint64],
+    size_px: int,
+    bands: int,
+    sensor: str | None = None,
 ) -> tuple[ViewParameters, ...]:
     """Draw how each view of each sample is cut and coloured.
 
@@ -113,12 +121,14 @@ def draw_parameters(
         locations: (batch,), keys as `train.draws.location_key` makes them.
         size_px: Side of a patch, pixels of the finest layer.
         bands: Channels of a view.
+        sensor: Of several, each of which has numbers of its own.
 
     Returns:
-        One for each view. A sample's numbers hang on the seed, the epoch, its location and the view alone.
+        One for each view. A sample's numbers hang on the seed, the epoch, its location, the view and the sensor alone.
     """
+    draw = partial(uniforms, seed, epoch=epoch, locations=locations, sensor=sensor)
     return tuple(
-        _draw_view(view, number, seed=seed, epoch=epoch, locations=locations, size_px=size_px, bands=bands)
+        _draw_view(view, partial(draw, view=number), samples=len(locations), size_px=size_px, bands=bands)
         for number, view in enumerate(views)
     )
 
@@ -132,8 +142,20 @@ def neutral_parameters(count: int, *, height: int, width: int, bands: int) -> Vi
         width: Columns of the finest layer.
         bands: Channels of a view.
     """
-    host = np.zeros((count, PER_BAND + 3 * bands), np.float32)
-    host[:, COLUMNS["box"]] = (0, 0, height, width)
+    return cut_parameters(np.tile((0.0, 0.0, height, width), (count, 1)), np.zeros(count), bands=bands)
+
+
+def cut_parameters(boxes: NDArray[np.float64], flip: NDArray[np.float64], *, bands: int) -> ViewParameters:
+    """Those that cut boxes out, flip them and change nothing else.
+
+    Args:
+        boxes: (batch, 4): top, left, height and width in pixels of the finest layer, on any fraction of one.
+        flip: (batch,), 1 where left and right change places.
+        bands: Channels of a view.
+    """
+    host = np.zeros((len(boxes), PER_BAND + 3 * bands), np.float32)
+    host[:, COLUMNS["box"]] = boxes
+    host[:, COLUMNS["flip"]] = flip[:, None]
     for name, value in NEUTRAL.items():
         host[:, COLUMNS[name]] = value
     host[:, PER_BAND : PER_BAND + bands] = 1
@@ -142,27 +164,25 @@ def neutral_parameters(count: int, *, height: int, width: int, bands: int) -> Vi
 
 
 def _draw_view(
-    view: View, number: int, *, seed: int, epoch: int, locations: NDArray[np.uint64], size_px: int, bands: int
+    view: View, draw: Callable[..., NDArray[np.float64]], *, samples: int, size_px: int, bands: int
 ) -> ViewParameters:
-    def draw(purpose: str, count: int) -> NDArray[np.float64]:
-        return uniforms(seed, purpose, epoch=epoch, locations=locations, view=number, count=count)
-
+    """One view of so many samples; `draw` gives uniform numbers for a purpose, (samples, count)."""
     crop, photometric = view.crop, view.photometric
-    host = np.empty((len(locations), PER_BAND + 3 * bands), np.float32)
-    host[:, COLUMNS["box"]] = draw_boxes(draw("crop", 2 * ATTEMPTS + 2), crop, size_px=size_px)
-    host[:, COLUMNS["flip"]] = draw("flip", 1) < crop.flip
-    jittered = draw("jitter", 1) < photometric.jitter
-    for name, values in _factors(draw("factors", 4), photometric).items():
+    host = np.empty((samples, PER_BAND + 3 * bands), np.float32)
+    host[:, COLUMNS["box"]] = draw_boxes(draw("crop", count=2 * ATTEMPTS + 2), crop, size_px=size_px)
+    host[:, COLUMNS["flip"]] = draw("flip", count=1) < crop.flip
+    jittered = draw("jitter", count=1) < photometric.jitter
+    for name, values in _factors(draw("factors", count=4), photometric).items():
         host[:, COLUMNS[name]] = np.where(jittered, values, NEUTRAL.get(name, 0.0))
-    host[:, COLUMNS["order"]] = np.argsort(draw("order", 4), axis=1)
-    host[:, COLUMNS["grayscale"]] = draw("grayscale", 1) < photometric.grayscale
-    blurred, width = np.split(draw("blur", 2), 2, axis=1)
+    host[:, COLUMNS["order"]] = np.argsort(draw("order", count=4), axis=1)
+    host[:, COLUMNS["grayscale"]] = draw("grayscale", count=1) < photometric.grayscale
+    blurred, width = np.split(draw("blur", count=2), 2, axis=1)
     host[:, COLUMNS["sigma"]] = np.where(blurred < photometric.blur, _between(width, *photometric.blur_sigma), 0.0)
-    host[:, COLUMNS["solarize"]] = draw("solarize", 1) < photometric.solarize
+    host[:, COLUMNS["solarize"]] = draw("solarize", count=1) < photometric.solarize
     gain, offset, kept = np.split(host[:, PER_BAND:], 3, axis=1)
-    gain[:] = np.where(jittered, _between(draw("gain", bands), *_around_one(photometric.brightness)), 1.0)
-    offset[:] = np.where(jittered, (2 * draw("offset", bands) - 1) * photometric.band_offset, 0.0)
-    kept[:] = _keep_one(draw("drop", bands), photometric.drop_band)
+    gain[:] = np.where(jittered, _between(draw("gain", count=bands), *_around_one(photometric.brightness)), 1.0)
+    offset[:] = np.where(jittered, (2 * draw("offset", count=bands) - 1) * photometric.band_offset, 0.0)
+    kept[:] = _keep_one(draw("drop", count=bands), photometric.drop_band)
     return _as_parameters(host)
 
 

@@ -36,6 +36,8 @@ class Target:
     """Side of the view."""
     interpolation: str
     """`bilinear` or `bicubic`; what bicubic overshoots is clipped to [0, 1]."""
+    beyond: bool = False
+    """Let the kernel see the pixels around the box, as far as the patch has some; see `train.resampling.resample`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Source:
     """Of each of `bands`, the DN that says there is no measurement."""
     ratio: tuple[float, float]
     """Its pixels per pixel of the finest layer, down and across."""
+    size: tuple[int, int]
+    """Its rows and columns."""
 
     @classmethod
     def of(cls, layers: Sequence[Layer], number: int, *, first: Sequence[str]) -> Source:
@@ -85,7 +89,7 @@ class Source:
         names = [*(band for band in first if band in layer.bands), *(band for band in layer.bands if band not in first)]
         bands = tuple(layer.bands.index(band) for band in names)
         ratio = (layer.height / finest.height, layer.width / finest.width)
-        return cls(number, bands, tuple(layer.nodata[band] for band in bands), ratio)
+        return cls(number, bands, tuple(layer.nodata[band] for band in bands), ratio, (layer.height, layer.width))
 
     def boxes(self, boxes: Tensor) -> Tensor:
         """Boxes of the finest layer, (batch, 4), in this layer's pixels."""
@@ -97,5 +101,13 @@ class Source:
     def taps(self, boxes: Tensor, target: Target, *, flip: Tensor) -> list[tuple[Taps, Taps]]:
         """How each box of the finest layer, (batch, 4), is resampled down and across."""
         boxes = self.boxes(boxes)
-        taps = partial(axis_taps, bands=len(self.bands), size_px=target.size_px, interpolation=target.interpolation)
-        return list(zip(taps(boxes[:, 0], boxes[:, 2]), taps(boxes[:, 1], boxes[:, 3], flip=flip), strict=True))
+        taps = partial(
+            axis_taps,
+            bands=len(self.bands),
+            size_px=target.size_px,
+            interpolation=target.interpolation,
+            beyond=target.beyond,
+        )
+        down = taps(boxes[:, 0], boxes[:, 2], pixels=self.size[0])
+        across = taps(boxes[:, 1], boxes[:, 3], pixels=self.size[1], flip=flip)
+        return list(zip(down, across, strict=True))

@@ -1,9 +1,9 @@
-"""Position embeddings of a ViT for images of another size, as DINO's code makes them."""
+"""Positions that a network has learnt, for images of another size: as DINO's code makes them, and as timm does."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
@@ -55,3 +55,23 @@ def fit_positions(tensors: Mapping[str, Tensor], backbone: nn.Module) -> dict[st
     if side**2 + 1 != own.shape[1]:
         return dict(tensors)
     return {**tensors, NAME: resize_positions(theirs, side)}
+
+
+def fit_to_size(tensors: Mapping[str, Tensor], backbone: nn.Module) -> dict[str, Tensor]:
+    """Tensors with position embeddings for the images that a ViT takes, as timm makes them where it loads its own weights.
+
+    They are interpolated bicubically to the new number of patches, antialiased, which is also how a ViT sees crops of another
+    size while it is trained. What is of one shape stays.
+
+    Args:
+        tensors: By timm's names, of square images.
+        backbone: What they are to go into.
+    """
+    from timm.layers.pos_embed import resample_abs_pos_embed
+
+    vit: Any = backbone
+    own, theirs = dict(backbone.named_parameters()).get(NAME), tensors.get(NAME)
+    if own is None or theirs is None or own.shape == theirs.shape or own.shape[2] != theirs.shape[2]:
+        return dict(tensors)
+    prefix = 0 if vit.no_embed_class else vit.num_prefix_tokens
+    return {**tensors, NAME: resample_abs_pos_embed(theirs, list(vit.patch_embed.grid_size), num_prefix_tokens=prefix)}

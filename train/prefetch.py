@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from train.dataset import Batch
+
+class Movable(Protocol):
+    """A record of tensors, such as a batch."""
+
+    def to(self, device: torch.device) -> Self:
+        """The same on a device."""
 
 
-def on_device(batches: Iterator[list[Batch]], device: torch.device) -> Iterator[list[Batch]]:
+Part = TypeVar("Part", bound=Movable)
+
+
+def on_device(batches: Iterator[list[Part]], device: torch.device) -> Iterator[list[Part]]:
     """Batches on a device; on a GPU one is copied ahead, on a stream of its own.
 
     Args:
@@ -24,7 +31,7 @@ def on_device(batches: Iterator[list[Batch]], device: torch.device) -> Iterator[
         yield from batches
         return
     copying: Any = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # of torch itself
-    ahead: list[Batch] | None = None
+    ahead: list[Part] | None = None
     for parts in batches:
         ready, ahead = ahead, _copy(parts, device, copying)
         if ready is not None:
@@ -34,7 +41,7 @@ def on_device(batches: Iterator[list[Batch]], device: torch.device) -> Iterator[
         yield ahead
 
 
-def _copy(parts: list[Batch], device: torch.device, stream: Any) -> list[Batch]:
+def _copy(parts: list[Part], device: torch.device, stream: Any) -> list[Part]:
     """Start a copy; the memory is kept until the computing stream has used it."""
     with torch.cuda.stream(stream):
         moved = [part.to(device) for part in parts]

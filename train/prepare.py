@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from catalogs import open_catalog
-from catalogs.stack import Stack, open_stack
+from catalogs.stack import Stack
 from train.backbones import check_name, patch_side
 from train.config import InputSpec, TrainConfig, View
-from train.errors import ConfigError, DataError
+from train.ground_boxes import box_side_m
 from train.methods import check_method
 from train.methods.crops import GLOBAL_SCENES, fit_local_sizes
 from train.provenance import git_commit
 from train.run_folder import RunRecord, package_versions
-from train.samples import Samples, find_samples, refuse_large_batch
+from train.samples import Samples, refuse_large_batch
 from train.scaling import measure_input
+from train.sensor_input import SensorInput, choose_sensors, describe_lacking, open_sensor, share_locations, square_side_m
 from train.state import queue_capacity
-
-if TYPE_CHECKING:
-    from catalogs import Catalog
-
+from train.token_scale import count_tokens, describe_tokens, token_warnings
 
 STILL_DRAWN = 0.05
 """Share of a teacher's first weights in its last ones that is worth a word."""
@@ -36,15 +34,23 @@ class Training:
     """What is trained on what; see `prepare_training`."""
 
     config: TrainConfig
-    """With the sensor, the bands and the queue that were left open filled in."""
-    stack: Stack
-    """Pixels of the sensor's items."""
-    samples: Samples
-    """Locations to train on."""
+    """With the sensors, the bands and the queue that were left open filled in."""
+    inputs: tuple[SensorInput, ...]
+    """Of each sensor, with the same locations."""
     record: RunRecord
     """What a run folder says of it."""
     notes: tuple[str, ...] = ()
-    """What was settled in another way than asked for, in words."""
+    """What was settled in another way than asked for, in words; of several sensors, what a token shows of each."""
+
+    @property
+    def stack(self) -> Stack:
+        """Pixels of the first sensor's items."""
+        return self.inputs[0].stack
+
+    @property
+    def samples(self) -> Samples:
+        """Locations to train on, with the first sensor's items."""
+        return self.inputs[0].samples
 
 
 def prepare_training(
@@ -54,7 +60,7 @@ def prepare_training(
     cache: Path | None = None,
     pack: bool | None = None,
     init: str | None = None,
-    spec: InputSpec | None = None,
+    specs: Sequence[InputSpec] = (),
 ) -> Training:
     """Open a catalog for a training and settle what the configuration leaves open.
 
@@ -64,46 +70,45 @@ def prepare_training(
         cache: Folder that files of a remote catalog are kept in.
         pack: Read from a pack (`True`), from rasters (`False`), or from a pack where there is one.
         init: Weights to start from; where they say how their input is scaled, that is kept.
-        spec: Scaling and normalisation that were settled before, of a run that is resumed.
+        specs: Scaling and normalisation that were settled before, of each sensor of a run that is resumed.
 
     Raises:
         CatalogError: The catalog cannot be read, or lacks a band.
         ConfigError: Settings do not fit the catalog.
-        DataError: The catalog has too few locations or dates.
+        DataError: The catalog has too few locations or dates, or several sensors have no ground in common.
     """
     check_name(config.backbone)
     opened = open_catalog(catalog)
-    sensor = _sensor(config, opened)
-    items = opened.items(sensor=sensor)
-    if not len(items):
-        raise DataError(f"{opened} has no items of {sensor} yet. Build it first: curate build {opened.href}.")
-    stack = open_stack(opened, items, config.bands or None, cache=cache, pack=pack)
-    samples = find_samples(stack, dates=config.scenes if config.distinct_dates else 1)
-    refuse_large_batch(config.batch_size, len(samples))
-    queue = _queue(config, len(samples))
-    settled = replace(config, sensor=sensor, bands=stack.bands, views=fit_views(config))
-    crop = config.views[0].crop
-    measured = (
-        spec
-        or _spec_of_weights(init, settled)
-        or measure_input(
-            stack, np.unique(samples.items), size_px=crop.size_px, scaling=config.scaling, interpolation=crop.interpolation
-        )
+    sensors = choose_sensors(config, opened)
+    stacks = [open_sensor(opened, sensor, config, cache=cache, pack=pack) for sensor in sensors]
+    samples, lacking = share_locations(stacks, dates=config.scenes if config.distinct_dates else 1)
+    count = len(samples[0])
+    refuse_large_batch(config.batch_size, count)
+    queue = _queue(config, count)
+    settled = _settle(config, stacks)
+    aligned = tuple(_describe_alignment(settled, stacks))
+    known = {spec.sensor: spec for spec in specs or _specs_of_weights(init, settled, stacks)}
+    inputs = tuple(
+        SensorInput(stack, each, known.get(stack.sensor) or _measure(settled, stack, each))
+        for stack, each in zip(stacks, samples, strict=True)
     )
     record = RunRecord(
         config=settled,
-        spec=measured,
+        spec=inputs[0].spec,
         catalog=catalog,
         catalog_id=str(opened.document.get("id")),
-        index_hash=stack.index_hash,
-        locations=len(samples),
+        index_hash="+".join(stack.index_hash for stack in stacks),
+        locations=count,
         queue=queue,
         versions=package_versions(),
         git_commit=git_commit(),
         init=init,
-        **_origin(opened.collection(sensor)),
+        further_specs=tuple(each.spec for each in inputs[1:]),
+        **origin_of([opened.collection(sensor) for sensor in sensors]),
     )
-    return Training(settled, stack, samples, record, notes=(*_changes(config, settled), *slow_teacher(settled, len(samples))))
+    left_out = (describe_lacking(lacking),) if lacking else ()
+    notes = (*_changes(config, settled), *slow_teacher(settled, count), *left_out, *aligned)
+    return Training(settled, inputs, record, notes)
 
 
 def fit_views(config: TrainConfig) -> tuple[View, ...]:
@@ -152,40 +157,73 @@ def _queue(config: TrainConfig, locations: int) -> int:
     return queue_capacity(asked, batch_size=config.batch_size, locations=locations, force=force)
 
 
-def _spec_of_weights(init: str | None, config: TrainConfig) -> InputSpec | None:
+def _settle(config: TrainConfig, stacks: Sequence[Stack]) -> TrainConfig:
+    """The configuration with what it leaves open; bands of several sensors keep their common names."""
+    views = fit_views(config)
+    if config.alignment is not None:
+        return replace(config, sensors=tuple(stack.sensor for stack in stacks), views=views)
+    return replace(config, sensor=stacks[0].sensor, bands=stacks[0].bands, views=views)
+
+
+def _measure(config: TrainConfig, stack: Stack, samples: Samples) -> InputSpec:
+    """The scaling of a sensor, found on what is trained on."""
+    crop = config.views[0].crop
+    items = np.unique(samples.items)
+    return measure_input(stack, items, size_px=crop.size_px, scaling=config.scaling, interpolation=crop.interpolation)
+
+
+def _specs_of_weights(init: str | None, config: TrainConfig, stacks: Sequence[Stack]) -> Iterator[InputSpec]:
     """The scaling that weights were trained with, if training starts from them and measures none of its own."""
     if init is None or config.scaling != "measured":
-        return None
+        return
     from train.weights import load_backbone
 
-    spec = load_backbone(init, bands=config.bands).spec
-    if spec is None or spec.sensor != config.sensor or spec.bands != config.bands:
-        return None
     crop = config.views[0].crop
-    return replace(spec, size_px=crop.size_px, interpolation=crop.interpolation)
+    aligned = config.alignment
+    encoded = config.sensor if aligned is None else aligned.first_encoded(config.sensors)
+    bands = config.bands if aligned is None else None
+    spec = load_backbone(init, bands=bands, sensors=(encoded,) if encoded else ()).spec
+    if spec is not None and any((spec.sensor, spec.bands) == (stack.sensor, stack.bands) for stack in stacks):
+        yield replace(spec, size_px=crop.size_px, interpolation=crop.interpolation)
 
 
-def _origin(collection: Mapping[str, Any]) -> dict[str, Any]:
-    """What a collection says of where its pixels are from, and whose they are."""
-    extent = collection.get("extent", {})
-    box = (extent.get("spatial", {}).get("bbox") or [None])[0]
-    first, last = (extent.get("temporal", {}).get("interval") or [(None, None)])[0]
+def origin_of(collections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What collections of the same places say of where their pixels are from, and whose they are.
+
+    Args:
+        collections: As STAC, one or one of each sensor.
+
+    Returns:
+        `license`, `attribution`, `bbox` and `interval` as in `train.run_folder.RunRecord`: of several collections each licence
+        and attribution once, and the time of all together.
+    """
+    licenses, attributions = (
+        tuple(dict.fromkeys(str(each.get(name, default)) for each in collections))
+        for name, default in (("license", "other"), ("description", ""))
+    )
+    extents = [each.get("extent", {}) for each in collections]
+    box = (extents[0].get("spatial", {}).get("bbox") or [None])[0]
+    spans = [(each.get("temporal", {}).get("interval") or [(None, None)])[0] for each in extents]
+    known = all(first and last for first, last in spans)
     return {
-        "license": str(collection.get("license", "other")),
-        "attribution": str(collection.get("description", "")),
+        "license": " AND ".join(licenses),
+        "attribution": " ".join(attributions),
         "bbox": tuple(box) if box else None,
-        "interval": (first, last) if first and last else None,
+        "interval": (min(first for first, _ in spans), max(last for _, last in spans)) if known else None,
     }
 
 
-def _sensor(config: TrainConfig, catalog: Catalog) -> str:
-    """The sensor to train on."""
-    if config.sensor is not None:
-        return config.sensor
-    if not catalog.sensors:
-        raise DataError(f"{catalog} holds no scenes of a sensor that we know. Build it first: curate build {catalog.href}.")
-    if len(catalog.sensors) > 1:
-        raise ConfigError(
-            f"{catalog} has several sensors: {', '.join(catalog.sensors)}. Choose one with --sensor {catalog.sensors[0]}."
-        )
-    return catalog.sensors[0]
+def _describe_alignment(config: TrainConfig, stacks: Sequence[Stack]) -> Iterator[str]:
+    """What a token shows of each sensor that is aligned.
+
+    Raises:
+        ConfigError: The view does not divide into tokens, or the box is larger than a square.
+        DataError: Squares differ in size.
+    """
+    if config.alignment is None:
+        return
+    tokens = count_tokens(config.alignment.size_px, config.backbone)
+    crop_m = box_side_m(square_side_m(stacks), config.alignment.crop_m)
+    gsd_m = {stack.sensor: stack.layers[0].gsd for stack in stacks}
+    yield describe_tokens(gsd_m, crop_m=crop_m, tokens=tokens)
+    yield from token_warnings(gsd_m, crop_m=crop_m, tokens=tokens)

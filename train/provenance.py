@@ -57,6 +57,8 @@ class Provenance:
     """Of seastars' working tree, `-dirty` where it was changed."""
     created: str | None = None
     """When, RFC 3339 in UTC; none keeps the export free of the clock."""
+    part: str = "student"
+    """Which network of the method the weights are of: `student`, or the `teacher` that follows it."""
 
     def __post_init__(self) -> None:
         """Check what a STAC item could not hold.

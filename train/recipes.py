@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from train.config import Contrast, Distillation, Optimizer, TrainConfig, check_choice
+from train.config import Alignment, Contrast, Distillation, Optimizer, TrainConfig, check_choice
 from train.methods.crops import dino_mc_views, dino_tp_2024_views, dino_tp_views, dino_views
 from train.methods.views import moco_tp_views, moco_views, seco_views
 
@@ -154,13 +154,57 @@ def dino_tp_2024() -> TrainConfig:
     return replace(dino_mc_2024(), method="dino-tp", recipe="dino_tp_2024", views=views, distillation=constants)
 
 
+def x_stars() -> TrainConfig:
+    """X-STARS: DINO on each of several sensors, and tokens of the same ground found across them.
+
+    The default of `train x-stars`. What `dino` puts right; a patch embedding for each sensor, with any bands; the tokens of the
+    ground alone are compared, with those of all other locations of the batch, on all processes.
+    """
+    return replace(dino(), method="x-stars", recipe="x_stars", alignment=Alignment())
+
+
+def x_stars_2025() -> TrainConfig:
+    """X-STARS as published: the constants of its released code, with the alignment loss as the paper means it.
+
+    The released code detaches that loss, so that it moves nothing, and leaves its projector and heads untrained: they are in no
+    optimizer and in no checkpoint. If that code made the published weights, DINO alone trained them. Here the loss has its
+    gradient, and differs further in what `train.alignment_loss` lists. Kept are its weight, the widths and the dropout of its
+    heads, the class token among the tokens, one patch embedding for red, green and blue of all sensors, the box of a whole
+    square. A batch is what one of its processes has: four locations, or twelve where it adapts to a sensor (--batch-size, with
+    which the learning rate goes). What differs besides: bands are scaled by what is measured, for the released code has 8-bit
+    images of its own and normalises them twice; a location shows all of its sensors in one step; the released code computes in
+    16-bit floats of the other kind; position embeddings of local crops are resized as timm does it; schedules reach their last
+    value.
+
+    References:
+        Marsocci and Audebert, Cross-sensor self-supervised training and alignment for remote sensing, IEEE JSTARS 18, 2025,
+        https://arxiv.org/abs/2405.09922; released code, `pretraining.py` and its README.
+    """
+    adamw = replace(dino().optimizer, lr=5e-4 * 4 / 256, decays="matrices", max_norm=3.0, clip_each=True)
+    return replace(
+        x_stars(),
+        recipe="x_stars_2025",
+        alignment=Alignment(class_token=True, shared_patch_embedding=True),
+        distillation=Distillation(),
+        optimizer=adamw,
+        backbone="vit_tiny_patch16_224",
+        bands=("red", "green", "blue"),
+        batch_size=4,
+        epochs=400,
+    )
+
+
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
-    recipe.__name__: recipe for recipe in (seco, seco_2021, moco, moco_tp, dino, dino_mc, dino_mc_2024, dino_tp, dino_tp_2024)
-}
+    recipe.__name__: recipe
+    for recipe in (
+        seco, seco_2021, moco, moco_tp, dino, dino_mc, dino_mc_2024, dino_tp, dino_tp_2024, x_stars, x_stars_2025,
+    )
+}  # fmt: skip
 """Every recipe, by name."""
 
 DEFAULTS = {
     "seco": "seco", "moco": "moco", "moco-tp": "moco_tp", "dino": "dino", "dino-mc": "dino_mc", "dino-tp": "dino_tp",
+    "x-stars": "x_stars",
 }  # fmt: skip
 """The recipe of each method, where none is named."""
 
@@ -183,7 +227,8 @@ def with_view_size(config: TrainConfig, size_px: int) -> TrainConfig:
     """A configuration whose first view has another size, and all others in proportion, rounded down."""
     first = config.views[0].crop.size_px
     views = tuple(replace(view, crop=replace(view.crop, size_px=view.crop.size_px * size_px // first)) for view in config.views)
-    return replace(config, views=views)
+    aligned = config.alignment and replace(config.alignment, size_px=config.alignment.size_px * size_px // first)
+    return replace(config, views=views, alignment=aligned)
 
 
 def with_batch_size(config: TrainConfig, batch_size: int) -> TrainConfig:

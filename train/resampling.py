@@ -31,7 +31,7 @@ class Taps:
     """For each line of an output, the few lines of the input that it is made of."""
 
     touched: slice
-    """Lines of the input that the box touches."""
+    """Lines of the input that the box touches, or that lie within the kernel's reach of it."""
     lines: Tensor
     """(bands * size, count), int64, counted from the first that is touched, through all bands."""
     weights: Tensor
@@ -82,27 +82,39 @@ def axis_weights(
         (batch, size_px, pixels); each row sums to 1.
     """
     lines = torch.arange(pixels, device=start.device, dtype=start.dtype)
-    return _weigh(lines - start[:, None, None], length, size_px=size_px, interpolation=interpolation, beyond=beyond)
+    there = torch.ones_like(lines, dtype=torch.bool) if beyond else None
+    return _weigh(lines - start[:, None, None], length, size_px=size_px, interpolation=interpolation, seen=there)
 
 
 def axis_taps(
-    start: Tensor, length: Tensor, *, bands: int, size_px: int, interpolation: str, flip: Tensor | None = None
+    start: Tensor,
+    length: Tensor,
+    *,
+    pixels: int,
+    bands: int,
+    size_px: int,
+    interpolation: str,
+    flip: Tensor | None = None,
+    beyond: bool = False,
 ) -> list[Taps]:
     """The lines of the input that weigh anything in each line of the output, of each sample, on a CPU.
 
     Args:
         start: (batch,), where the box begins, pixels.
         length: (batch,), its length, pixels.
+        pixels: Lines of the input.
         bands: Of the input.
         size_px: Lines of the output.
         interpolation: `bilinear` or `bicubic`.
         flip: (batch,), 1 where first and last line change places.
+        beyond: See `resample`; touched are then all lines within the kernel's reach of the box, as far as there are some.
     """
-    first, end = ((edge[:, None, None]) for edge in ((start + EDGE).floor(), (start + length - EDGE).ceil()))
-    reach = SUPPORT[interpolation] * (length / size_px).clamp(min=1.0)[:, None, None]
+    reach = SUPPORT[interpolation] * (length / size_px).clamp(min=1.0)
+    first, end = (each[:, None, None] for each in _touched(start, length, beyond=reach if beyond else None, pixels=pixels))
     centers = _centers(length, size_px) + start[:, None, None]
-    lines = (centers - reach + 0.5).floor() + torch.arange(math.ceil(2 * float(reach.max())))
-    weights = _weigh(lines - start[:, None, None], length, size_px=size_px, interpolation=interpolation)
+    lines = (centers - reach[:, None, None] + 0.5).floor() + torch.arange(math.ceil(2 * float(reach.max())))
+    there = (lines >= 0) & (lines < pixels) if beyond else None
+    weights = _weigh(lines - start[:, None, None], length, size_px=size_px, interpolation=interpolation, seen=there)
     if flip is not None:
         lines, weights = (torch.where(flip[:, None, None] > 0, each.flip(1), each) for each in (lines, weights))
     within = torch.minimum(torch.maximum(lines, first), end - 1) - first
@@ -172,16 +184,23 @@ def exact_products(device: torch.device) -> Iterator[None]:
         torch.set_float32_matmul_precision(precision)
 
 
-def _weigh(lines: Tensor, length: Tensor, *, size_px: int, interpolation: str, beyond: bool = False) -> Tensor:
+def _touched(start: Tensor, length: Tensor, *, beyond: Tensor | None, pixels: int) -> tuple[Tensor, Tensor]:
+    """First line of the input that is looked at and the one after the last, (batch,) each; `beyond` lines around the box."""
+    if beyond is None:
+        return (start + EDGE).floor(), (start + length - EDGE).ceil()
+    return (start - beyond).floor().clamp(min=0), (start + length + beyond).ceil().clamp(max=pixels)
+
+
+def _weigh(lines: Tensor, length: Tensor, *, size_px: int, interpolation: str, seen: Tensor | None) -> Tensor:
     """Weights of lines given by where they begin, in pixels from the start of the box, (batch, 1 or size, count).
 
-    In this order of operations they are torch's own to the last bits.
+    In this order of operations they are torch's own to the last bits. `seen` says which lines may weigh anything; those that
+    the box touches where None.
     """
     length = length[:, None, None]
     distance = (lines + 0.5 - _centers(length[:, 0, 0], size_px)) * (1 / (length / size_px).clamp(min=1.0))
-    weights = _kernel(distance, interpolation)
-    if not beyond:
-        weights = weights * ((lines > EDGE - 1) & (lines < length - EDGE))
+    seen = (lines > EDGE - 1) & (lines < length - EDGE) if seen is None else seen
+    weights = _kernel(distance, interpolation) * seen
     return weights / weights.sum(-1, keepdim=True)
 
 

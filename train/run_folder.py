@@ -5,7 +5,7 @@ runs/seco-france/
   config.json      every setting, the catalog and the hash of its index, versions, git commit
   metrics.csv      one row per look at the loss          events.out.tfevents...   the same for TensorBoard
   checkpoints/     where it goes on                      weights/                 the export
-  log.txt          what was said
+  log.txt          what was said                         attention/               where a ViT looks, after every epoch
 ```
 """
 
@@ -57,13 +57,13 @@ class RunRecord:
     config: TrainConfig
     """Every setting."""
     spec: InputSpec
-    """What the weights expect of their input."""
+    """What the weights expect of their input; of several sensors, of the first."""
     catalog: str
     """Path or address of the catalog; it may move, `index_hash` tells whether it is the same."""
     catalog_id: str
     """Its id."""
     index_hash: str
-    """SHA-256 of the index of the sensor's collection."""
+    """SHA-256 of the index of the sensor's collection; of several sensors, each in turn, with `+` between."""
     locations: int
     """Locations trained on."""
     queue: int
@@ -82,6 +82,26 @@ class RunRecord:
     """West, south, east, north of the collection, degrees."""
     interval: tuple[str, str] | None = None
     """First and last instant of the collection."""
+    further_specs: tuple[InputSpec, ...] = ()
+    """What the weights expect of the sensors after the first."""
+
+    @property
+    def specs(self) -> tuple[InputSpec, ...]:
+        """What the weights expect of each sensor."""
+        return (self.spec, *self.further_specs)
+
+    @property
+    def channels(self) -> int | dict[str, int]:
+        """Channels of an image; of a method of several sensors, by sensor."""
+        return len(self.spec.bands) if self.config.alignment is None else {each.sensor: len(each.bands) for each in self.specs}
+
+    @property
+    def initial_spec(self) -> InputSpec:
+        """What the weights that training starts from read: of several sensors, the one that the initial backbone encodes."""
+        if self.config.alignment is None:
+            return self.spec
+        of_sensor = {each.sensor: each for each in self.specs}
+        return of_sensor[self.config.alignment.first_encoded(tuple(of_sensor))]
 
     @property
     def identity(self) -> Identity:

@@ -6,7 +6,8 @@ Order and drawn scenes are pure functions of (seed, epoch, location): no worker,
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,13 +44,34 @@ class Samples:
     def __len__(self) -> int:
         return len(self.locations)
 
+    def keep(self, locations: Collection[str]) -> Samples:
+        """Some of the locations, in their order here, with all of their items."""
+        kept = np.array([location in locations for location in self.locations], bool)
+        sizes = np.diff(self.starts)
+        inside = np.repeat(kept, sizes)
+        return replace(
+            self,
+            locations=tuple(location for location in self.locations if location in locations),
+            keys=self.keys[kept],
+            starts=np.concatenate([[0], np.cumsum(sizes[kept])]).astype(np.int64),
+            items=self.items[inside],
+            days=self.days[inside],
+        )
+
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         """The locations in the order of an epoch, (locations,)."""
         order: NDArray[np.int64] = permutation(seed, "order", epoch=epoch, locations=self.keys)
         return order
 
     def draw_items(
-        self, chosen: NDArray[np.int64], count: int, *, seed: int, epoch: int, distinct: bool = True
+        self,
+        chosen: NDArray[np.int64],
+        count: int,
+        *,
+        seed: int,
+        epoch: int,
+        distinct: bool = True,
+        sensor: str | None = None,
     ) -> NDArray[np.int64]:
         """Draw items of some locations.
 
@@ -59,13 +81,15 @@ class Samples:
             seed: Of the training.
             epoch: Each epoch draws anew.
             distinct: Of different days; else with replacement, as SeCo's released code does.
+            sensor: Of several, each of which draws for itself.
 
         Returns:
             Places in `items`, (batch, count), in the order drawn.
         """
         first, sizes = self.starts[chosen], np.diff(self.starts)[chosen]
         numbers = count if not distinct else int(sizes.max(initial=1))
-        draws = uniforms(seed, "scenes", epoch=epoch, locations=self.keys[chosen], view=0, count=numbers)
+        keys = self.keys[chosen]
+        draws = uniforms(seed, "scenes", epoch=epoch, locations=keys, view=0, count=numbers, sensor=sensor)
         if not distinct:
             drawn: NDArray[np.int64] = first[:, None] + (draws * sizes[:, None]).astype(np.int64)
             return drawn

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from train.config import Optimizer
+from train.config import Distillation, Optimizer
 from train.errors import ConfigError
 
 
@@ -73,6 +74,36 @@ def weight_decay(optimizer: Optimizer, step: int, *, steps: int) -> float:
     if optimizer.final_weight_decay is None:
         return optimizer.weight_decay
     return cosine(step, steps=steps, start=optimizer.weight_decay, end=optimizer.final_weight_decay)
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherPace:
+    """How DINO's teacher follows and sharpens in one step."""
+
+    momentum: float
+    """Share of it that stays."""
+    temperature: float
+    """Of its softmax."""
+    is_first: bool
+    """Whether the step is of the first epochs, in which the prototypes stay as they were drawn."""
+
+
+def teacher_pace(constants: Distillation, step: int, *, steps: int, steps_per_epoch: int) -> TeacherPace:
+    """How the teacher follows and sharpens in a step: its momentum by steps, all else by epochs.
+
+    Args:
+        constants: Where each begins and ends.
+        step: From 0.
+        steps: Of the whole training.
+        steps_per_epoch: Of those.
+    """
+    epoch, warmup = step // steps_per_epoch, constants.teacher_warmup_epochs
+    first, last = constants.first_teacher_temperature, constants.teacher_temperature
+    return TeacherPace(
+        momentum=cosine(step, steps=steps, start=constants.ema_momentum, end=constants.final_ema_momentum),
+        temperature=ramp(epoch, steps=warmup, start=first, end=last),
+        is_first=epoch < constants.freeze_last_layer,
+    )
 
 
 def cosine(step: int, *, steps: int, start: float, end: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -85,7 +85,13 @@ def seed_step(seed: int, step: int, rank: int) -> None:
 
 
 def train_step(
-    fabric: Fabric, method: Method, optimizer: TorchOptimizer, parts: Sequence[Batch], *, maker: ViewMaker, config: TrainConfig
+    fabric: Fabric,
+    method: Method,
+    optimizer: TorchOptimizer,
+    parts: Sequence[Any],
+    *,
+    make: Callable[[Any], Any],
+    config: TrainConfig,
 ) -> dict[str, Tensor]:
     """Move the weights once.
 
@@ -94,8 +100,8 @@ def train_step(
         method: What computes the loss.
         optimizer: What moves the weights.
         parts: The batch, in parts whose gradients are averaged.
-        maker: Makes views of raw scenes.
-        config: Views and clipping.
+        make: Makes of a part what the method sees, see `train.feeding`.
+        config: Clipping.
 
     Returns:
         The loss terms, averaged over the parts, without gradient.
@@ -103,7 +109,7 @@ def train_step(
     optimizer.zero_grad(set_to_none=True)
     totals: dict[str, Tensor] = {}
     for number, part in enumerate(parts):
-        views = make_views(part, maker=maker, config=config)
+        views = make(part)
         student = cast("_FabricModule", method.student)
         with fabric.no_backward_sync(student, enabled=number < len(parts) - 1):
             terms = method(views, part)

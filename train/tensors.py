@@ -78,19 +78,24 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], *, where: st
         found.append(f"has {len(unlike)} of {len(own)} {what} tensors in another shape (first: {shapes})")
     if found:
         only_shapes = not lacking and not unknown
-        advice = _advice(own[unlike[0]], tensors[unlike[0]]) if only_shapes else None
+        advice = _advice(unlike[0], own[unlike[0]], tensors[unlike[0]]) if only_shapes else None
         raise CheckpointError(
             f"{where} {' and '.join(found)}. {advice or f'It was made with another {what}: give the one it was made with.'}"
         )
     module.load_state_dict(dict(tensors))
 
 
-def _advice(own: Tensor, other: Tensor) -> str | None:
+def _advice(name: str, own: Tensor, other: Tensor) -> str | None:
     """What the first tensor of another shape tells of how weights were made."""
     if own.ndim == other.ndim == 4 and own.shape[0] == other.shape[0] and own.shape[1] != other.shape[1]:
         return (
             f"It was trained with {other.shape[1]} bands, here are {own.shape[1]}. Pass --bands with those it was trained "
             "with, or take weights of these bands."
+        )
+    if name.endswith("relative_position_bias_table"):
+        return (
+            f"Its windows have {other.shape[0]} relative positions, here are {own.shape[0]}: it was made for images of another "
+            "size. Give views of that size."
         )
     if own.ndim == other.ndim == 3 and own.shape[-1] == other.shape[-1]:
         return (

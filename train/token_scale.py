@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from train.backbones import patch_side
+from train.errors import ConfigError
+
 FEWEST_PX, MOST_PX = 2, 64
 """Native pixels along a token's side between which a sensor has detail in it, and can keep it."""
+
+
+def count_tokens(size_px: int, backbone: str) -> int:
+    """Tokens along the side of an aligned view.
+
+    Raises:
+        ConfigError: The view does not divide into the backbone's patches.
+    """
+    side = patch_side(backbone)
+    if size_px % side:
+        nearest = max(size_px // side, 1) * side
+        raise ConfigError(
+            f"Aligned views of {size_px} px do not divide into the {side} px patches of {backbone}. Choose {nearest} px."
+        )
+    return size_px // side
 
 
 def metres_per_token(crop_m: float, tokens: int) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,7 +20,7 @@ from train.backbones import check_name, make_backbone
 from train.config import InputSpec, from_json
 from train.errors import CheckpointError, ConfigError
 from train.exported import CONFIG, SECTION, VERSION, WEIGHTS
-from train.positions import fit_positions
+from train.positions import fit_positions, fit_to_size
 from train.published import read_published
 from train.published_inputs import COLORS, PICTURE
 from train.run_folder import CHECKPOINTS as RUN_CHECKPOINTS
@@ -73,7 +73,9 @@ class _Stored:
     is_published: bool = False
 
 
-def load_backbone(name: str | Path, *, bands: Sequence[str] | None = None, size_px: int | None = None) -> LoadedBackbone:
+def load_backbone(
+    name: str | Path, *, bands: Sequence[str] | None = None, size_px: int | None = None, sensors: Sequence[str] = ()
+) -> LoadedBackbone:
     """Load a backbone with its weights.
 
     Args:
@@ -84,6 +86,7 @@ def load_backbone(name: str | Path, *, bands: Sequence[str] | None = None, size_
         bands: That it is to read, in their order. Needed of `timm:` and `random:`, where red, green and blue are meant if
             absent; of others, weights of other bands are refused.
         size_px: Side of the images, for `timm:` and `random:` networks that are made for one size.
+        sensors: Whose images it is to read: of a run on several sensors the weights of the one that is among these are taken.
 
     Raises:
         CheckpointError: There are no such weights, they are damaged or of another version, do not fit, or may not be read.
@@ -93,7 +96,7 @@ def load_backbone(name: str | Path, *, bands: Sequence[str] | None = None, size_
     if kind in KINDS:
         module = _make(kind, timm_name, bands=len(bands or "RGB"), size_px=size_px)
         return LoadedBackbone(module.eval(), None, str(name), hash_tensors(module.state_dict()), timm_name)
-    stored = _read(name)
+    stored = _read(name, sensors)
     _check_bands(stored, bands)
     with torch.random.fork_rng(devices=[]):
         module = make_backbone(stored.timm_name, bands=len(stored.spec.bands), size_px=stored.spec.size_px)
@@ -101,15 +104,18 @@ def load_backbone(name: str | Path, *, bands: Sequence[str] | None = None, size_
     return LoadedBackbone(module.eval(), stored.spec, str(name), hash_tensors(stored.tensors), stored.timm_name)
 
 
-def load_into(backbone: nn.Module, name: str | Path, *, bands: Sequence[str] | None = None) -> str:
+def load_into(backbone: nn.Module, name: str | Path, *, bands: Sequence[str] | None = None, sensors: Sequence[str] = ()) -> str:
     """Put weights into a backbone that is there, such as one that is about to be trained.
 
-    Position embeddings of published weights are interpolated where the backbone is made for images of another size.
+    Where the backbone is made for images of another size, the positions that the weights have learnt are interpolated: those of
+    published ViTs as DINO does, bicubic by a factor (`resize_positions`); those of exports and of `timm:` as timm does, bicubic
+    by size and antialiased (`fit_to_size`).
 
     Args:
         backbone: Nothing of it changes unless all fits.
         name: As for `load_backbone`.
         bands: That it reads, in their order; weights that say theirs are refused where they differ.
+        sensors: As for `load_backbone`.
 
     Returns:
         The weights' identity.
@@ -119,13 +125,13 @@ def load_into(backbone: nn.Module, name: str | Path, *, bands: Sequence[str] | N
         ConfigError: As for `load_backbone`.
     """
     if str(name).partition(":")[0] in KINDS:
-        loaded = load_backbone(name, bands=["band"] * _channels(backbone))
+        loaded = load_backbone(name, bands=["band"] * _channels(backbone), size_px=_image_side(backbone))
         load_strictly(backbone, loaded.module.state_dict(), where=str(name))
         return loaded.identity
-    stored = _read(name)
+    stored = _read(name, sensors)
     _check_bands(stored, bands)
-    tensors = fit_positions(stored.tensors, backbone) if stored.is_published else stored.tensors
-    load_strictly(backbone, tensors, where=stored.where)
+    fit = fit_positions if stored.is_published else fit_to_size
+    load_strictly(backbone, fit(stored.tensors, backbone), where=stored.where)
     return hash_tensors(stored.tensors)
 
 
@@ -147,7 +153,7 @@ def _make(kind: str, name: str, *, bands: int, size_px: int | None) -> nn.Module
             ) from error
 
 
-def _read(name: str | Path) -> _Stored:
+def _read(name: str | Path, sensors: Sequence[str] = ()) -> _Stored:
     """Weights from a path."""
     path = Path(name)
     file, sharp, part = str(name).rpartition("#")
@@ -159,6 +165,9 @@ def _read(name: str | Path) -> _Stored:
         return _read_export(path)
     if (path / RUN_WEIGHTS / WEIGHTS).is_file():
         return _read_export(path / RUN_WEIGHTS)
+    several = _by_sensor(path) or _by_sensor(path / RUN_WEIGHTS)
+    if several:
+        return _read_export(_of_sensor(several, sensors, name))
     if path.is_dir():
         run = (path / RUN_CHECKPOINTS).is_dir()
         remedy = f"Make them with train export {path}." if run else f"{_FORMS}."
@@ -167,6 +176,24 @@ def _read(name: str | Path) -> _Stored:
     guess = get_close_matches(kind, KINDS, 1, 0.5) if colon else []
     meant = f" Did you mean {f'{guess[0]}:{rest}'!r}?" if guess else ""
     raise CheckpointError(f"There are no weights {str(name)!r}. {_FORMS}.{meant}")
+
+
+def _by_sensor(folder: Path) -> dict[str, Path]:
+    """Exports of several sensors, each in a folder of its own that is called as it is; none where there are no such."""
+    exports = [each.parent for each in sorted(folder.glob(f"*/{WEIGHTS}"))]
+    return {each.name: each for each in exports if _read_config(each / CONFIG)[SECTION]["input"]["sensor"] == each.name}
+
+
+def _of_sensor(folders: Mapping[str, Path], sensors: Sequence[str], name: str | Path) -> Path:
+    """The folder of the one sensor that is asked for."""
+    found = [folder for sensor, folder in folders.items() if sensor in sensors]
+    if len(found) == 1:
+        return found[0]
+    asked = f", and asked for are {' and '.join(sensors)}" if sensors else ""
+    raise CheckpointError(
+        f"{name} holds weights of {len(folders)} sensors, {', '.join(folders)}{asked}. Name those of one, such as "
+        f"{next(iter(folders.values()))}; a command with --sensor takes them by that."
+    )
 
 
 def _read_file(path: Path, part: str | None = None) -> _Stored:
@@ -225,3 +252,9 @@ def _channels(backbone: nn.Module) -> int:
     """Channels that a backbone reads."""
     first = next(layer for layer in backbone.modules() if isinstance(layer, nn.Conv2d))
     return first.in_channels
+
+
+def _image_side(backbone: nn.Module) -> int | None:
+    """Side of the images that a backbone is made for, of networks that are made for one size; else none."""
+    size: Any = getattr(getattr(backbone, "patch_embed", None), "img_size", None)
+    return int(size[0]) if isinstance(size, tuple) else size

@@ -18,7 +18,7 @@ from catalogs.from_stac import read_time
 from catalogs.pack_listing import pack_assets
 from catalogs.pixels import SHA256_MULTIHASH, multihash
 from catalogs.recipe import items_section
-from catalogs.to_stac import WORLD
+from catalogs.to_stac import WORLD, item_folder
 
 STRUCTURE = ("root", "parent", "child", "item", "collection", "locations")
 """Links that hold a catalog together; others tell of what is elsewhere."""
@@ -229,8 +229,8 @@ def _check_index(visit: Visit, collected: Collected, document: Mapping[str, Any]
 def first_file(file: Any) -> str | None:
     """File of the first item of an index, relative to the collection's folder, if items are files."""
     for item in index.read_items(file, [0]) if file.metadata.num_rows else ():
-        for asset in item["assets"].values():
-            return f"{posixpath.dirname(asset['href'])}/{layout.item_name(item['id'])}"
+        if item["assets"]:
+            return f"{item_folder(item)}/{layout.item_name(item['id'])}"
     return None
 
 

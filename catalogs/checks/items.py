@@ -74,11 +74,11 @@ def item_place(item: Mapping[str, Any]) -> str:
 
 
 def unsafe_hrefs(item: Mapping[str, Any]) -> list[str]:
-    """Assets of an item in row form that lie outside its collection."""
+    """Assets of an item in row form that lie outside the catalog."""
     found = []
     for key, asset in item["assets"].items():
         try:
-            layout.join("", str(asset["href"]))
+            layout.join(str(item["collection"]), str(asset["href"]))
         except UnsafeHrefError:
             found.append(f"Its asset {key} is {asset['href']!r}, which leaves the catalog; expected a relative href within.")
     return found

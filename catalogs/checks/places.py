@@ -19,7 +19,8 @@ from catalogs.checks.tree import Tree
 from catalogs.errors import MissingAssetError, UnsafeHrefError
 from catalogs.from_stac import unlink_item
 from catalogs.radiometry import CONSTELLATIONS
-from catalogs.records import Location, Raster, Scene
+from catalogs.records import Location, Raster, Scene, is_outside
+from catalogs.to_stac import item_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class _PlaceCheck:
         """Check every item, then what no item names."""
         for row in self._place.rows:
             self._findings.checked["items"] += 1
-            folder = _folder(row)
+            folder = self._folder(row)
             if folder is None:
                 self._note_homeless(row)
                 continue
@@ -168,7 +169,7 @@ class _PlaceCheck:
             return
         self._note_offset(scene, item["id"])
         may_clip = find_sensor(scene.sensor).is_display
-        seen = {raster.key: self._read(raster, may_clip=may_clip) for raster in scene.rasters if _is_inside(raster.href)}
+        seen = {raster.key: self._read(raster, may_clip=may_clip) for raster in scene.rasters if self._is_inside(raster.href)}
         for look in seen.values():
             self._findings.extend(look.problems)
         self._compare_with_others(item["id"], {name: digest for look in seen.values() for name, digest in look.digests.items()})
@@ -184,23 +185,23 @@ class _PlaceCheck:
 
     def _is_whole(self, href: str, size: int) -> bool:
         """Whether a file is there in its size; taken for granted where looking costs a request."""
-        if not _is_inside(href):
+        if not self._is_inside(href):
             return False
-        folder, name = posixpath.split(href)
-        listing, where = self._listing(folder), f"{self._sensor}/{href}"
+        where = self._where(href)
         self._findings.checked["assets"] += 1
-        if listing is None:
+        if self._tree.is_remote:
             return True
-        if name not in listing:
+        found = self._tree.size(where) if is_outside(href) else self._listed(href)
+        if found is None:
             self._findings.add("missing-asset", where, f"Is not there; its item says {size} bytes.")
             return False
-        problems = check_size(listing[name], size, where)
+        problems = check_size(found, size, where)
         self._findings.extend(problems)
         return not problems
 
     def _read(self, raster: Raster, *, may_clip: bool) -> Seen:
         """Read and check one file."""
-        where = f"{self._sensor}/{raster.href}"
+        where = self._where(raster.href)
         self._findings.checked["assets"] += 1
         try:
             content = self._tree.read(where)
@@ -231,21 +232,28 @@ class _PlaceCheck:
                 if f"{folder}/{name}" not in named:
                     self._findings.leave(kind_of_loose(name), [f"{self._sensor}/{folder}/{name}"])
 
+    def _folder(self, row: Mapping[str, Any]) -> str | None:
+        """Folder of an item, of which some file is in the catalog."""
+        return item_folder(row) if any(self._is_inside(asset["href"]) for asset in row["assets"].values()) else None
+
+    def _is_inside(self, href: str) -> bool:
+        """Whether an href, relative to the collection's folder, stays in the catalog."""
+        try:
+            layout.join(self._sensor, href)
+        except UnsafeHrefError:
+            return False
+        return True
+
+    def _where(self, href: str) -> str:
+        """A file of the collection, relative to the catalog."""
+        return layout.join(self._sensor, href)
+
+    def _listed(self, href: str) -> int | None:
+        """Bytes of a file of the collection; none where it is not there. One look at its folder tells of all."""
+        folder, name = posixpath.split(href)
+        return (self._listing(folder) or {}).get(name)
+
     def _listing(self, folder: str) -> dict[str, int] | None:
         if folder not in self._listings:
             self._listings[folder] = self._tree.listing(f"{self._sensor}/{folder}")
         return self._listings[folder]
-
-
-def _folder(row: Mapping[str, Any]) -> str | None:
-    """Folder of an item, of which some file is in the catalog."""
-    return next((posixpath.dirname(asset["href"]) for asset in row["assets"].values() if _is_inside(asset["href"])), None)
-
-
-def _is_inside(href: str) -> bool:
-    """Whether an href, relative to its collection, stays there."""
-    try:
-        layout.join("", href)
-    except UnsafeHrefError:
-        return False
-    return True

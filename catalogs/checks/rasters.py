@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,15 @@ from catalogs.checks.frames import frame_digest, frame_fault
 from catalogs.checks.report import Problem
 from catalogs.masks import unknown_labels
 from catalogs.pixels import multihash
-from catalogs.records import UNKNOWN_LABEL, Grid, Raster, Transform
+from catalogs.records import JPEG, PNG, UNKNOWN_LABEL, Grid, Raster, Transform
 from catalogs.secrets import secret_kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rasterio import DatasetReader
 
+DRIVERS = {"JPEG": "JPEG", "PNG": "PNG", "GeoTIFF": "GTiff"}
+"""GDAL's names of the kinds of files that there are."""
 SHOWN = 4
 """Values that are told of one label raster."""
 
@@ -69,7 +71,7 @@ def check_file(content: bytes, raster: Raster, where: str, *, may_clip: bool = F
     try:
         _read(content, raster, seen, may_clip=may_clip)
     except RasterioError as error:
-        seen.add("unreadable", f"Is no GeoTIFF that GDAL reads ({error}).")
+        seen.add("unreadable", f"Is no {driver_of(raster)} that GDAL reads ({error}).")
     return seen
 
 
@@ -77,7 +79,7 @@ def _read(content: bytes, raster: Raster, seen: Seen, *, may_clip: bool) -> None
     """Look at a file's header, then at its pixels."""
     from rasterio.io import MemoryFile
 
-    with MemoryFile(content) as memory, memory.open(driver="GTiff") as file:
+    with MemoryFile(content) as memory, memory.open(driver=DRIVERS[driver_of(raster)]) as file:
         _check_header(file, raster, seen)
         secret = secret_kind("\n".join(map(str, file.tags().values())))
         if secret:
@@ -114,6 +116,8 @@ def _check_header(file: DatasetReader, raster: Raster, seen: Seen) -> None:
     a, b, c, d, e, f = tuple(file.transform)[:6]
     transform: Transform = (a, b, c, d, e, f)
     real = Grid(epsg_of(file.crs.to_wkt() if file.crs else ""), transform, file.height, file.width)
+    if raster.is_released and raster.grid.epsg is None:  # what such a file says of its ground is not looked at
+        real = replace(raster.grid, height=file.height, width=file.width)
     if real != raster.grid:
         seen.add("grid", f"Lies on {show_grid(real)}; its item says {show_grid(raster.grid)}.")
         return
@@ -121,12 +125,25 @@ def _check_header(file: DatasetReader, raster: Raster, seen: Seen) -> None:
     told = {
         "band count": (file.count, len(names)),
         "type": (" and ".join(sorted(set(file.dtypes))), raster.data_type),
-        "nodata": (file.nodata, raster.bands[0].nodata),
-        "bands": ([name for name in file.descriptions if name] or names, names),
+        **({} if raster.is_released else _our_tags(file, raster)),
     }
     for what, (found, stated) in told.items():
         if found != stated:
             seen.add("raster", f"Its {what} is {found!r}; its item says {stated!r}.")
+
+
+def _our_tags(file: DatasetReader, raster: Raster) -> dict[str, tuple[Any, Any]]:
+    """What files of our own say of nodata and the names of bands, and what their item does."""
+    names = [band.name for band in raster.bands]
+    return {
+        "nodata": (file.nodata, raster.bands[0].nodata),
+        "bands": ([name for name in file.descriptions if name] or names, names),
+    }
+
+
+def driver_of(raster: Raster) -> str:
+    """What kind of file a raster is, of `DRIVERS`."""
+    return {JPEG: "JPEG", PNG: "PNG"}.get(raster.media_type, "GeoTIFF")
 
 
 def show_grid(grid: Grid) -> str:

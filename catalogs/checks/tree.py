@@ -7,6 +7,7 @@ import os
 import posixpath
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalogs import files, layout
@@ -91,6 +92,13 @@ class Tree:
                 return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
         except (FileNotFoundError, NotADirectoryError):
             return {}
+
+    def size(self, href: str) -> int | None:
+        """Bytes of a file on this machine; none where it is not there."""
+        try:
+            return Path(self.address(href)).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def is_settled(self) -> bool:
         """Whether the last run reached its end: no journal waits to be taken in.

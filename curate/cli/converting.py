@@ -14,6 +14,7 @@ from catalogs.console import counted, emit_json, progress, say
 from curate.convert import open_dataset
 from curate.convert.conversion import Conversion, ConversionSummary
 from curate.convert.dataset import Dataset
+from curate.convert.in_place import check_can_stay
 from curate.errors import CurateError
 
 FAILURES_SHOWN = 3
@@ -23,6 +24,8 @@ FAILURES_SHOWN = 3
 class ConvertOptions:
     """What is asked of `curate convert`, beside what and where."""
 
+    in_place: bool
+    """Leave images where they are."""
     limit: int | None
     """At most so many images; all where none."""
     seed: int
@@ -47,18 +50,33 @@ class ConvertOptions:
     """Say nothing."""
 
 
-def run_convert(kind: str, path: Path, out: Path, options: ConvertOptions) -> int:
+def run_convert(kind: str, path: Path, out: Path | None, options: ConvertOptions) -> int:
     """Convert a data set and tell of it.
+
+    Args:
+        kind: Which data set.
+        path: Where it lies.
+        out: The catalog's folder; with `in_place` where the data set lies, if absent.
+        options: What else is asked.
 
     Returns:
         The exit code: 0 done, though with images that could not be read; 130 interrupted.
 
     Raises:
-        CurateError: The number of workers makes no sense; see `open_dataset` and `Conversion` for others.
+        CurateError: The number of workers makes no sense, or no folder is given; for others see `open_dataset` and
+            `Conversion`.
     """
     workers = (os.cpu_count() or 1) if options.workers is None else options.workers
     if workers < 1:
         raise CurateError(f"--workers is {workers}; expected 1 or more. Leave it out for one per core.")
+    if options.in_place:
+        check_can_stay(kind, path)
+    folder = path if out is None and options.in_place else out
+    if folder is None:
+        raise CurateError(
+            "--out is missing; expected the folder of the new catalog, such as --out data/eurosat. Or give --in-place, to "
+            "write it around the images."
+        )
     quiet = options.quiet
     say(f"Looking through {path}.", quiet=quiet)
     dataset = open_dataset(
@@ -73,14 +91,17 @@ def run_convert(kind: str, path: Path, out: Path, options: ConvertOptions) -> in
     )
     for remark in dataset.remarks:
         say(remark, quiet=quiet)
-    conversion = Conversion.prepare(out, dataset, items=options.items, dry_run=options.dry_run)
+    conversion = Conversion.prepare(
+        folder, dataset, items=options.items, dry_run=options.dry_run, in_place=path if options.in_place else None
+    )
     if options.dry_run:
         return _tell_plan(conversion, options)
-    say(f"Converting {counted(len(dataset.images), 'image')} of {path} into {out}.", quiet=quiet)
+    stay = ", where they stay" if options.in_place else ""
+    say(f"Converting {counted(len(dataset.images), 'image')} of {path}{stay}, into {folder}.", quiet=quiet)
     summary = conversion.run(workers=workers, watch=partial(progress, quiet=quiet))
     if options.as_json:
-        emit_json(_as_json(out, dataset, summary))
-    _tell(out, summary, quiet=quiet)
+        emit_json(_as_json(folder, dataset, summary))
+    _tell(folder, summary, quiet=quiet, in_place=options.in_place)
     return INTERRUPTED if summary.stopped else 0
 
 
@@ -103,7 +124,7 @@ def _tell_plan(conversion: Conversion, options: ConvertOptions) -> int:
     return 0
 
 
-def _tell(out: Path, summary: ConversionSummary, *, quiet: bool) -> None:
+def _tell(out: Path, summary: ConversionSummary, *, quiet: bool, in_place: bool) -> None:
     if summary.stopped:
         say(f"Stopped. {out} is a valid catalog of what was done; the same command continues.", quiet=quiet)
         return
@@ -113,6 +134,11 @@ def _tell(out: Path, summary: ConversionSummary, *, quiet: bool) -> None:
         say(f"  {failure.message}", quiet=quiet)
     if len(summary.failures) > FAILURES_SHOWN:
         say(f"  ... and {len(summary.failures) - FAILURES_SHOWN:,} more, all in failures.parquet.", quiet=quiet)
+    if summary.made:
+        why = "of another size or with a fourth band; the others stay"
+        say(f"Wrote {counted(summary.made, 'image')} anew: {why}.", quiet=quiet)
+    if in_place:
+        say(f"Reading decodes the images each time; `curate pack {out}` makes it fast.", quiet=quiet)
     say(f"Next: curate verify {out}", quiet=quiet)
 
 
@@ -128,6 +154,7 @@ def _as_json(out: Path, dataset: Dataset, summary: ConversionSummary) -> dict[st
         "complete": summary.complete,
         "items_written": summary.items_written,
         "stopped": summary.stopped,
+        "made": summary.made,
         "failures": dict(Counter(failure.reason for failure in summary.failures)),
         "remarks": list(dataset.remarks),
     }

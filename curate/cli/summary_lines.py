@@ -12,7 +12,7 @@ LABEL_WIDTH = 11
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 SHORT = {
     "sample": ("region", "strategy", "count", "seed", "patch_m", "no_overlap"),
-    "convert": ("kind", "limit", "seed", "splits"),
+    "convert": ("kind", "in_place", "limit", "seed", "splits"),
     "build": ("source", "seasons", "start", "end", "window_days", "max_cloud", "max_delta_days", "bands"),
 }
 """What of a recipe is told."""

@@ -22,7 +22,7 @@ from catalogs.records import SourceWindow
 from catalogs.writer import Patch
 from curate.convert.class_images import Draw, Found, check_once, choose_images, recipe_of
 from curate.convert.data_files import DataFiles
-from curate.convert.dataset import Dataset, Image
+from curate.convert.dataset import Dataset, Image, ReleasedFile
 from curate.convert.decoding import Form, read_form, read_pixels
 from curate.errors import CurateError
 
@@ -98,8 +98,14 @@ def open_class_folders(path: Path, *, limit: int | None = None, seed: int = 0, s
         "ground and dates unknown, split image by image. Converted by seastars.",
         recipe={**recipe_of(found, sizes, limit=limit, seed=seed), "size_px": side},
         decode=Reader(files, SENSOR, side, resize=size_px is not None),
+        released=released_files,
         remarks=_left_out(sizes.keys() - {image.member for image in found}),
     )
+
+
+def released_files(image: Image, patch: Patch) -> list[ReleasedFile]:
+    """The file of an image, if its pixels are those of the file."""
+    return [] if patch.resampling else [ReleasedFile(image.member, patch.key, patch.bands)]
 
 
 def find_images(path: Path, names: Iterable[str]) -> list[Found]:

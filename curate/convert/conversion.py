@@ -23,10 +23,20 @@ from catalogs.bands import find_sensor
 from catalogs.journal import Failure
 from catalogs.locations import write_locations
 from catalogs.radiometry import check_scene
-from catalogs.recipe import CONVERTED, check_kind, check_ours, check_same, read_recipe, write_section
+from catalogs.recipe import (
+    CONVERTED,
+    IN_PLACE,
+    check_kind,
+    check_ours,
+    check_same,
+    own_names,
+    read_recipe,
+    write_section,
+)
 from catalogs.records import Location, Radiometry, Raster, Scene
 from catalogs.writer import CatalogWriter, Patch, write_patch
 from curate.convert.dataset import Dataset, Image
+from curate.convert.in_place import ReleasedFolder
 from curate.errors import CurateError
 from curate.fetch import valid_percent
 from curate.locking import disk_errors, only_writer
@@ -53,13 +63,18 @@ class Outcome:
 
     image: Image
     rasters: tuple[Raster, ...] = ()
-    """Its files; none where it could not be read."""
+    """Its files, by key; none where it could not be read."""
     valid_percent: float = 0.0
     """Share with a measurement in every band."""
     radiometry: Radiometry | None = None
     """What its pixels say to its scale and offset; none where nobody asks."""
     fault: str = ""
     """Why it could not be read."""
+
+    @property
+    def is_made(self) -> bool:
+        """Whether a raster of its measurements was written, rather than named as it lies there."""
+        return not all(raster.is_released or raster.is_mask for raster in self.rasters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,8 @@ class ConversionSummary:
     """Images that could not be read."""
     stopped: bool
     """Interrupted by the user."""
+    made: int = 0
+    """Images of this run that could not stay where they are, though the others do."""
 
 
 @dataclass
@@ -85,36 +102,52 @@ class Conversion:
     folder: Path
     dataset: Dataset
     section: Mapping[str, Any]
+    released: ReleasedFolder | None = None
+    """Where the images stay; none where they are copied."""
     _written: int = field(default=0, init=False)
+    _made: int = field(default=0, init=False)
 
     @classmethod
     def prepare(
-        cls, folder: Path, dataset: Dataset, *, items: Literal["json", "parquet"] = "parquet", dry_run: bool = False
+        cls,
+        folder: Path,
+        dataset: Dataset,
+        *,
+        items: Literal["json", "parquet"] = "parquet",
+        dry_run: bool = False,
+        in_place: Path | None = None,
     ) -> Conversion:
         """Check a folder against what is asked for, and record it there with the data set's locations.
 
         Args:
-            folder: New, empty, or one that this very conversion began.
+            folder: New, empty, or one that this very conversion began; with `in_place` one that holds the images.
             dataset: What to convert.
             items: Whether each item is a JSON file too, or a row of the index alone.
             dry_run: Record nothing.
+            in_place: Where the data set lies, if its images stay there.
 
         Raises:
             ContractError: The folder is not ours, or was made from another recipe.
+            CurateError: The images cannot stay where they are.
             StorageError: The disk is full.
         """
         made = {"sensors": [dataset.sensor], "seasons": dataset.seasons, "items": items}
         section = {"kind": dataset.kind, **dataset.recipe, **made}
-        check_ours(folder)
+        released = own = None
+        if in_place is not None:
+            released, own = ReleasedFolder.of(dataset, in_place, folder), own_names([dataset.sensor])
+            released.check_names(image.member for image in dataset.images)
+            section[IN_PLACE] = released.within
+        check_ours(folder, own)
         recipe = read_recipe(folder)
         check_kind(folder, recipe, CONVERTED)
         check_same(folder, CONVERTED, recipe.get(CONVERTED, section), section)
         if not dry_run:
             with disk_errors(folder):
-                write_section(folder, CONVERTED, section)
+                write_section(folder, CONVERTED, section, own=own)
                 if not (folder / layout.LOCATIONS).exists():
                     write_locations(folder / layout.LOCATIONS, _locations(dataset.images))
-        return cls(folder, dataset, section)
+        return cls(folder, dataset, section, released)
 
     def run(self, *, workers: int, watch: Watch) -> ConversionSummary:
         """Convert what is left to convert.
@@ -136,6 +169,7 @@ class Conversion:
                 description=self.dataset.description,
                 json_items=self.section["items"] == "json",
                 label_rasters=self.dataset.label_rasters,
+                bands_apart=self.released is not None and self.dataset.released_apart,
             )
             done = writer.done - {failure.location for failure in writer.failures}
             todo = [place for place, image in enumerate(images) if image.location.id not in done]
@@ -147,7 +181,7 @@ class Conversion:
             finally:
                 writer.close()
         complete = len(images) - len(todo) + self._written
-        return ConversionSummary(len(images), complete, self._written, writer.failures, stopped)
+        return ConversionSummary(len(images), complete, self._written, writer.failures, stopped, self._made)
 
     def _convert(self, writer: CatalogWriter, todo: Sequence[int], workers: int, watch: Watch) -> None:
         """Convert the images at these places, which are made only when their task is due: there may be half a million."""
@@ -155,7 +189,7 @@ class Conversion:
         size = CHUNK * self.dataset.seasons  # so that the images of a location are of one task
         starts = range(0, len(todo), size)
         tasks = ([images[place] for place in todo[start : start + size]] for start in starts)
-        work = partial(convert_images, self.folder, replace(self.dataset, images=()))
+        work = partial(convert_images, self.folder, replace(self.dataset, images=()), released=self.released)
         due, count = time.monotonic() + CHECKPOINT_S, 0
         with (
             watch(len(self.dataset.images), "Converting", already=len(self.dataset.images) - len(todo)) as bar,
@@ -182,6 +216,8 @@ class Conversion:
         if fault is None:
             writer.finish(location, [writer.write_item(self._scene(outcome)) for outcome in outcomes], [])
             self._written += len(outcomes)
+            if self.released:
+                self._made += sum(outcome.is_made for outcome in outcomes)
             return 0
         message = f"{fault.image.member} cannot be read: {fault.fault}. Get the data set again, or do without it."
         seasons = [outcome.image.season for outcome in outcomes]
@@ -213,13 +249,16 @@ def _locations(images: Sequence[Image]) -> list[Location]:
     return [image.location for image in images if image.season == 0]
 
 
-def convert_images(folder: Path, dataset: Dataset, images: Sequence[Image]) -> list[Outcome]:
+def convert_images(
+    folder: Path, dataset: Dataset, images: Sequence[Image], released: ReleasedFolder | None = None
+) -> list[Outcome]:
     """Decode some images and write their files; what a worker does.
 
     Args:
         folder: Of the catalog.
         dataset: What they are of; its own images are not looked at, so that it can come without them.
         images: Which.
+        released: Where their files stay, if these are not copied.
 
     Raises:
         OSError: A file cannot be written.
@@ -237,7 +276,10 @@ def convert_images(folder: Path, dataset: Dataset, images: Sequence[Image]) -> l
                 continue
             place = where.folder(image.location)
             stem = layout.stem(image.when, *(image.interval or (dataset.start, dataset.end)))
-            files = [write_patch(collection, f"{place}/{layout.asset_name(stem, patch.key)}", patch) for patch in patches]
+            files: list[Raster] = []
+            for patch in patches:
+                left = released.rasters(image, patch) if released else []
+                files += left or [write_patch(collection, f"{place}/{layout.asset_name(stem, patch.key)}", patch)]
             rasters = tuple(sorted(files, key=lambda raster: raster.key))
             outcomes.append(Outcome(image, rasters, valid_percent(patches), _radiometry(dataset, patches)))
     return outcomes

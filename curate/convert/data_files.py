@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from catalogs.errors import ContractError
+from catalogs.recipe import CONVERTED, items_section, own_names, read_recipe
 from curate.errors import CurateError
 
 
@@ -41,10 +43,15 @@ class DataFiles:
         return cls(path)
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of all files by their names, which are relative, with forward slashes; sorted."""
+        """Bytes of all files by their names, which are relative, with forward slashes; sorted.
+
+        Those of a catalog that was written around them are none of the data set's.
+        """
         if self.path.is_dir():
-            found = {}
-            for folder, _, names in os.walk(self.path):
+            found, own = {}, _names_of_catalog(self.path)
+            for folder, folders, names in os.walk(self.path):
+                for there in (folders, names) if Path(folder) == self.path else ():
+                    there[:] = [name for name in there if name not in own]
                 for name in names:
                     file = Path(folder, name)
                     found[file.relative_to(self.path).as_posix()] = file.stat().st_size
@@ -66,6 +73,15 @@ class DataFiles:
 def digest_of(sizes: Mapping[str, int]) -> str:
     """SHA-256 of names and sizes: tells one release of a data set from another without reading it."""
     return hashlib.sha256("\n".join(f"{name}\t{size}" for name, size in sorted(sizes.items())).encode()).hexdigest()
+
+
+def _names_of_catalog(folder: Path) -> set[str]:
+    """What in a folder is of the catalog that was converted from it; nothing where there is none."""
+    try:
+        recipe = read_recipe(folder)
+    except ContractError:  # a file of the data set that is called so
+        return set()
+    return own_names(items_section(recipe).get("sensors", ())) if CONVERTED in recipe else set()
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from catalogs.records import Location, Window
+from catalogs.records import Band, Location, Window
 from catalogs.writer import Patch
 
 
@@ -36,6 +36,18 @@ class Image:
     """The pixels of the file that it is; all where absent."""
     label_member: str = ""
     """File of the labels of its pixels, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedFile:
+    """A file of a data set that is an asset as it lies there."""
+
+    member: str
+    """Relative to where the data set lies."""
+    key: str
+    """Of the asset: that of a patch, or the name of its one band."""
+    bands: tuple[Band, ...]
+    """What it holds, in its order."""
 
 
 @dataclass(frozen=True)
@@ -67,5 +79,10 @@ class Dataset:
     """Dates of each location, whose images follow each other."""
     label_rasters: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Classes of the label rasters that its images may have, by asset key."""
+    released: Callable[[Image, Patch], Sequence[ReleasedFile]] | None = None
+    """The files that hold just the pixels of a patch, so that they can stay where they are, and nothing of a patch that had to
+    be made; goes to other processes. None where no file can."""
+    released_apart: bool = False
+    """Whether each of these holds one band."""
     lists: Path | None = None
     """Folder of the official lists of its splits, where they lie with it; taken where no others are asked for."""

@@ -25,6 +25,7 @@ from pathlib import Path
 from catalogs.bands import SENSORS, raster_key
 from catalogs.records import SourceWindow
 from catalogs.writer import Patch
+from curate.convert.class_folders import released_files
 from curate.convert.class_images import Draw, Found, check_once, choose_images, recipe_of, remarks_of
 from curate.convert.data_files import DataFiles
 from curate.convert.dataset import Dataset, Image
@@ -73,6 +74,7 @@ def open_eurosat(path: Path, *, limit: int | None = None, seed: int = 0) -> Data
         "display values, ground and dates unknown, split image by image. Converted by seastars.",
         recipe=recipe_of(found, sizes, limit=limit, seed=seed),
         decode=partial(read_image, files),
+        released=released_files,
         remarks=remarks_of(sizes.keys() - {image.member for image in found}, found, title="EuroSAT", count=COUNT),
     )
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from catalogs.bands import find_sensor
-from curate.convert.class_folders import EARLIEST, Reader
+from curate.convert.class_folders import EARLIEST, Reader, released_files
 from curate.convert.class_images import Draw, Found, check_once, choose_images, recipe_of, remarks_of
 from curate.convert.data_files import DataFiles
 from curate.convert.dataset import Dataset
@@ -74,5 +74,6 @@ def open_scene_images(scenes: SceneImages, path: Path, *, limit: int | None = No
         "values, ground and dates unknown, split image by image. Converted by seastars.",
         recipe=recipe_of(found, sizes, limit=limit, seed=seed),
         decode=Reader(files, find_sensor(scenes.sensor), SIDE_PX, resize=scenes.resize),
+        released=released_files,
         remarks=remarks_of(sizes.keys() - {image.member for image in found}, found, title=scenes.title, count=scenes.count),
     )

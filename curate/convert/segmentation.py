@@ -29,7 +29,7 @@ from catalogs.writer import Patch, label_patch
 from curate.convert.class_folders import EARLIEST, FORMATS, LATEST
 from curate.convert.class_images import SPLITS, Draw
 from curate.convert.data_files import DataFiles, digest_of
-from curate.convert.dataset import Dataset, Image
+from curate.convert.dataset import Dataset, Image, ReleasedFile
 from curate.convert.decoding import SIGNATURES, Form, read_form, read_grid, read_pixels
 from curate.convert.image_pairs import EXPECTED, Pair, find_pairs
 from curate.convert.label_values import LabelValues, choose_values, count_values, read_names
@@ -86,6 +86,18 @@ class Reader:
             label_patch(KEY, self.values.number(mask[0]), self.values.names, grid, source=labels),
         ]
 
+    def released(self, image: Image, patch: Patch) -> list[ReleasedFile]:
+        """The file of an image, if it is the patch as it lies there: whole, of three bands, on the location's own grid.
+
+        Masks are none, since their values are numbered anew.
+        """
+        if patch.is_mask:
+            return []
+        content = self.files.read(image.member)
+        is_whole = read_form(content, FORMATS) == (*patch.pixels.shape, patch.pixels.dtype.name)
+        lies_there = patch.grid.epsg is None or read_grid(content) == patch.grid
+        return [ReleasedFile(image.member, patch.key, patch.bands)] if is_whole and lies_there else []
+
 
 def open_segmentation(
     path: Path, *, limit: int | None = None, seed: int = 0, size_px: int | None = None, ignore: int | None = None
@@ -116,6 +128,7 @@ def open_segmentation(
     images = [image for name, image in tiles if name in chosen]
     if not images:
         raise CurateError(f"{path} has no image of {side} x {side} pixels or more. Give a smaller --size-px.")
+    reader = Reader(files, values)
     splits = "by folders" if any(pair.split for pair in pairs) else SPLITS
     described = {member: sizes[member] for pair in pairs for member in (pair.image, pair.mask)}
     return Dataset(
@@ -131,7 +144,8 @@ def open_segmentation(
             "classes": dict(zip(map(str, values.values), values.names, strict=True)),
             "images": {"count": len(pairs), "sha256": digest_of(described)},
         },
-        decode=Reader(files, values),
+        decode=reader,
+        released=reader.released if all((look.height, look.width) == (side, side) for look in looks) else None,
         remarks=[*_remarks(looks, side), *([remark] if remark else [])],
         label_rasters={KEY: values.names},
     )  # fmt: skip

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from tests.benchmarks.machine import describe_machine
+from train.alignment_config import Alignment
 from train.alignment_heads import AlignmentHeads
 from train.alignment_loss import SensorTokens, multi_sensor_alignment
 
@@ -72,7 +73,7 @@ def compare_losses(locations: int) -> tuple[float, float]:
 def compare_heads(locations: int) -> tuple[float, float]:
     """As `compare_losses`, with projector and heads."""
     torch.manual_seed(0)
-    heads = AlignmentHeads(FEATURES, ("landsat-c2-l2", "sentinel-2-l2a"), dim=DIM).eval()
+    heads = AlignmentHeads(FEATURES, ("landsat-c2-l2", "sentinel-2-l2a"), Alignment(dim=DIM)).eval()
     given = [torch.randn(locations, TOKENS, FEATURES) for _ in range(2)]
 
     def loop() -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 from catalogs import layout
 from catalogs.bands import SENSORS, Sensor, raster_key
 from catalogs.lattice import squares_around
-from catalogs.records import SPLITS, Band, Location, Radiometry, Raster, Scene, SourceWindow
+from catalogs.records import PNG, SPLITS, Band, Location, Radiometry, Raster, Scene, SourceWindow
 from catalogs.to_stac import scene_to_item
 
 FIRST_DAY = datetime(2023, 1, 14, 10, 50, 31, tzinfo=UTC)
@@ -106,9 +106,22 @@ def make_vintage(location: Location, sensor_id: str) -> Scene:
     return replace(scene, rasters=make_rasters(scene, SENSORS[sensor_id].bands, resampling="cubic"))
 
 
+def make_released_scene(location: Location, sensor_id: str, keys: Sequence[str] | None = None) -> Scene:
+    """A scene whose files, or those of some keys, are somebody's and lie where they were."""
+    scene = make_scene(location, sensor_id)
+    return replace(
+        scene,
+        rasters=tuple(
+            replace(raster, href=f"../River/{raster.key}.png", media_type=PNG, sources=())
+            if keys is None or raster.key in keys else raster
+            for raster in scene.rasters
+        ),
+    )  # fmt: skip
+
+
 def every_kind() -> list[Scene]:
     """One scene of every kind: sensors, vintages, both hemispheres, across 180 degrees, without ground or off the lattice, all
-    and no optional fields."""
+    and no optional fields, their files ours or somebody's."""
     places = [None, (-68.1, -16.5), (179.9995, -17.8), (-179.9995, 65.2), (5.32, 60.39), (15.6, 78.2)]
     sampled = [make_location(number, lonlat=place, side_m=600) for number, place in enumerate(places)]
     scenes = []
@@ -117,6 +130,8 @@ def every_kind() -> list[Scene]:
             scenes += [make_scene(location, sensor_id), make_bare_scene(location, sensor_id), make_vintage(location, sensor_id)]
     partial = make_scene(make_location(7), visit=1)
     red_only = [SENSORS["sentinel-2-l2a"].band("B04")]
+    scenes.append(make_released_scene(replace(GROUNDLESS, id="images-001236"), "rgb-image"))
+    scenes.append(make_released_scene(replace(OFF_LATTICE, id="images-001237"), "sentinel-2-l2a", ["10m", "60m"]))
     return [*scenes, replace(partial, rasters=make_rasters(partial, red_only))]
 
 

@@ -109,7 +109,7 @@ def test_items_of_one_baseline_with_two_offsets_are_found_though_their_pixels_te
 
 def shift_both(item):
     for key in ("10m", "20m", "60m"):
-        item["assets"][key]["href"] = "../elsewhere/" + item["assets"][key]["href"]
+        item["assets"][key]["href"] = "../../elsewhere/" + item["assets"][key]["href"]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def shift_both(item):
             "unsafe-href",
             "Its asset 10m is '../../elsewhere.tif', which leaves",
         ),
-        (lambda items: shift_both(items[0]), "unsafe-href", "Its asset 60m is '../elsewhere/31TCJ"),
+        (lambda items: shift_both(items[0]), "unsafe-href", "Its asset 60m is '../../elsewhere/31TCJ"),
         (
             lambda items: [asset.update(href="/etc/x.tif") for asset in items[0]["assets"].values()],
             "unsafe-href",

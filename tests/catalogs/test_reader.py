@@ -20,7 +20,7 @@ from catalogs.errors import (
     NotACatalogError,
     UnsafeHrefError,
 )
-from catalogs.fields import LOCATION
+from catalogs.fields import CONTRACT_VERSION, LOCATION
 from catalogs.index import items_schema, merge_items
 from catalogs.planes import scene_id
 from catalogs.testing import make_catalog, make_locations
@@ -406,7 +406,7 @@ def test_a_stac_api_is_told_from_a_catalog(tmp_path):
 def test_another_major_version_of_the_contract_is_refused(tmp_path):
     folder = make_catalog(tmp_path / "cat", locations=make_locations(1), seasons=1)
     path = folder / "catalog.json"
-    path.write_text(path.read_text().replace('"seastars:contract": "1.2"', '"seastars:contract": "2.0"'))
+    path.write_text(path.read_text().replace(f'"seastars:contract": "{CONTRACT_VERSION}"', '"seastars:contract": "2.0"'))
     with pytest.raises(
         ContractError, match=r"catalog\.json follows version 2\.0 of the contract; this seastars reads 1\.x\. Upgrade"
     ):

@@ -9,8 +9,10 @@ from evaluate import entries
 from evaluate.bench import open_bench
 from evaluate.entries import read_entries, spec_of, with_random
 from evaluate.errors import InputError
+from evaluate.opened import find_sensors
 from evaluate.settings import Settings
 from tests.evaluate.test_finetune import export
+from train.errors import CheckpointError
 
 RANDOM = "random:test_resnet"
 
@@ -27,6 +29,18 @@ def test_the_first_weights_that_say_what_they_read_decide_what_was_left_open(tmp
     assert list(found.trained) == [first, second]
     assert found.like.size_px == 48
     assert read_entries([RANDOM]).like is None
+
+
+def test_of_weights_of_several_sensors_those_of_the_catalogs_are_taken(labelled, tmp_path):
+    for sensor, size_px in (("sentinel-2-l2a", 48), ("landsat-c2-l2", 24)):
+        export(tmp_path / "run" / "weights" / sensor, size_px=size_px, sensor=sensor)
+    sensors = find_sensors(str(labelled), Settings())
+    assert sensors == ("sentinel-2-l2a",)
+    assert find_sensors(str(labelled), Settings(sensor="landsat-c2-l2")) == ("landsat-c2-l2",)
+    found = [read_entries([str(tmp_path / "run")], each).like for each in (sensors, ("landsat-c2-l2",))]
+    assert [(spec.sensor, spec.size_px) for spec in found] == [("sentinel-2-l2a", 48), ("landsat-c2-l2", 24)]
+    with pytest.raises(CheckpointError, match=r"holds weights of 2 sensors, landsat-c2-l2, sentinel-2-l2a\. Name those of one"):
+        read_entries([str(tmp_path / "run")])
 
 
 def test_weights_keep_their_input_and_the_others_get_what_is_measured(pixels, tmp_path):

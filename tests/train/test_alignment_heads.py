@@ -3,6 +3,7 @@ import timm
 import torch
 from torch.nn.functional import gelu, layer_norm, normalize
 
+from train.alignment_config import Alignment
 from train.alignment_heads import AlignmentHeads, ResidualProjection
 from train.alignment_loss import SensorTokens, multi_sensor_alignment
 from train.retrieval import retrieve_across_locations
@@ -14,7 +15,7 @@ SAMPLES, TOKENS, FEATURES, DIM = 3, 4, 6, 8
 @pytest.fixture
 def heads():
     torch.manual_seed(0)
-    return AlignmentHeads(FEATURES, SENSORS, dim=DIM)
+    return AlignmentHeads(FEATURES, SENSORS, Alignment(dim=DIM))
 
 
 def tokens(sensors=3, seed=0):
@@ -63,7 +64,7 @@ def test_sensors_share_the_projector_and_have_heads_of_their_own(heads):
 
 def test_everything_comes_back_from_a_state_dict(heads):
     torch.manual_seed(1)
-    other = AlignmentHeads(FEATURES, SENSORS, dim=DIM, temperature=0.5)
+    other = AlignmentHeads(FEATURES, SENSORS, Alignment(dim=DIM, temperature=0.5))
     other.load_state_dict(heads.state_dict())
     for left, right in zip(heads.eval()(tokens()), other.eval()(tokens()), strict=True):
         assert torch.equal(left, right)
@@ -73,7 +74,7 @@ def test_everything_comes_back_from_a_state_dict(heads):
 def test_the_alignment_alone_moves_backbone_projector_heads_and_temperature():
     torch.manual_seed(0)
     backbone = timm.create_model("vit_tiny_patch16_224", img_size=32, depth=2, num_classes=0)
-    heads = AlignmentHeads(backbone.num_features, SENSORS, dim=16)
+    heads = AlignmentHeads(backbone.num_features, SENSORS, Alignment(dim=16))
     images = [torch.randn(SAMPLES, 3, 32, 32) for _ in SENSORS]
     embeddings = heads([backbone.forward_features(each)[:, 1:] for each in images])
     align(embeddings, heads.temperature()).backward()
@@ -109,7 +110,7 @@ def test_sensors_of_other_batch_sizes_keep_to_themselves(heads):
 @pytest.mark.parametrize("sensors", [("a",), ("a", "b", "a"), ()])
 def test_fewer_than_two_different_sensors_are_refused(sensors):
     with pytest.raises(ValueError, match=r"cannot be aligned\. Give two different ones or more\."):
-        AlignmentHeads(FEATURES, sensors)
+        AlignmentHeads(FEATURES, sensors, Alignment())
 
 
 def test_every_sensor_has_to_be_there(heads):
@@ -125,7 +126,7 @@ def test_alignment_teaches_to_find_the_ground_of_another_sensor_in_held_out_loca
     torch.manual_seed(0)
     seen = [torch.randn(5, 12) for _ in range(2)]
     embed = torch.nn.ModuleList(torch.nn.Linear(12, FEATURES) for _ in range(2))
-    heads = AlignmentHeads(FEATURES, SENSORS[:2], dim=16)
+    heads = AlignmentHeads(FEATURES, SENSORS[:2], Alignment(dim=16))
 
     def look(count):
         ground = torch.randn(count, TOKENS, 5)

@@ -9,14 +9,14 @@ from tests.test_cli import HEAVY, start
 from tests.train.trainings import prepare_tiny, tiny_catalog
 from train import cli
 from train.checkpoint import load_backbone
-from train.cli.flags import ContrastFlags, DistillationFlags
+from train.cli.flags import AlignmentFlags, ContrastFlags, DistillationFlags
 from train.cli.training import go_on
 from train.config import TrainConfig, from_json
 from train.errors import ConfigError
 from train.methods import METHODS
 from train.recipes import RECIPES
 
-CONTRASTIVE = ("moco", "moco-tp", "seco")
+FLAGS = {**dict.fromkeys(("moco", "moco-tp", "seco"), ContrastFlags), "x-stars": AlignmentFlags}
 SMALL = {"--bands": "B04,B08", "--backbone": "test_resnet", "--size-px": 32, "--batch-size": 4, "--device": "cpu"}
 
 
@@ -65,7 +65,7 @@ def test_every_option_of_a_command_is_explained(name):
     assert named
     assert [option for option, line in named.items() if not line] == []
     if name in METHODS:
-        assert len(named) == len(fields(ContrastFlags if name in CONTRASTIVE else DistillationFlags))
+        assert len(named) == len(fields(FLAGS.get(name, DistillationFlags)))
 
 
 def test_an_option_that_is_misspelt_is_answered_with_the_one_that_was_meant(capsys):

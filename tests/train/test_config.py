@@ -6,7 +6,19 @@ from functools import partial
 
 import pytest
 
-from train.config import Contrast, Crop, Distillation, InputSpec, Optimizer, Photometric, TrainConfig, View, from_json, to_json
+from train.config import (
+    Alignment,
+    Contrast,
+    Crop,
+    Distillation,
+    InputSpec,
+    Optimizer,
+    Photometric,
+    TrainConfig,
+    View,
+    from_json,
+    to_json,
+)
 from train.errors import ConfigError, TrainError
 from train.recipes import RECIPES
 
@@ -19,6 +31,8 @@ MADE = {
     "Contrast": Contrast,
     "Distillation": Distillation,
     "TrainConfig": partial(replace, RECIPES["seco"]()),
+    "Alignment": Alignment,
+    "Aligned": partial(replace, RECIPES["dino"](), method="x-stars", alignment=Alignment()),
 }
 
 
@@ -154,6 +168,24 @@ def test_an_unknown_setting_is_found_at_any_depth():
         ("Distillation", {"final_ema_momentum": 0.9}, "ema_momentum falls from 0.996 to 0.9; expected it to stay or to rise."),
         ("TrainConfig", {"contrast": None}, r"seco has constants of no family; expected either contrast \(MoCo\) or"),
         ("TrainConfig", {"distillation": Distillation()}, "seco has constants of both families; expected either"),
+        ("TrainConfig", {"alignment": Alignment()}, r"seco has constants of alignment without distillation \(DINO\). Start"),
+        ("TrainConfig", {"sensors": ("a", "b")}, r"seco trains on one sensor; named are a, b. Give one \(--sensor\)."),
+        ("Aligned", {"sensor": "a"}, r"x-stars trains on several sensors; named is a alone. Give all \(--sensors\)."),
+        ("Aligned", {"sensors": ("a",)}, "a cannot be aligned with another one. Name two sensors or more, of a catalog that"),
+        ("Aligned", {"sensors": ("a", "b", "a")}, "Sensor a is there twice. Name each sensor once."),
+        (
+            "Aligned",
+            {"sensors": ("a", "b"), "alignment": Alignment(adapt_sensor="c")},
+            "Adapting to c takes it and the one sensor that the initial weights are of; the sensors are a, b. Choose two",
+        ),
+        ("Aligned", {"sensors": ("a", "b", "c"), "alignment": Alignment(adapt_sensor="c")}, "the sensors are a, b, c. Choose"),
+        ("Alignment", {"weight": -0.1}, "alignment weight is -0.1; expected 0 or more."),
+        ("Alignment", {"weight": float("nan")}, "alignment weight is nan; expected 0 or more."),
+        ("Alignment", {"dim": 0}, "alignment dim is 0; expected 1 or more."),
+        ("Alignment", {"size_px": 0}, "alignment size_px is 0; expected 1 or more."),
+        ("Alignment", {"dropout": 1.0}, "alignment dropout is 1.0; expected 0 or more and below 1."),
+        ("Alignment", {"temperature": 0.001}, "alignment temperature is 0.001; expected 0.01 to 1."),
+        ("Alignment", {"crop_m": 0.0}, "A box of 0 m shows no ground. Give a side above 0, or none for the whole square."),
         ("TrainConfig", {"batch_size": 0}, "batch_size is 0; expected 1 or more."),
         ("TrainConfig", {"accumulate": 0}, "accumulate is 0; expected 1 or more."),
         ("TrainConfig", {"epochs": -1}, "epochs is -1; expected 1 or more."),
@@ -195,11 +227,32 @@ def test_a_configuration_of_before_there_was_dino_is_read_as_it_was():
     assert from_json(TrainConfig, content) == RECIPES["seco_2021"]()
 
 
+def test_a_configuration_of_before_there_was_x_stars_is_read_as_it_was():
+    """Version 0.5 wrote neither `alignment` nor `sensors`."""
+    content = to_json(RECIPES["dino"]())
+    del content["alignment"], content["sensors"]
+    assert from_json(TrainConfig, content) == RECIPES["dino"]()
+
+
+def test_aligned_sensors_come_back_from_json_text_exactly():
+    constants = Alignment(weight=0.5, dim=32, crop_m=960.0, class_token=True, adapt_sensor="spot-ortho")
+    config = replace(
+        RECIPES["dino"](),
+        method="x-stars",
+        alignment=constants,
+        sensors=("spot-ortho", "landsat-c2-l2"),
+        bands=("red", "green"),
+    )
+    assert through_text(config) == config
+
+
 def test_the_sizes_of_views_are_told_once_each():
     assert RECIPES["dino_mc"]().sizes == (224, 184, 164, 144, 124, 104, 84)
     assert RECIPES["seco"]().sizes == (224,)
 
 
-@pytest.mark.parametrize("kind", [Crop, Photometric, View, InputSpec, Optimizer, Contrast, Distillation, TrainConfig])
+@pytest.mark.parametrize(
+    "kind", [Alignment, Crop, Photometric, View, InputSpec, Optimizer, Contrast, Distillation, TrainConfig]
+)
 def test_records_are_frozen(kind):
     assert kind.__dataclass_params__.frozen

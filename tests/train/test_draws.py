@@ -7,8 +7,8 @@ from train.draws import location_key, permutation, philox, uniforms
 KEYS = np.array([location_key(f"france-{number:06d}") for number in range(2000)], np.uint64)
 
 
-def draw(keys=KEYS, *, seed=7, purpose="crop", epoch=3, view=1, count=5):
-    return uniforms(seed, purpose, epoch=epoch, locations=keys, view=view, count=count)
+def draw(keys=KEYS, *, seed=7, purpose="crop", epoch=3, view=1, count=5, sensor=None):
+    return uniforms(seed, purpose, epoch=epoch, locations=keys, view=view, count=count, sensor=sensor)
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,10 @@ def test_all_53_bits_are_drawn():
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 8}, {"purpose": "flip"}, {"epoch": 4}, {"view": 2}, {"keys": KEYS[::-1]}],
+    [{"seed": 8}, {"purpose": "flip"}, {"epoch": 4}, {"view": 2}, {"keys": KEYS[::-1]}, {"sensor": "naip"}],
     ids=lambda change: next(iter(change)),
 )
-def test_another_seed_purpose_epoch_view_or_location_is_unrelated(change):
+def test_another_seed_purpose_epoch_view_location_or_sensor_is_unrelated(change):
     first, second = draw().ravel(), draw(**change).ravel()
     assert not (first == second).any()
     assert abs(np.corrcoef(first, second)[0, 1]) < 4 / len(first) ** 0.5

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from train.cli import main
-from train.cli.flags import ContrastFlags, DistillationFlags, TrainFlags, make_config
+from train.cli.flags import AlignmentFlags, ContrastFlags, DistillationFlags, TrainFlags, make_config
 from train.cli.training import make_runtime
 from train.errors import ConfigError
 from train.loop import Runtime
@@ -80,6 +80,7 @@ DISTILLATION = {
     ("--out-dim", "4096"): distillation(out_dim=4096),
     ("--head-hidden", "512"): distillation(head_hidden=512),
     ("--bottleneck", "64"): distillation(bottleneck=64),
+    ("--head-batch-norm",): distillation(head_batch_norm=True),
     ("--ema-momentum", "0.99"): distillation(ema_momentum=0.99),
     ("--teacher-temperature", "0.07"): distillation(teacher_temperature=0.07),
     ("--freeze-last-layer", "0"): distillation(freeze_last_layer=0),
@@ -88,6 +89,25 @@ DISTILLATION = {
     ("--weight-decay", "0.01"): {"optimizer": replace(MC.optimizer, weight_decay=0.01, final_weight_decay=0.1)},
     ("--batch-size", "64"): {"batch_size": 64, "optimizer": replace(MC.optimizer, lr=5e-4 / 4)},
     ("--seed", "7"): {"seed": 7},
+}
+X_STARS = RECIPES["x_stars"]()
+
+
+def aligned(**changes):
+    return {"alignment": replace(X_STARS.alignment, **changes)}
+
+
+ALIGNMENT = {
+    (): {},
+    ("--sensors", "spot-ortho, landsat-c2-l2"): {"sensors": ("spot-ortho", "landsat-c2-l2")},
+    ("--crop-m", "960"): aligned(crop_m=960.0),
+    ("--alignment-weight", "0"): aligned(weight=0.0),
+    ("--adapt-sensor", "spot-ortho", "--init", "runs/b"): aligned(adapt_sensor="spot-ortho"),
+    ("--shared-patch-embedding",): aligned(shared_patch_embedding=True),
+    ("--separate-patch-embeddings",): {},
+    ("--bands", "red, green"): {"bands": ("red", "green")},
+    ("--size-px", "112"): {"views": with_view_size(X_STARS, 112).views, **aligned(size_px=112)},
+    ("--out-dim", "4096"): {"distillation": replace(X_STARS.distillation, out_dim=4096)},
 }
 RUNTIME = {
     (): {},
@@ -119,6 +139,17 @@ def test_a_flag_of_dino_reaches_the_configuration_and_touches_nothing_else(typed
     assert make_config("dino-mc", typed(*words, method="dino-mc")) == replace(MC, **changes)
 
 
+@pytest.mark.parametrize(("words", "changes"), ALIGNMENT.items())
+def test_a_flag_of_x_stars_reaches_the_configuration_and_touches_nothing_else(typed, words, changes):
+    assert make_config("x-stars", typed(*words, method="x-stars")) == replace(X_STARS, **changes)
+
+
+def test_one_patch_embedding_of_a_recipe_can_be_put_off(typed):
+    flags = typed("--recipe", "x_stars_2025", "--separate-patch-embeddings", method="x-stars")
+    assert not make_config("x-stars", flags).alignment.shared_patch_embedding
+    assert make_config("x-stars", typed("--recipe", "x_stars_2025", method="x-stars")) == RECIPES["x_stars_2025"]()
+
+
 @pytest.mark.parametrize(("words", "changes"), RUNTIME.items())
 def test_a_flag_reaches_the_way_of_training_and_not_the_configuration(typed, words, changes):
     flags = typed(*words)
@@ -138,6 +169,8 @@ def test_no_flag_is_left_out_of_these_tables():
     of_dino = {word for words in DISTILLATION for word in words if word[:2] == "--"}
     assert of_dino & flags_of(ContrastFlags) == {"--size-px", "--batch-size", "--seed"}
     assert of_dino - flags_of(TrainFlags) == flags_of(DistillationFlags) - flags_of(TrainFlags)
+    of_x_stars = {word for words in ALIGNMENT for word in words if word[:2] == "--"}
+    assert flags_of(AlignmentFlags) - flags_of(DistillationFlags) <= of_x_stars
 
 
 def flags_of(kind):
@@ -145,7 +178,15 @@ def flags_of(kind):
 
 
 @pytest.mark.parametrize(
-    ("method", "recipe"), [("seco", "seco"), ("moco", "moco"), ("moco-tp", "moco_tp"), ("dino", "dino"), ("dino-tp", "dino_tp")]
+    ("method", "recipe"),
+    [
+        ("seco", "seco"),
+        ("moco", "moco"),
+        ("moco-tp", "moco_tp"),
+        ("dino", "dino"),
+        ("dino-tp", "dino_tp"),
+        ("x-stars", "x_stars"),
+    ],
 )
 def test_a_method_has_its_default_recipe(typed, method, recipe):
     assert make_config(method, typed(method=method)) == RECIPES[recipe]()
@@ -180,6 +221,24 @@ def test_hooks_are_found_in_their_order(typed):
         ("seco", ("--size-px", "0"), "A view of 0 px has no pixels"),
         ("dino", ("--local-sizes", "96,8o"), r"--local-sizes '96,8o' are no sizes. Expected whole numbers of pixels above 0"),
         ("dino", ("--local-sizes", "96,0"), "--local-sizes '96,0' are no sizes"),
+        (
+            "x-stars",
+            ("--sensor", "spot-ortho"),
+            r"x-stars trains on several sensors; named is spot-ortho alone. Give all \(--sen",
+        ),
+        ("x-stars", ("--sensors", "spot-ortho"), "spot-ortho cannot be aligned with another one. Name two sensors or more"),
+        ("x-stars", ("--crop-m", "0"), "A box of 0 m shows no ground"),
+        ("x-stars", ("--alignment-weight", "-1"), "alignment weight is -1.0; expected 0 or more"),
+        (
+            "x-stars",
+            ("--adapt-sensor", "spot-ortho"),
+            "--adapt-sensor spot-ortho needs weights of the other sensor: training st",
+        ),
+        (
+            "x-stars",
+            ("--sensors", "spot-ortho,landsat-c2-l2", "--adapt-sensor", "spot-orto", "--init", "runs/b"),
+            "Adapting to spot-orto takes it and the one sensor that the initial weights are of; the sensors are spot-ortho, la",
+        ),
         ("dino-tp", ("--out-dim", "0"), "out_dim is 0; expected 1 or more"),
         ("dino", ("--optimizer", "sgd"), "sgd needs a rate of its own, for the recipe's is adamw's. Pass --lr too; 0.03 is"),
         ("seco", ("--queue", "0"), "A queue of 0 keys is empty"),

@@ -191,3 +191,56 @@ def test_a_teacher_that_tells_samples_apart_is_told_nothing(said):
     monitor = HealthMonitor({"teacher_entropy": 4.0}, warn=said.append, limits=LIMITS)
     run(monitor, 100, entropy=torch.tensor(3.9))
     assert not said
+
+
+DINO = {"distillation": 4.0, "teacher_entropy": 4.0}
+
+
+def distil(monitor, steps, *, loss, entropy, start=1):
+    """Feed steps of DINO; give what was read."""
+    found = []
+    for step in range(start, start + steps):
+        terms = {"distillation": torch.tensor(loss)}
+        found.append(monitor.observe(step, terms, lr=0.1, entropy=torch.tensor(entropy)))
+    return [reading for reading in found if reading is not None]
+
+
+def test_the_distance_of_student_and_teacher_is_what_the_loss_has_beyond_the_teachers_entropy(said):
+    (reading,) = distil(HealthMonitor(DINO, warn=said.append, limits=LIMITS), 10, loss=3.0, entropy=1.25)
+    assert reading["student_kl"] == pytest.approx(1.75)
+    teacher, student = torch.softmax(draw(5, 7), 1), torch.log_softmax(draw(5, 7, seed=1), 1)
+    loss, entropy = -(teacher * student).sum(1).mean().item(), torch.special.entr(teacher).sum(1).mean().item()
+    (reading,) = distil(HealthMonitor(DINO, warn=said.append, limits=LIMITS), 10, loss=loss, entropy=entropy)
+    wanted = torch.nn.functional.kl_div(student, teacher, reduction="batchmean").item()
+    assert reading["student_kl"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_student_at_the_plateau_of_a_teacher_that_tells_samples_apart_is_told_what_to_do(said):
+    distil(HealthMonitor(DINO, warn=said.append, limits=LIMITS), 60, loss=4.1, entropy=1.0)
+    (words,) = said
+    assert words.startswith(
+        "Loss term distillation has been at 4.100 for 30 steps, up to step 30; 4.000 is what it costs to tell"
+    )
+    assert "the student does not follow: 3.100 lies between them (student_kl). Raise or lower the learning rate (--lr)" in words
+
+
+def test_a_teacher_that_tells_nothing_apart_is_told_alone_since_its_student_cannot_do_better(said):
+    distil(HealthMonitor(DINO, warn=said.append, limits=LIMITS), 60, loss=4.0, entropy=3.99)
+    (words,) = said
+    assert words.startswith("The teacher has told nothing apart for 30 steps")
+    assert "Lower the teacher's temperature (--teacher-temperature) or the learning rate (--lr)" in words
+    assert "take fewer prototypes (--out-dim)." in words
+
+
+def test_a_student_is_given_an_epoch_since_its_prototypes_are_frozen_in_the_first(said):
+    limits = HealthLimits(every=10, patience=30, epoch=70)
+    monitor = HealthMonitor(DINO, warn=said.append, limits=limits)
+    distil(monitor, 60, loss=4.0, entropy=1.0)
+    assert not said
+    distil(monitor, 10, loss=4.0, entropy=1.0, start=61)
+    assert len(said) == 1
+
+
+def test_a_student_that_has_left_the_plateau_is_told_nothing(said):
+    distil(HealthMonitor(DINO, warn=said.append, limits=LIMITS), 100, loss=3.5, entropy=1.0)
+    assert not said

@@ -177,6 +177,21 @@ def test_warnings_and_figures_are_said_and_kept(tmp_path, no_board, capsys):
     assert (tmp_path / LOG).read_text() == told
 
 
+def test_figures_that_are_many_are_kept_without_a_word_and_sentences_are_said(tmp_path, no_board, capsys):
+    with make_journal(tmp_path, quiet=False) as journal:
+        step(journal, 1)
+        journal.record("retrieval/features/a/b", 0.25)
+        assert journal.owes_figures
+        journal.tell("Step 1: retrieval@1 25.0%.")
+        journal.look()
+        assert not journal.owes_figures
+    assert rows_of(tmp_path)[-1]["retrieval/features/a/b"] == 0.25
+    told = capsys.readouterr().err
+    assert "Step 1: retrieval@1 25.0%." in told
+    assert "retrieval/features" not in told
+    assert "Step 1: retrieval@1 25.0%." in (tmp_path / LOG).read_text().splitlines()
+
+
 def test_quiet_says_nothing_and_writes_everything(tmp_path, no_board, capsys):
     with make_journal(tmp_path, quiet=True) as journal:
         journal.warn("The loss does not move.")

@@ -21,6 +21,7 @@ from train.loop import fit, synchronise
 from train.methods import make_method
 from train.prepare import prepare_training
 from train.run_folder import write_record
+from train.weights import load_backbone
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +256,15 @@ def test_training_starts_from_weights_and_keeps_their_scaling(catalog, tmp_path)
     trained = fit(second, tmp_path / "second", runtime()).backbone
     for (name, ours), theirs in zip(trained.named_parameters(), outcome.backbone.parameters(), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-6), name
+
+
+def test_a_vit_of_another_size_is_a_start(catalog, tmp_path):
+    """`test_vit` is made for images of 160 px; the views have 32."""
+    config = tiny_config("dino", backbone="test_vit", epochs=2, optimizer=Optimizer(name="adamw", lr=1e-12))
+    training = prepare_training(config, str(catalog), init="random:test_vit")
+    trained = fit(training, tmp_path, runtime(steps=1)).backbone.state_dict()
+    wanted = load_backbone("random:test_vit", bands=training.config.bands, size_px=32).module.state_dict()
+    assert all(torch.allclose(trained[name], value, atol=1e-6) for name, value in wanted.items())
 
 
 def test_weights_of_other_bands_are_no_start(catalog, tmp_path):

@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 
 from tests.reference.contrast import PlainSeco, Process, contrast, mean
 from tests.reference.released_seco import Released
+from tests.train.aligned import BANDS, aligned_config, draw_sensors
 from tests.train.stubs import Drawn, Linear, Normalised
 from train.config import Contrast
 from train.errors import ConfigError
@@ -301,12 +302,15 @@ def test_four_steps_are_two_and_two_from_its_state(method):
         for step in numbers:
             generator = torch.Generator().manual_seed(step)
             views = [torch.randn(4, 3, 32, 32, generator=generator) for _ in config.views]
+            if config.alignment is not None:
+                views = draw_sensors(config, step=step)
             batch = Drawn(torch.arange(4) + 4 * step, torch.arange(4 * config.scenes).view(4, -1))
             seed_all(step)
             model.at_step(step, steps=4, steps_per_epoch=2)
             move(model, model(views, batch), lr=0.01)
 
-    through, first, second = (make_method(config, 3, queue=16) for _ in range(3))
+    bands = 3 if config.alignment is None else BANDS
+    through, first, second = (make_method(config, bands, queue=16) for _ in range(3))
     steps(through, range(4))
     steps(first, range(2))
     second.load_state_dict(first.state_dict())
@@ -315,6 +319,8 @@ def test_four_steps_are_two_and_two_from_its_state(method):
 
 
 def small(method, backbone="resnet10t"):
+    if method == "x-stars":
+        return aligned_config()
     recipe = find_recipe(DEFAULTS[method], method=method)
     few = recipe.distillation and replace(recipe.distillation, out_dim=32, head_hidden=16, bottleneck=8)
     return replace(with_view_size(recipe, 32), backbone=backbone, batch_size=4, distillation=few)
@@ -368,7 +374,7 @@ def test_a_state_holds_the_student_once():
 
 def test_impossible_methods_are_refused():
     config = small("seco")
-    with pytest.raises(ConfigError, match=r"Unknown method 'sec'\. Choose from: moco, .*, dino-tp\. Did you mean 'seco'\?"):
+    with pytest.raises(ConfigError, match=r"Unknown method 'sec'\. Choose from: moco, .*, x-stars\. Did you mean 'seco'\?"):
         make_method(replace(config, method="sec"), 3, queue=8)
     with pytest.raises(ConfigError, match=r"no backbone 'resnet-10t'\. Did you mean 'resnet10t'"):
         make_method(replace(config, backbone="resnet-10t"), 3, queue=8)
@@ -382,9 +388,11 @@ def test_impossible_methods_are_refused():
 @pytest.mark.parametrize("method", METHODS)
 def test_a_step_never_waits_for_the_device(method):
     config = small(method)
-    model = make_method(config, 3, queue=16).to("cuda")
+    model = make_method(config, 3 if config.alignment is None else BANDS, queue=16).to("cuda")
     model.autocast = lambda: torch.autocast("cuda", dtype=torch.bfloat16)
     views = [torch.randn(4, 3, 32, 32, device="cuda") for _ in config.views]
+    if config.alignment is not None:
+        views = draw_sensors(config, device="cuda")
     batch = Drawn(torch.arange(4, device="cuda"), torch.arange(4 * config.scenes, device="cuda").view(4, -1))
     for mode in ("default", "error"):
         torch.cuda.set_sync_debug_mode(mode)

@@ -10,7 +10,7 @@ from torchvision import transforms
 
 from train.config import Crop, Photometric, View
 from train.draws import location_key
-from train.parameters import COLUMNS, OPERATIONS, draw_parameters, neutral_parameters
+from train.parameters import COLUMNS, OPERATIONS, cut_parameters, draw_parameters, neutral_parameters
 
 KEYS = np.array([location_key(f"place-{number:06d}") for number in range(4000)], np.uint64)
 PHOTOMETRIC = Photometric(
@@ -20,8 +20,9 @@ PHOTOMETRIC = Photometric(
 VIEW = View("query", 0, Crop(96), PHOTOMETRIC)
 
 
-def draw(view=VIEW, *, keys=KEYS, epoch=0, seed=7, bands=5, size_px=264, before=()):
-    return draw_parameters([*before, view], seed=seed, epoch=epoch, locations=keys, size_px=size_px, bands=bands)[-1]
+def draw(view=VIEW, *, keys=KEYS, bands=5, size_px=264, before=(), **drawn):
+    drawn = {"seed": 7, "epoch": 0, **drawn}
+    return draw_parameters([*before, view], locations=keys, size_px=size_px, bands=bands, **drawn)[-1]
 
 
 def column(parameters, name):
@@ -154,8 +155,12 @@ def test_a_sample_draws_the_same_in_any_batch():
     assert (draw(keys=KEYS[17:18]).host == together.host[17:18]).all()
 
 
-@pytest.mark.parametrize("change", [{"epoch": 1}, {"seed": 8}, {"before": [VIEW]}], ids=["epoch", "seed", "view"])
-def test_another_epoch_seed_or_view_draws_anew(change):
+@pytest.mark.parametrize(
+    "change",
+    [{"epoch": 1}, {"seed": 8}, {"before": [VIEW]}, {"sensor": "spot-ortho"}],
+    ids=["epoch", "seed", "view", "sensor"],
+)
+def test_another_epoch_seed_view_or_sensor_draws_anew(change):
     first, second = draw(), draw(**change)
     hues = column(first, "hue"), column(second, "hue")
     both = (hues[0] != 0) & (hues[1] != 0)
@@ -194,6 +199,15 @@ def test_neutral_parameters_do_nothing():
     assert not parameters.has_gains
     assert not parameters.drops_bands
     assert not parameters.column("flip").any()
+
+
+def test_parameters_of_a_cut_cut_and_flip_and_do_nothing_else():
+    boxes, flip = np.array([[0.5, 1.25, 7.5, 8.0], [3.0, 2.0, 10.0, 11.5]]), np.array([1.0, 0.0])
+    parameters = cut_parameters(boxes, flip, bands=2)
+    assert parameters.column("box").tolist() == boxes.tolist()
+    assert parameters.column("flip")[:, 0].tolist() == [1, 0]
+    rest = slice(COLUMNS["flip"].stop, None)
+    assert (parameters.host[:, rest] == neutral_parameters(2, height=1, width=1, bands=2).host[:, rest]).all()
 
 
 def test_gains_and_drops_are_known_without_the_device():

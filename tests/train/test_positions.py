@@ -1,11 +1,13 @@
-"""Position embeddings at other sizes are DINO's own."""
+"""Positions at other sizes are DINO's own, or timm's."""
 
 import pytest
+import timm
 import torch
+from torch.nn.functional import interpolate
 
 from tests.train.published_checkpoints import PlainViT
 from train.backbones import make_backbone
-from train.positions import fit_positions, resize_positions
+from train.positions import fit_positions, fit_to_size, resize_positions
 
 
 @pytest.fixture(scope="module")
@@ -37,4 +39,30 @@ def test_what_has_no_positions_or_cannot_be_fitted_stays_as_it_is(vit):
     short = {"pos_embed": torch.zeros(1, 197, 64)}
     for tensors, backbone in (({"a": torch.zeros(1)}, other), (vit.state_dict(), torch.nn.Linear(2, 2)), (short, other)):
         found = fit_positions(tensors, backbone)
+        assert all(found[name] is tensors[name] for name in tensors)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"reg_tokens": 2}, {"class_token": False, "global_pool": "avg"}, {"no_embed_class": True}]
+)
+@torch.no_grad()
+def test_positions_of_a_vit_are_resized_as_its_own_crops_of_another_size_see_them(options):
+    made = {"num_classes": 0, "dynamic_img_size": True, **options}
+    torch.manual_seed(0)
+    large, small = (timm.create_model("test_vit", img_size=size, **made).eval() for size in (96, 64))
+    torch.nn.init.normal_(large.pos_embed)
+    small.load_state_dict(fit_to_size(large.state_dict(), small))
+    images = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(small(images), large(images))
+    prefix = large.pos_embed.shape[1] - 36
+    grid = large.pos_embed[:, prefix:].reshape(1, 6, 6, -1).permute(0, 3, 1, 2)
+    plain = interpolate(grid, (4, 4), mode="bicubic", antialias=True).permute(0, 2, 3, 1).reshape(1, 16, -1)
+    assert small.pos_embed[:, prefix:].equal(plain)
+    assert small.pos_embed[:, :prefix].equal(large.pos_embed[:, :prefix])
+
+
+def test_what_timm_would_not_resize_stays_as_it_is(vit):
+    same, narrow = make_backbone("vit_tiny_patch16_224", bands=3), {"pos_embed": torch.zeros(1, 5, 64)}
+    for tensors, backbone in ((vit.state_dict(), same), (narrow, same), ({"a": torch.zeros(1)}, torch.nn.Linear(2, 2))):
+        found = fit_to_size(tensors, backbone)
         assert all(found[name] is tensors[name] for name in tensors)

@@ -9,14 +9,15 @@ import pytest
 from catalogs import open_catalog
 from catalogs.errors import CatalogError, ContractError, MissingBandError
 from catalogs.testing import make_catalog, make_locations
-from train.config import InputSpec
+from tests.train.grounds import align_config, make_ground_catalog, positions
+from train.config import Alignment, InputSpec
 from train.errors import ConfigError, DataError
-from train.prepare import prepare_training, slow_teacher
+from train.prepare import origin_of, prepare_training, slow_teacher
 from train.recipes import RECIPES, with_view_size
 from train.run_folder import package_versions
 from train.scaling import measure_input
 
-S2, LANDSAT = "sentinel-2-l2a", "landsat-c2-l2"
+S2, LANDSAT, SPOT = "sentinel-2-l2a", "landsat-c2-l2", "spot-ortho"
 
 
 def make_config(recipe="seco", **changes):
@@ -71,7 +72,7 @@ def test_the_scaling_is_measured_on_what_is_trained_on(folder):
 
 def test_the_scaling_of_a_run_that_goes_on_is_kept(folder):
     spec = InputSpec(S2, ("B04",), (0.0,), (0.3,), (0.5,), (0.2,), 16)
-    assert prepare_training(make_config(batch_size=2, bands=("B04",)), folder, spec=spec).record.spec is spec
+    assert prepare_training(make_config(batch_size=2, bands=("B04",)), folder, specs=(spec,)).record.spec is spec
 
 
 def test_the_interpolation_and_the_size_of_features_are_those_of_the_views(folder):
@@ -111,7 +112,7 @@ SPEC = InputSpec(S2, ("B04",), (0.0,), (0.3,), (0.5,), (0.2,), 224)
     ],
 )
 def test_the_scaling_of_weights_to_start_from_is_kept_where_it_fits(folder, monkeypatch, spec, changes, kept):
-    monkeypatch.setattr("train.weights.load_backbone", lambda name, *, bands: SimpleNamespace(spec=spec))
+    monkeypatch.setattr("train.weights.load_backbone", lambda name, **_: SimpleNamespace(spec=spec))
     config = make_config(batch_size=2, bands=("B04",), **changes)
     found = prepare_training(config, folder, init="weights").record.spec
     own = prepare_training(config, folder).record.spec
@@ -209,3 +210,111 @@ def test_constants_of_another_family_are_refused(folder):
     config = replace(RECIPES["dino_mc"](), distillation=None, contrast=RECIPES["seco"]().contrast, batch_size=2)
     with pytest.raises(ConfigError, match=r"dino-mc needs constants of distillation, which are missing\. Start from a recipe"):
         prepare_training(config, folder)
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory):
+    """Four squares of three sensors; SPOT has not seen the last one, Landsat not the first."""
+    folder = tmp_path_factory.mktemp("ground") / "catalog"
+    missing = ((SPOT, 3), (LANDSAT, 0))
+    return str(make_ground_catalog(folder, positions, count=4, side_m=240, missing=missing))
+
+
+def test_several_sensors_share_locations_and_keep_a_scaling_each(ground):
+    training = prepare_training(align_config(bands=("green", "red")), ground)
+    assert training.config.sensors == open_catalog(ground).sensors
+    assert training.config.sensor is None
+    assert training.config.bands == ("green", "red"), "their common names"
+    names = {LANDSAT: ("B03", "B04"), S2: ("B03", "B04"), SPOT: ("green", "red")}
+    assert [(each.spec.sensor, each.spec.bands) for each in training.inputs] == [
+        (sensor, names[sensor]) for sensor in training.config.sensors
+    ]
+    for each in training.inputs:
+        assert each.stack.sensor == each.spec.sensor
+        assert each.samples.locations == ("test-000001", "test-000002")
+        measured = measure_input(
+            each.stack, np.unique(each.samples.items), size_px=32, scaling="native", interpolation="bicubic"
+        )
+        assert each.spec == measured
+    assert (training.stack, training.samples) == (training.inputs[0].stack, training.inputs[0].samples)
+
+
+def test_the_record_of_several_sensors_has_all_of_them(ground):
+    training = prepare_training(align_config(), ground)
+    record, catalog = training.record, open_catalog(ground)
+    assert record.specs == tuple(each.spec for each in training.inputs)
+    assert record.index_hash == "+".join(catalog.index_hash(sensor) for sensor in training.config.sensors)
+    assert record.locations == 2
+    assert record.license == "CC0-1.0", "simulated"
+    assert record.bbox is not None
+    assert record.interval[0].startswith("2023-02-03")
+    other = prepare_training(align_config(sensors=training.config.sensors[:2]), ground).record
+    assert other.identity.catalog != record.identity.catalog
+
+
+def test_the_origin_of_several_sensors_names_each_licence_and_spans_all_dates():
+    def collection(name, *dates):
+        extent = {"spatial": {"bbox": [[1, 2, 3, 4]]}, "temporal": {"interval": [dates]}}
+        return {"license": name, "description": f"Of {name}.", "extent": extent}
+
+    seen = [collection("a", "2020", "2022"), collection("b", "2019", "2021"), collection("a", "2020", "2023")]
+    assert origin_of(seen) == {
+        "license": "a AND b", "attribution": "Of a. Of b.", "bbox": (1, 2, 3, 4), "interval": ("2019", "2023"),
+    }  # fmt: skip
+    assert origin_of([collection("a", "2020", None), seen[1]])["interval"] is None
+    assert origin_of([{}]) == {"license": "other", "attribution": "", "bbox": None, "interval": None}
+
+
+def test_what_a_token_shows_and_what_was_left_out_is_said(ground):
+    training = prepare_training(align_config(), ground)
+    pixels = {LANDSAT: "0.6", S2: "1.7", SPOT: "11.4"}
+    shown = ", ".join(f"{pixels[sensor]} px of {sensor}" for sensor in training.config.sensors)
+    lacking = ", ".join(f"1 location without {sensor}" for sensor in training.config.sensors if sensor != S2)
+    _, left_out, scale, *warnings = training.notes
+    assert left_out == f"Left out for want of a sensor: {lacking}."
+    assert scale == f"A token is 17.1 m: {shown}."
+    assert [warning.split(" px of ")[1].split(",")[0] for warning in warnings] == [
+        sensor for sensor in training.config.sensors if sensor != SPOT
+    ]
+
+
+def test_a_run_of_several_sensors_goes_on_with_its_scalings(ground):
+    first = prepare_training(align_config(), ground)
+    known = tuple(replace(spec, mean=(0.25, 0.75)) for spec in first.record.specs)
+    again = prepare_training(first.config, ground, specs=known)
+    assert again.record.specs == known
+    assert again.record.identity == first.record.identity
+
+
+def test_weights_to_start_from_keep_the_scaling_of_their_sensor_alone(ground, monkeypatch):
+    spec = InputSpec(S2, ("B04", "B03"), (0.0, 0.0), (0.3, 0.3), (0.5, 0.5), (0.2, 0.2), 224)
+    monkeypatch.setattr("train.weights.load_backbone", lambda name, **_: SimpleNamespace(spec=spec))
+    plain, started = (
+        {each.sensor: each for each in prepare_training(align_config(scaling="measured"), ground, init=init).record.specs}
+        for init in (None, "weights")
+    )
+    assert started.pop(S2) == replace(spec, size_px=32, interpolation="bicubic")
+    assert plain.pop(S2).high != spec.high
+    assert started == plain
+
+
+def test_a_run_that_goes_on_needs_its_initial_weights_no_more(ground):
+    first = prepare_training(align_config(scaling="measured"), ground)
+    again = prepare_training(first.config, ground, specs=first.record.specs, init="runs/that/are/gone")
+    assert again.record.specs == first.record.specs
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"alignment": Alignment(crop_m=250.0)}, ConfigError, "A box of 250 m does not fit squares of 240 m"),
+        ({"alignment": Alignment(size_px=100)}, ConfigError, "Aligned views of 100 px do not divide into the 16 px patches"),
+        ({"sensors": (S2, "naip")}, ConfigError, "has no scenes of 'naip'"),
+        ({"bands": ("red", "nir")}, ConfigError, "landsat-c2-l2 has no band with the common name 'nir'"),
+        ({"bands": ("red", "blue")}, MissingBandError, "blue|B02"),
+        ({"batch_size": 4}, ConfigError, "A batch of 4 locations is larger than the data: 2 to train on"),
+    ],
+)
+def test_what_does_not_fit_several_sensors_is_refused(ground, changes, error, words):
+    with pytest.raises(error, match=words):
+        prepare_training(align_config(**changes), ground)

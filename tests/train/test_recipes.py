@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from train.config import Contrast, Distillation, Optimizer, Photometric
+from train.config import Alignment, Contrast, Distillation, Optimizer, Photometric
 from train.errors import ConfigError
 from train.methods import METHODS, check_method
 from train.recipes import DEFAULTS, RECIPES, find_recipe, with_batch_size, with_view_size
@@ -108,7 +108,43 @@ def test_dino_tp_2024_differs_from_dino_mc_2024_by_its_views_and_dates_alone():
     assert replace(same, distillation=replace(mc.distillation, distinct_dates=False)) == tp
 
 
-@pytest.mark.parametrize("name", ["dino", "dino_mc", "dino_tp"])
+def test_x_stars_2025_has_the_constants_of_the_released_code():
+    """methods.md 3.3 and 3.4, of one process; the temperature is the paper's."""
+    config = RECIPES["x_stars_2025"]()
+    assert config.optimizer == replace(RECIPES["dino_mc_2024"]().optimizer, lr=5e-4 * 4 / 256)
+    assert config.distillation == RECIPES["dino_mc_2024"]().distillation == Distillation()
+    assert config.alignment == Alignment(
+        weight=0.1, dim=1024, dropout=0.2, temperature=0.07, crop_m=None, size_px=224, class_token=True,
+        shared_patch_embedding=True, adapt_sensor=None,
+    )  # fmt: skip
+    assert (config.batch_size, config.epochs, config.drop_path) == (4, 400, 0.1)
+    assert (config.backbone, config.bands) == ("vit_tiny_patch16_224", ("red", "green", "blue"))
+    assert [view.crop.size_px for view in config.views] == [224] * 2 + [96] * 8
+    assert [view.crop.scale for view in config.views] == [(0.4, 1.0)] * 2 + [(0.05, 0.4)] * 8
+
+
+def test_the_docstring_of_x_stars_2025_says_that_the_released_code_detaches_its_loss():
+    words = " ".join(RECIPES["x_stars_2025"].__doc__.split())
+    assert (
+        "The released code detaches that loss, so that it moves nothing, and leaves its projector and heads untrained" in words
+    )
+
+
+def test_x_stars_is_dino_with_ground_tokens_and_a_patch_embedding_for_each_sensor():
+    config = RECIPES["x_stars"]()
+    assert replace(config, method="dino", recipe="dino", alignment=None) == RECIPES["dino"]()
+    assert (config.alignment.class_token, config.alignment.shared_patch_embedding) == (False, False)
+    assert (config.sensors, config.bands, config.scenes) == ((), (), 1)
+
+
+def test_the_aligned_view_goes_with_the_size_of_the_global_crops():
+    small = with_view_size(RECIPES["x_stars"](), 112)
+    assert (small.alignment.size_px, small.sizes) == (112, (112, 48))
+    other = replace(small, alignment=replace(small.alignment, size_px=64))
+    assert other.sizes == (112, 48, 64), "the backbone has to take it too"
+
+
+@pytest.mark.parametrize("name", ["dino", "dino_mc", "dino_tp", "x_stars"])
 def test_the_recipes_of_today_follow_what_was_found_since(name):
     config = RECIPES[name]()
     assert (config.batch_size, config.distillation.ema_momentum) == (256, 0.9995)

@@ -15,11 +15,11 @@ def noise(*shape):
     return torch.from_numpy(np.random.default_rng(0).random(shape, np.float32))
 
 
-def one_by_one(images, boxes, *, size_px, interpolation, flip=None):
+def one_by_one(images, boxes, *, size_px, interpolation, flip=None, beyond=False):
     """`resample` in the way made for a CPU."""
-    options = {"bands": images.shape[1], "size_px": size_px, "interpolation": interpolation}
-    down = axis_taps(boxes[:, 0], boxes[:, 2], **options)
-    across = axis_taps(boxes[:, 1], boxes[:, 3], flip=flip, **options)
+    options = {"bands": images.shape[1], "size_px": size_px, "interpolation": interpolation, "beyond": beyond}
+    down = axis_taps(boxes[:, 0], boxes[:, 2], pixels=images.shape[2], **options)
+    across = axis_taps(boxes[:, 1], boxes[:, 3], pixels=images.shape[3], flip=flip, **options)
     return torch.stack(
         [
             resample_one(image[:, rows.touched, columns.touched], rows, columns)
@@ -30,6 +30,7 @@ def one_by_one(images, boxes, *, size_px, interpolation, flip=None):
 
 WAYS = pytest.mark.parametrize("way", [resample, one_by_one], ids=["batch", "one by one"])
 KERNELS = pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+BEYOND = pytest.mark.parametrize("beyond", [False, True], ids=["within the box", "beyond the box"])
 
 
 @WAYS
@@ -69,31 +70,51 @@ def test_boxes_on_fractions_of_pixels_equal_the_definition(way, interpolation, b
     assert np.abs(made[0, 0].numpy() - slow).max() < 1e-5
 
 
+@WAYS
 @KERNELS
-def test_the_kernel_may_see_the_pixels_around_the_box(interpolation):
-    image, box = noise(1, 1, 13, 14), (2.25, 3.5, 9.5, 7.0)
-    made = resample(image, torch.tensor([box]), size_px=4, interpolation=interpolation, beyond=True)[0, 0]
-    assert np.abs(made.numpy() - slow_resample(image[0, 0].numpy(), box, 4, interpolation, beyond=True)).max() < 1e-5
-    cut = resample(image, torch.tensor([box]), size_px=4, interpolation=interpolation)[0, 0]
-    assert (made - cut).abs().max() > 0.01
+@pytest.mark.parametrize("size_px", [4, 30])
+@pytest.mark.parametrize("box", [(2.25, 3.5, 9.5, 7.0), (0.0, 0.0, 13.0, 14.0), (0.4, 8.1, 3.0, 5.9), (6.2, 6.9, 0.4, 0.2)])
+def test_the_kernel_may_see_the_pixels_around_the_box(way, interpolation, box, size_px):
+    image, options = noise(1, 1, 13, 14), {"size_px": size_px, "interpolation": interpolation}
+    made = way(image, torch.tensor([box]), **options, beyond=True)[0, 0]
+    assert np.abs(made.numpy() - slow_resample(image[0, 0].numpy(), box, **options, beyond=True)).max() < 1e-5
+    cut = way(image, torch.tensor([box]), **options)[0, 0]
+    assert ((made - cut).abs().max() > 0.01) == (box[2] < 13)
 
 
 @WAYS
 @KERNELS
-def test_both_ways_agree_on_boxes_of_any_kind(way, interpolation):
+def test_it_sees_them_as_far_as_it_reaches_and_no_further(way, interpolation):
+    image, reach = noise(1, 2, 60, 60), 3 if interpolation == "bilinear" else 6
+    box, options = torch.tensor([[20.0, 24.0, 12.0, 15.0]]), {"size_px": 4, "interpolation": interpolation}
+    made = way(image, box, **options, beyond=True)
+    spoiled = image.clone()
+    spoiled[..., : 20 - reach, :] = spoiled[..., 32 + reach :, :] = spoiled[..., : 24 - reach - 1] = 1e6
+    assert torch.equal(way(spoiled, box, **options, beyond=True), made)
+    spoiled[..., 32, 30] = 0
+    assert not torch.equal(way(spoiled, box, **options, beyond=True), made)
+    taps = axis_taps(box[:, 0], box[:, 2], pixels=60, bands=2, beyond=True, **options)
+    assert taps[0].touched == slice(20 - reach, 32 + reach)
+
+
+@BEYOND
+@WAYS
+@KERNELS
+def test_both_ways_agree_on_boxes_of_any_kind(way, interpolation, beyond):
     rng = np.random.default_rng(1)
     sides = rng.uniform(0.3, 44, (30, 2))
     boxes = torch.from_numpy(np.concatenate([rng.uniform(0, 44 - sides), sides], axis=1)).float()
     images, flip = noise(30, 4, 44, 44), torch.arange(30) % 2
-    made = way(images, boxes, size_px=32, interpolation=interpolation, flip=flip)
-    assert (made - resample(images, boxes, size_px=32, interpolation=interpolation, flip=flip)).abs().max() < 1e-5
+    options = {"size_px": 32, "interpolation": interpolation, "flip": flip, "beyond": beyond}
+    assert (way(images, boxes, **options) - resample(images, boxes, **options)).abs().max() < 1e-5
 
 
+@BEYOND
 @WAYS
 @KERNELS
-def test_a_flip_is_exact(way, interpolation):
+def test_a_flip_is_exact(way, interpolation, beyond):
     images, boxes = noise(len(BOXES), 2, 264, 264), torch.tensor(BOXES, dtype=torch.float32)
-    options = {"size_px": 96, "interpolation": interpolation}
+    options = {"size_px": 96, "interpolation": interpolation, "beyond": beyond}
     plain = way(images, boxes, **options, flip=torch.zeros(len(BOXES)))
     flipped = way(images, boxes, **options, flip=torch.ones(len(BOXES)))
     assert (flipped == plain.flip(-1)).all()
@@ -132,15 +153,15 @@ def test_one_box_serves_a_whole_batch():
 def test_weights_of_an_output_line_sum_to_one(interpolation):
     start, length = torch.tensor([0.0, 3.3, 9.99]), torch.tensor([20.0, 1.7, 0.01])
     weights = axis_weights(start, length, pixels=20, size_px=5, interpolation=interpolation)
-    taps = axis_taps(start, length, bands=2, size_px=5, interpolation=interpolation)
     assert torch.allclose(weights.sum(-1), torch.ones(3, 5))
-    for each in taps:
-        assert torch.allclose(each.weights.sum(-1), torch.ones(10))
+    for beyond in (False, True):
+        for each in axis_taps(start, length, pixels=20, bands=2, size_px=5, interpolation=interpolation, beyond=beyond):
+            assert torch.allclose(each.weights.sum(-1), torch.ones(10))
 
 
 def test_a_box_that_floats_put_just_over_an_edge_ends_at_the_edge():
     third = torch.tensor([1 / 3], dtype=torch.float32)
-    taps = axis_taps(third * 3 * 7, third * 3 * 5 + 2e-6, bands=1, size_px=4, interpolation="bilinear")
+    taps = axis_taps(third * 3 * 7, third * 3 * 5 + 2e-6, pixels=20, bands=1, size_px=4, interpolation="bilinear")
     assert taps[0].touched == slice(7, 12)
 
 

@@ -71,9 +71,9 @@ def test_killed_and_resumed_ends_in_the_same_bits(catalog, tmp_path, processes, 
 
 @pytest.mark.slow
 def test_dino_killed_on_two_processes_and_resumed_ends_in_the_same_bits(catalog, tmp_path):
-    """With three global crops and a center that both processes share."""
+    """With three global crops, a center that both processes share, and pictures that the first one draws."""
     small = ("--out-dim", "64", "--head-hidden", "32", "--bottleneck", "16", "--warmup-epochs", "1", "--local-sizes", "24,16")
-    words = ("dino-tp", "--catalog", catalog, *FLAGS, *small)
+    words = ("dino-tp", "--catalog", catalog, *(word if word != BACKBONE else "test_vit" for word in FLAGS), *small)
     whole = start(*words, "--out", tmp_path / "whole", processes=2)
     assert whole.returncode == 0, whole.stderr
     hook = f"tests.train.test_resume:kill_once={tmp_path / 'marker'}"
@@ -84,6 +84,8 @@ def test_dino_killed_on_two_processes_and_resumed_ends_in_the_same_bits(catalog,
     ours, theirs = last_state(tmp_path / "whole"), last_state(tmp_path / "parts")
     assert ours["state.pt"]["method"]["center.mean"].any()
     assert_same_state(ours, theirs)
+    pictures = [(tmp_path / name / "attention").glob("*") for name in ("whole", "parts")]
+    assert len({(path.name, path.read_bytes()) for paths in pictures for path in paths}) == 2
 
 
 @pytest.mark.slow

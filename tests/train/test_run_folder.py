@@ -50,14 +50,15 @@ def with_contrast(record, **changes):
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_a_record_comes_back_exactly(tmp_path, name):
-    record = replace(RECORD, config=RECIPES[name]())
+    record = replace(RECORD, config=RECIPES[name](), further_specs=(SPEC, replace(SPEC, sensor="spot-ortho")))
     write_record(tmp_path / "new" / "run", record)
     assert read_record(tmp_path / "new" / "run") == record
     assert [path.name for path in (tmp_path / "new" / "run").iterdir()] == [CONFIG]
 
 
 def test_a_record_without_what_may_be_absent_comes_back_exactly(tmp_path):
-    given = {each.name: getattr(RECORD, each.name) for each in fields(RunRecord) if each.name not in ("bbox", "interval")}
+    absent = ("bbox", "interval", "further_specs")
+    given = {each.name: getattr(RECORD, each.name) for each in fields(RunRecord) if each.name not in absent}
     record = RunRecord(**given)
     write_record(tmp_path, record)
     assert read_record(tmp_path) == record
@@ -158,10 +159,30 @@ def test_every_setting_is_part_of_the_identity():
         "contrast": replace(config.contrast, dim=64),
         "views": config.views[::-1],
     }
-    for each in (each for each in fields(config) if each.name != "distillation"):
+    others = ("distillation", "alignment", "sensors")
+    for each in (each for each in fields(config) if each.name not in others):
         value = getattr(config, each.name)
         other = changes.get(each.name) or (not value if isinstance(value, bool) else _another(each.name, value))
         assert replace(RECORD, config=replace(config, **{each.name: other})).identity != RECORD.identity, each.name
+
+
+def test_several_sensors_are_part_of_the_identity_and_come_back():
+    config = RECIPES["x_stars"]()
+    record = replace(RECORD, config=config, further_specs=(replace(SPEC, sensor="spot-ortho", bands=("red", "nir")),))
+    for changes in ({"alignment": replace(config.alignment, crop_m=600.0)}, {"sensors": ("spot-ortho", "naip")}):
+        assert replace(record, config=replace(config, **changes)).identity != record.identity
+    assert [each.sensor for each in record.specs] == ["sentinel-2-l2a", "spot-ortho"]
+    assert record.channels == {"sentinel-2-l2a": 2, "spot-ortho": 2}
+    assert RECORD.specs == (SPEC,)
+    assert (RECORD.channels, RECORD.initial_spec) == (2, SPEC)
+
+
+@pytest.mark.parametrize(("adapted", "initial"), [(None, 0), ("spot-ortho", 0), ("sentinel-2-l2a", 1)])
+def test_weights_to_start_from_are_of_the_sensor_that_is_not_adapted_to(adapted, initial):
+    config = RECIPES["x_stars"]()
+    config = replace(config, alignment=replace(config.alignment, adapt_sensor=adapted))
+    record = replace(RECORD, config=config, further_specs=(replace(SPEC, sensor="spot-ortho"),))
+    assert record.initial_spec is record.specs[initial]
 
 
 def _another(name, value):

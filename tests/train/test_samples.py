@@ -215,6 +215,28 @@ def test_distinct_draws_are_those_of_a_plain_loop(samples):
         assert places.tolist() == taken[:2]
 
 
+def test_each_of_several_sensors_draws_dates_of_its_own(samples):
+    chosen = np.arange(len(samples))
+    plain, sentinel, spot = (
+        samples.draw_items(chosen, 1, seed=7, epoch=0, sensor=sensor)[:, 0] for sensor in (None, "sentinel-2-l2a", "spot-ortho")
+    )
+    for one, other in ((plain, sentinel), (sentinel, spot)):
+        assert 0.15 < np.mean(one == other) < 0.55, "a third, by chance"
+
+
+def test_some_locations_keep_their_items_and_their_draws(samples):
+    kept = samples.keep({name for name in samples.locations if name.endswith(("3", "8"))})
+    assert kept.locations == tuple(sorted(name for name in SEASONS if name.endswith(("3", "8"))))
+    assert kept.left_out == samples.left_out
+    whole = [samples.locations.index(name) for name in kept.locations]
+    for number, place in enumerate(whole):
+        for name in ("items", "days"):
+            ours = getattr(kept, name)[kept.starts[number] : kept.starts[number + 1]]
+            assert ours.tolist() == getattr(samples, name)[samples.starts[place] : samples.starts[place + 1]].tolist()
+    drawn = kept.items[kept.draw_items(np.arange(len(kept)), 2, seed=7, epoch=1)]
+    assert drawn.tolist() == samples.items[samples.draw_items(np.array(whole), 2, seed=7, epoch=1)].tolist()
+
+
 def test_days_are_counted_in_utc_since_1970(samples):
     assert samples.days[0] == (np.datetime64("2023-01-01") - np.datetime64("1970-01-01")).astype(int)
     late = find_samples(make_places({"a": (0.999, 1.0)}), dates=2)

@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from train.config import Optimizer
+from train.config import Distillation, Optimizer
 from train.errors import ConfigError
-from train.schedules import cosine, decay, learning_rate, ramp, warm_up, weight_decay
+from train.schedules import cosine, decay, learning_rate, ramp, teacher_pace, warm_up, weight_decay
 
 
 def rates(optimizer, steps=100, steps_per_epoch=10):
@@ -74,3 +74,16 @@ def test_weight_decay_follows_a_cosine_or_stays():
 def test_a_ramp_of_one_step_or_none_is_there_at_once():
     assert [ramp(step, steps=0, start=1.0, end=2.0) for step in range(2)] == [2.0, 2.0]
     assert [ramp(step, steps=1, start=1.0, end=2.0) for step in range(2)] == [1.0, 2.0]
+
+
+def test_a_teacher_follows_by_steps_and_sharpens_and_thaws_by_epochs():
+    constants = Distillation(
+        ema_momentum=0.9, first_teacher_temperature=0.04, teacher_temperature=0.07, teacher_warmup_epochs=4, freeze_last_layer=2
+    )
+    found = [teacher_pace(constants, step, steps=12, steps_per_epoch=2) for step in range(12)]
+    assert [pace.momentum for pace in found] == pytest.approx(
+        [cosine(step, steps=12, start=0.9, end=1.0) for step in range(12)]
+    )
+    assert [pace.temperature for pace in found[::2]] == pytest.approx([0.04, 0.05, 0.06, 0.07, 0.07, 0.07])
+    assert [pace.temperature for pace in found[1::2]] == [pace.temperature for pace in found[::2]]
+    assert [pace.is_first for pace in found] == [True] * 4 + [False] * 8

@@ -89,6 +89,15 @@ def test_tensors_of_another_image_size_are_told_by_their_tokens():
         load_strictly(make_backbone("vit_tiny_patch16_224", bands=3, size_px=64), small, where="here")
 
 
+def test_tables_of_windows_of_another_size_are_told_by_their_places():
+    """A Swin's windows shrink on small images."""
+    made, here = (torch.nn.ParameterDict({"relative_position_bias_table": torch.zeros(count, 3)}) for count in (169, 121))
+    with pytest.raises(
+        CheckpointError, match=r"windows have 169 relative positions, here are 121: .* another size\. Give views"
+    ):
+        load_strictly(here, made.state_dict(), where="here")
+
+
 def test_all_that_is_wrong_is_said_at_once(state):
     tensors = {**state, "fc.weight": torch.zeros(2), "bn1.weight": torch.zeros(1)}
     del tensors["bn1.bias"]

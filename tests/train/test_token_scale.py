@@ -1,6 +1,7 @@
 import pytest
 
-from train.token_scale import describe_tokens, metres_per_token, token_warnings
+from train.errors import ConfigError
+from train.token_scale import count_tokens, describe_tokens, metres_per_token, token_warnings
 
 SENSORS = {"landsat-c2-l2": 30, "sentinel-2-l2a": 10, "spot-ortho": 1.5}
 
@@ -9,6 +10,14 @@ def test_a_token_of_the_paper_is_189_m():
     assert metres_per_token(2640, 14) == pytest.approx(188.57, abs=0.01)
     expected = "A token is 189 m: 6.3 px of landsat-c2-l2, 18.9 px of sentinel-2-l2a, 125.7 px of spot-ortho."
     assert describe_tokens(SENSORS, crop_m=2640, tokens=14) == expected
+
+
+def test_tokens_are_as_many_as_patches_fit():
+    assert count_tokens(224, "test_vit") == 14
+    with pytest.raises(ConfigError, match=r"views of 100 px do not divide into the 16 px patches of test_vit\. Choose 96 px\."):
+        count_tokens(100, "test_vit")
+    with pytest.raises(ConfigError, match=r"views of 10 px .* Choose 16 px\."):
+        count_tokens(10, "test_vit")
 
 
 def test_many_pixels_in_a_token_are_told_with_the_crop_that_keeps_their_detail():

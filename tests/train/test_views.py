@@ -11,6 +11,7 @@ from catalogs.layers import Layer
 from tests.train.references import slow_resample, torchvision_view
 from train.config import Crop, InputSpec, Photometric, View
 from train.parameters import COLUMNS
+from train.patches import Patches, Target
 from train.views import ViewMaker, draw_parameters, whole_view
 
 FULL = Photometric(
@@ -55,7 +56,7 @@ class Input:
         drawn = parameters or self.draw(view)
         return maker(self.pixels, self.scale, self.offset, view, drawn, all_valid=all_valid, out=out)
 
-    def expected(self, view, sample, channel, *, valid=None):
+    def expected(self, view, sample, channel, *, beyond=False):
         """What a view without photometric changes is, by its definition, in double precision, and where it is valid."""
         band = self.spec.bands[channel]
         layer = next(number for number, each in enumerate(self.layers) if band in each.bands)
@@ -66,8 +67,9 @@ class Input:
         row = self.draw(view).host[sample]
         box = tuple(row[COLUMNS["box"]].astype(float) * self.layers[layer].height / self.layers[0].height)
         measured = (raw != 0).astype(float)
-        weight = slow_resample(measured, box, view.crop.size_px, view.crop.interpolation)
-        made = slow_resample(value * measured, box, view.crop.size_px, view.crop.interpolation) / np.maximum(weight, 0.1)
+        weight = slow_resample(measured, box, view.crop.size_px, view.crop.interpolation, beyond=beyond)
+        made = slow_resample(value * measured, box, view.crop.size_px, view.crop.interpolation, beyond=beyond)
+        made /= np.maximum(weight, 0.1)
         made = np.where(weight >= 0.5 - 1e-5, (np.clip(made, 0, 1) - mean) / std, 0)
         step = -1 if row[COLUMNS["flip"].start] else 1
         return made[:, ::step], (weight >= 0.5 - 1e-5)[:, ::step]
@@ -146,6 +148,27 @@ def test_validity_goes_through_the_geometry(batched, interpolation):
     assert 0 < valid.float().mean() < 1
     assert not valid[0].any()
     assert not made[0, 1].any()
+
+
+@WAYS
+@KERNELS
+def test_a_kernel_sees_the_pixels_beyond_the_box_in_every_layer_where_the_target_says_so(batched, interpolation):
+    given = Input(count=3)
+    given.pixels[0][1, :, 10:30, 5:25] = 0
+    given.pixels[1][2, 0, :, ::3] = 0
+    view = View("query", 0, Crop(7, scale=(0.1, 0.6), interpolation=interpolation))
+    maker, patches = (
+        ViewMaker(given.spec, given.layers, batched=batched),
+        Patches(given.pixels, given.scale, given.offset, False),
+    )
+    made, valid = maker.make(patches, Target(7, interpolation, beyond=True), given.draw(view))
+    for sample in range(3):
+        expected = [given.expected(view, sample, channel, beyond=True) for channel in range(len(SENTINEL))]
+        for ours, (value, _) in zip(made[sample].numpy(), expected, strict=True):
+            assert np.abs(ours - value).max() < 1e-3
+        assert (valid[sample].numpy() == np.all([seen for _, seen in expected], axis=0)).all()
+    within, _ = maker.make(patches, Target(7, interpolation), given.draw(view))
+    assert (made - within).abs().amax((1, 2, 3)).min() > 0.01
 
 
 @WAYS

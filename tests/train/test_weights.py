@@ -300,6 +300,46 @@ def test_published_and_random_weights_go_into_a_backbone_too(tmp_path):
     assert torch.equal(features(backbone, 3), features(load_backbone("random:resnet18").module, 3))
 
 
+@pytest.fixture
+def fetched(tmp_path, monkeypatch):
+    """timm's weights of `test_vit`, for images of 160 px, as if it had fetched them; with their classifier."""
+    torch.manual_seed(5)
+    vit = timm.create_model("test_vit", num_classes=1000)
+    torch.nn.init.normal_(vit.pos_embed)
+    torch.save(vit.state_dict(), tmp_path / "test_vit.pth")
+    create_model, place = timm.create_model, {"file": str(tmp_path / "test_vit.pth"), "num_classes": 1000}
+
+    def create(name, *, pretrained=False, **options):
+        overlay = {"pretrained_cfg_overlay": place} if pretrained else {}
+        return create_model(name, pretrained=pretrained, **overlay, **options)
+
+    monkeypatch.setattr(timm, "create_model", create)
+    return create_model("test_vit", num_classes=0, dynamic_img_size=True, pretrained=True, pretrained_cfg_overlay=place)
+
+
+@pytest.mark.parametrize("size_px", [160, 64])
+def test_timms_weights_go_into_a_backbone_for_views_of_another_size(fetched, size_px):
+    backbone = make_backbone("test_vit", bands=3, size_px=size_px, further_sizes=(32,))
+    load_into(backbone, "timm:test_vit")
+    torch.testing.assert_close(features(backbone, 3, size_px), features(fetched, 3, size_px))
+
+
+@pytest.mark.parametrize("name", ["random:test_vit", "random:swin_tiny_patch4_window7_224"])
+def test_random_weights_are_drawn_for_the_size_of_the_backbone(name):
+    backbone = make_backbone(name.removeprefix("random:"), bands=3, size_px=96)
+    load_into(backbone, name)
+    assert features(backbone, 3, 96).equal(features(load_backbone(name, size_px=96).module, 3, 96))
+
+
+def test_an_export_goes_into_a_backbone_for_views_of_another_size(tmp_path):
+    trained = make_backbone("test_vit", bands=3, size_px=96, further_sizes=(64,))
+    make_export(tmp_path / "out", name="test_vit", spec=make_spec(size_px=96), backbone=trained)
+    backbone = make_backbone("test_vit", bands=3, size_px=64)
+    identity = load_into(backbone, tmp_path / "out")
+    torch.testing.assert_close(features(backbone, 3, 64), features(trained, 3, 64))
+    assert identity == load_backbone(tmp_path / "out").identity
+
+
 def test_weights_of_twelve_bands_do_not_go_into_a_backbone_of_four(tmp_path):
     make_export(tmp_path / "out", spec=make_spec(tuple("abcdefghijkl")))
     backbone = make_backbone("resnet10t", bands=4)

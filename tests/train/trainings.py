@@ -14,12 +14,19 @@ from train.run_folder import write_record
 BACKBONE = "test_resnet"
 LOCATIONS = 13
 """Three batches of four and one location that is left over."""
+PAIR = ("landsat-c2-l2", "sentinel-2-l2a")
 
 
 def tiny_catalog(folder: Path, *, seasons: int = 3, count: int = LOCATIONS) -> Path:
     """Squares of 60 px with a few dates each, all of them to train on."""
     locations = [replace(location, split="train") for location in make_locations(count)]
     return make_catalog(folder, locations=locations, seasons=seasons, json_items=False)
+
+
+def tiny_pairs(folder: Path, *, seasons: int = 2, count: int = LOCATIONS) -> Path:
+    """Squares of 960 m as two sensors of other pixel sizes saw them, all of them to train on."""
+    locations = [replace(location, split="train") for location in make_locations(count, side_m=960)]
+    return make_catalog(folder, locations=locations, seasons=seasons, sensors=PAIR, json_items=False)
 
 
 def tiny_config(recipe: str = "seco", **changes: object) -> TrainConfig:
@@ -30,6 +37,9 @@ def tiny_config(recipe: str = "seco", **changes: object) -> TrainConfig:
         settings["distillation"] = replace(config.distillation, out_dim=64, head_hidden=32, bottleneck=16)
         settings["views"] = with_local_sizes(config.views, (24, 18, 16), method=config.method)
         settings["optimizer"] = replace(config.optimizer, lr=1e-3, warmup_epochs=1)
+    if config.alignment is not None:
+        settings |= {"backbone": "test_vit", "bands": ("red", "green"), "alignment": replace(config.alignment, dim=16)}
+        settings["views"] = with_local_sizes(config.views, (16, 16), method=config.method)
     return replace(config, **(settings | changes))
 
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "dino": "Pre-train with DINO: a student follows its teacher from small crops to large ones.",
     "dino-mc": "Pre-train with DINO-MC: DINO with small crops of six sizes.",
     "dino-tp": "Pre-train with DINO-TP: DINO-MC with large crops of three dates.",
+    "x-stars": "Pre-train with X-STARS: DINO on several sensors, whose tokens of one ground find each other.",
     "resume": "Go on exactly where a run stopped.",
     "export": "Write the weights of a run so that others can load them.",
     "recipes": "List the recipes and what each reproduces.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -24,9 +24,10 @@ class TrainFlags:
     recipe: str | None = None
     """Name of a recipe; see `train recipes`. The method's own where left out."""
     sensor: str | None = None
-    """Sensor to train on; needed where the catalog has several."""
+    """Sensor to train on; needed where the catalog has several. For train x-stars see --sensors."""
     bands: str | None = None
-    """Names of bands, such as `B04,B03,B02`, in the order of the channels; all that the catalog has where left out."""
+    """Names of bands, such as `B04,B03,B02`, in the order of the channels; all that the catalog has where left out. Of several
+    sensors the names that they have in common: `red,green,blue`."""
     scaling: str | None = None
     """How reflectance becomes 0 to 1: `measured` (percentiles of each band), `native`, `seco`, or `preview`."""
     backbone: str | None = None
@@ -101,6 +102,8 @@ class DistillationFlags(TrainFlags):
     """Width of the head."""
     bottleneck: int | None = None
     """Length of the embedding that is compared with the prototypes."""
+    head_batch_norm: bool | None = None
+    """Batch normalisation in the head: a short training, of a few thousand steps, then learns from the start."""
     ema_momentum: float | None = None
     """Share of the teacher that stays in the first step."""
     teacher_temperature: float | None = None
@@ -115,14 +118,38 @@ class DistillationFlags(TrainFlags):
     """At the first step; its end goes with it."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class AlignmentFlags(DistillationFlags):
+    """What X-STARS has besides."""
+
+    sensors: str | None = None
+    """Ids of two sensors or more, such as `sentinel-2-l2a,landsat-c2-l2`; all that the catalog has where left out."""
+    crop_m: float | None = None
+    """Side of the box on the ground whose tokens are compared, metres; the square's where left out."""
+    alignment_weight: float | None = None
+    """Weight of the alignment in the loss (0.1)."""
+    adapt_sensor: str | None = None
+    """Train on this sensor alone, of two, from --init; a frozen copy of those weights encodes the other one."""
+    shared_patch_embedding: Annotated[bool | None, Parameter(negative="--separate-patch-embeddings")] = None
+    """Cut images of all sensors into tokens with one layer, or with one each; as the recipe does where left out."""
+
+
 USUAL = {"sgd": "0.03", "adamw": "1e-3"}
 """Learning rates, for advice."""
 SETTINGS = (
     "sensor", "scaling", "backbone", "accumulate", "epochs", "precision", "seed",
 )  # fmt: skip
 """Flags that are fields of a configuration under the same name."""
-CONSTANTS = ("out_dim", "head_hidden", "bottleneck", "ema_momentum", "teacher_temperature", "freeze_last_layer")
+CONSTANTS = (
+    "out_dim", "head_hidden", "bottleneck", "head_batch_norm", "ema_momentum", "teacher_temperature", "freeze_last_layer",
+)  # fmt: skip
 """Flags that are fields of its `distillation`."""
+ALIGNMENT = {
+    "crop_m": "crop_m", "alignment_weight": "weight", "adapt_sensor": "adapt_sensor",
+    "shared_patch_embedding": "shared_patch_embedding",
+}  # fmt: skip
+"""Flags that are fields of its `alignment`, and which."""
 
 
 def make_config(method: str, flags: TrainFlags) -> TrainConfig:
@@ -140,7 +167,7 @@ def make_config(method: str, flags: TrainFlags) -> TrainConfig:
         config = with_batch_size(config, flags.batch_size)
     given = _given(flags, *SETTINGS)
     if flags.bands is not None:
-        given["bands"] = tuple(name.strip() for name in flags.bands.split(","))
+        given["bands"] = _names(flags.bands)
     optimizer = _given(flags, "lr", "max_norm")
     if flags.optimizer is not None:
         check_lr(flags, config.optimizer.name)
@@ -152,6 +179,8 @@ def make_config(method: str, flags: TrainFlags) -> TrainConfig:
         deterministic=flags.deterministic or config.deterministic,
         optimizer=replace(config.optimizer, **optimizer),
     )
+    if isinstance(flags, AlignmentFlags):
+        return _with_alignment(_with_distillation(changed, flags), flags)
     if isinstance(flags, DistillationFlags):
         return _with_distillation(changed, flags)
     return _with_contrast(changed, flags) if isinstance(flags, ContrastFlags) else changed
@@ -181,6 +210,26 @@ def _with_distillation(config: TrainConfig, flags: DistillationFlags) -> TrainCo
         distillation=replace(constants, **_given(flags, *CONSTANTS)),
         **_given(flags, "drop_path"),
     )
+
+
+def _with_alignment(config: TrainConfig, flags: AlignmentFlags) -> TrainConfig:
+    from train.errors import ConfigError
+
+    constants = config.alignment
+    assert constants is not None, "a recipe of X-STARS"
+    if flags.adapt_sensor is not None and flags.init is None:
+        raise ConfigError(
+            f"--adapt-sensor {flags.adapt_sensor} needs weights of the other sensor: training starts from them, and a frozen "
+            "copy encodes that sensor. Pass --init with a run, an export or a published checkpoint."
+        )
+    given = {field: value for flag, field in ALIGNMENT.items() if (value := getattr(flags, flag)) is not None}
+    sensors = config.sensors if flags.sensors is None else _names(flags.sensors)
+    return replace(config, alignment=replace(constants, **given), sensors=sensors)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names between commas."""
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _given(flags: TrainFlags, *names: str) -> dict[str, Any]:

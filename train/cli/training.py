@@ -41,8 +41,10 @@ def run_training(method: str, flags: TrainFlags) -> int:
     from train.run_folder import read_record
 
     known = read_record(run) if list_checkpoints(run) else None  # a run that never got that far may begin anew, otherwise
-    spec = known.spec if known else None
-    training = prepare_training(config, flags.catalog, cache=cache_for(flags.catalog, flags.cache), init=flags.init, spec=spec)
+    specs = known.specs if known else ()
+    training = prepare_training(
+        config, flags.catalog, cache=cache_for(flags.catalog, flags.cache), init=flags.init, specs=specs
+    )
     if known:
         training = go_on(training, run, known)
     first = int(os.environ.get("RANK", "0")) == 0
@@ -96,7 +98,7 @@ def train_and_tell(training: Training, run: Path, runtime: Runtime, *, json: boo
     Returns:
         The exit code: 130 where it was interrupted.
     """
-    from train.exporting import export_run
+    from train.exporting import export_checkpoint, export_run
     from train.loop import fit
     from train.run_folder import write_record
 
@@ -109,7 +111,10 @@ def train_and_tell(training: Training, run: Path, runtime: Runtime, *, json: boo
     if not outcome.finished:
         say(f"Stopped after step {outcome.steps:,}; a checkpoint is written. To go on: train resume {run}", quiet=quiet)
         return INTERRUPTED
-    weights = export_run(run, training.record, outcome.backbone, step=outcome.steps)
+    if training.config.alignment is None:
+        weights = export_run(run, training.record, outcome.backbone, step=outcome.steps)
+    else:
+        weights = export_checkpoint(run)
     if json:
         emit_json(_result(run, weights, outcome))
     else:
@@ -151,8 +156,10 @@ def _describe(training: Training, *, quiet: bool) -> None:
     steps = len(samples) // config.batch_size * config.epochs
     sizes = " and ".join(part for part in (", ".join(map(str, config.sizes[:-1])), str(config.sizes[-1])) if part)
     queue = "" if config.contrast is None else f", {training.record.queue:,} keys in the queue"
+    specs = training.record.specs
+    sensors, bands = (" and ".join(each) for each in zip(*((spec.sensor, str(len(spec.bands))) for spec in specs), strict=True))
     say(
-        f"{config.method} with {config.backbone} on {len(samples):,} locations of {config.sensor}: {len(config.bands)} bands, "
+        f"{config.method} with {config.backbone} on {len(samples):,} locations of {sensors}: {bands} bands, "
         f"views of {sizes} px, batches of {config.batch_size}, {steps:,} steps{queue}.",
         quiet=quiet,
     )
@@ -160,7 +167,8 @@ def _describe(training: Training, *, quiet: bool) -> None:
         say(note, quiet=quiet)
     if samples.left_out:
         say(f"Left out for want of dates: {describe_left_out(samples.left_out)}.", quiet=quiet)
-    say("\n".join(spec_lines(training.record.spec)), quiet=quiet)
+    for spec in specs:
+        say("\n".join([*([spec.sensor] if len(specs) > 1 else []), *spec_lines(spec)]), quiet=quiet)
 
 
 def _plan(training: Training) -> dict[str, Any]:
@@ -185,6 +193,6 @@ def resume_training(run: Path, flags: TrainFlags) -> int:
         catalog,
         cache=cache_for(catalog, flags.cache),
         init=record.init,
-        spec=record.spec,
+        specs=record.specs,
     )
     return train_and_tell(go_on(training, run, record), run, runtime, json=flags.json, quiet=flags.quiet)

@@ -1,4 +1,4 @@
-"""The methods, each beside its paper: MoCo-v2, MoCo-v2 with temporal positives, and SeCo; DINO, DINO-MC and DINO-TP.
+"""The methods, each beside its paper: MoCo-v2, MoCo-v2 with temporal positives, and SeCo; DINO, DINO-MC, DINO-TP and X-STARS.
 
 To add one: a module here with a class that meets `protocol.Method`, its views in `views.py` or `crops.py`, a line in `METHODS`,
 a recipe in `train.recipes`, and a slow twin of its loss in `tests/reference`.
@@ -6,6 +6,7 @@ a recipe in `train.recipes`, and a slow twin of its loss in `tests/reference`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     from train.config import TrainConfig
     from train.methods.protocol import Method
 
-METHODS = ("moco", "moco-tp", "seco", "dino", "dino-mc", "dino-tp")
+METHODS = ("moco", "moco-tp", "seco", "dino", "dino-mc", "dino-tp", "x-stars")
 """Every method, by name."""
 
 
-def make_method(config: TrainConfig, bands: int, *, queue: int, backbone: nn.Module | None = None) -> Method:
+def make_method(
+    config: TrainConfig, bands: int | Mapping[str, int], *, queue: int, backbone: nn.Module | None = None
+) -> Method:
     """Make a method as a configuration says, on the CPU.
 
     All that is drawn for it hangs on `config.seed` alone, so every process makes the same; torch's global generator is left as
@@ -26,9 +29,9 @@ def make_method(config: TrainConfig, bands: int, *, queue: int, backbone: nn.Mod
 
     Args:
         config: Of the training.
-        bands: Channels of an image.
+        bands: Channels of an image; of several sensors, those of each by its id.
         queue: Keys that are kept, see `state.queue_capacity`; of the MoCo family.
-        backbone: One that was made already, such as from weights; none for timm's `config.backbone`, drawn at random.
+        backbone: One that was made already from weights; none for timm's `config.backbone`, drawn at random.
 
     Raises:
         ConfigError: The method or backbone is unknown, the views do not fit it, or the batch does not divide the queue.
@@ -40,26 +43,46 @@ def make_method(config: TrainConfig, bands: int, *, queue: int, backbone: nn.Mod
     check_method(config)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.seed)
-        made = backbone or backbone_of(config, bands)
-        return _make(config, made, queue=queue)
+        if config.alignment is not None:
+            return _make_aligned(config, bands, backbone)
+        assert isinstance(bands, int), "a method of one sensor"
+        return _make(config, backbone or backbone_of(config, bands), queue=queue)
 
 
 def check_method(config: TrainConfig) -> None:
     """Refuse a configuration that does not fit its method.
 
     Raises:
-        ConfigError: The method is unknown, or its views or constants are another family's.
+        ConfigError: The method is unknown, or its views, constants or backbone are another family's.
     """
     from train.config import check_choice
     from train.errors import ConfigError
     from train.methods.crops import GLOBAL_SCENES, check_crops
     from train.methods.views import check_views
+    from train.sensor_backbones import check_trunk
 
     check_choice("method", config.method, METHODS)
     needed = "distillation" if config.method in GLOBAL_SCENES else "contrast"
     if getattr(config, needed) is None:
         raise ConfigError(f"{config.method} needs constants of {needed}, which are missing. Start from a recipe of it.")
+    if (config.alignment is None) is (config.method == "x-stars"):
+        lacks = "needs constants of alignment, which are missing" if config.alignment is None else "aligns no sensors"
+        raise ConfigError(f"{config.method} {lacks}. Start from a recipe of it.")
+    if config.alignment is not None:
+        check_trunk(config.backbone)
     (check_crops if config.method in GLOBAL_SCENES else check_views)(config.method, config.views)
+
+
+def _make_aligned(config: TrainConfig, bands: int | Mapping[str, int], backbone: nn.Module | None) -> Method:
+    """X-STARS, of a backbone from weights or of one for the sensor that it begins with."""
+    from train.backbones import backbone_of
+    from train.methods.x_stars import XStars
+
+    assert not isinstance(bands, int), "a method of several sensors"
+    assert config.alignment is not None, "of the caller"
+    assert config.distillation is not None, "checked when made"
+    made = backbone or backbone_of(config, bands[config.alignment.first_encoded(tuple(bands))])
+    return XStars(made, bands, distillation=config.distillation, alignment=config.alignment, is_learnt=backbone is not None)
 
 
 def _make(config: TrainConfig, backbone: nn.Module, *, queue: int) -> Method:

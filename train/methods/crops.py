@@ -13,8 +13,8 @@ from train.config import Crop, Photometric, View
 from train.errors import ConfigError
 from train.methods.views import AUGMENTED
 
-GLOBAL_SCENES = {"dino": (0, 0), "dino-mc": (0, 0), "dino-tp": (1, 2, 0)}
-"""Which of the drawn scenes each global crop of a method shows; local crops show scene 0."""
+GLOBAL_SCENES = {"dino": (0, 0), "dino-mc": (0, 0), "dino-tp": (1, 2, 0), "x-stars": (0, 0)}
+"""Which of the drawn scenes each global crop of a method shows; local crops show scene 0. Of several sensors, of each."""
 GLOBAL_PX = 224
 LOCAL_PX = 96
 DINO_SCALES = ((0.4, 1.0), (0.05, 0.4))

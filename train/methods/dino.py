@@ -19,7 +19,7 @@ from train.crop_encoder import CropEncoder
 from train.distillation_loss import dino_cross_entropy, entropy, sharpen
 from train.heads import PrototypeHead
 from train.methods.protocol import Drawn
-from train.schedules import cosine, ramp
+from train.schedules import teacher_pace
 from train.state import Center, copy_teacher, update_ema
 
 
@@ -54,15 +54,8 @@ class Dino(nn.Module):
 
     def at_step(self, step: int, *, steps: int, steps_per_epoch: int) -> None:
         """Settle the teacher's momentum and temperature, and whether the prototypes are frozen."""
-        constants, epoch = self.constants, step // steps_per_epoch
-        self._momentum = cosine(step, steps=steps, start=constants.ema_momentum, end=constants.final_ema_momentum)
-        self._temperature = ramp(
-            epoch,
-            steps=constants.teacher_warmup_epochs,
-            start=constants.first_teacher_temperature,
-            end=constants.teacher_temperature,
-        )
-        self._is_frozen = epoch < constants.freeze_last_layer
+        pace = teacher_pace(self.constants, step, steps=steps, steps_per_epoch=steps_per_epoch)
+        self._momentum, self._temperature, self._is_frozen = pace.momentum, pace.temperature, pace.is_first
 
     def forward(self, views: Sequence[Tensor], batch: Drawn) -> dict[str, Tensor]:  # noqa: ARG002  every method is given it
         """The cross-entropy of what the student says of every crop and the teacher of every other global crop.

@@ -29,11 +29,12 @@ class Method(Protocol):
     autocast: Callable[[], AbstractContextManager[Any]]
     """The precision that the teacher computes in; set by the loop."""
 
-    def __call__(self, views: Sequence[Tensor], batch: Drawn) -> dict[str, Tensor]:
+    def __call__(self, views: Any, batch: Drawn) -> dict[str, Tensor]:
         """Named terms of the loss, each already weighted; their sum is the loss.
 
         Args:
-            views: As `TrainConfig.views` asks for, each (batch, bands, height, width).
+            views: As `TrainConfig.views` asks for, a sequence of (batch, bands, height, width); of a method of several sensors,
+                `train.sensor_views.SensorViews`.
             batch: What the views are of.
         """
 

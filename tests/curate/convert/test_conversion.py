@@ -232,7 +232,7 @@ def test_a_killed_worker_says_what_to_do(source, tmp_path, monkeypatch):
     assert check_catalog(tmp_path / "cat").is_valid
 
 
-def end_process(*_args):
+def end_process(*_args, **_options):
     """Work that ends its process, as a lack of memory does."""
     os._exit(9)
 

@@ -1,0 +1,119 @@
+"""What each method learns from simulated France with one budget: `python -m tests.benchmarks.methods [FOLDER]`.
+
+Builds squares of 600 m with Sentinel-2, Landsat and SPOT-like scenes of other dates and other radiometry, trains the same small
+network with every method on as many views of the same locations, with the same seed, and prints two tables: which of ten land
+covers fills most of a Sentinel-2 patch that training has not seen, by nearest neighbours, beside random weights and band
+statistics; and how often a token of one sensor finds its ground among the tokens of another, for X-STARS without its
+alignment and with it. What is there already, in the folder, is not made again.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.machine import describe_machine
+
+SENSORS = ("sentinel-2-l2a", "landsat-c2-l2", "spot-ortho")
+SAMPLE = ("--region", "france", "--count", "800", "--seed", "7", "--patch-m", "600", "--splits", "0.6,0.1,0.3")
+DATES = ("--seasons", "4", "--start", "2023-01-01", "--end", "2024-01-01", "--bands", "B02,B03,B04,B08,blue,green,red,nir")
+NETWORK = ("--backbone", "test_vit", "--size-px", "112")
+BUDGET = ("--batch-size", "16", "--epochs", "15", "--optimizer", "adamw", "--lr", "1e-3", "--seed", "0", "--workers", "1")
+ONE = ("--sensor", SENSORS[0], "--bands", "B04,B03,B02")
+SEVERAL = ("--sensors", ",".join(SENSORS), "--bands", "red,green,blue")
+SMALL_HEAD = (
+    "--out-dim", "1024", "--head-hidden", "512", "--bottleneck", "128", "--head-batch-norm", "--ema-momentum", "0.98",
+    "--warmup-epochs", "1",
+)  # fmt: skip
+TWO_LOCAL = ("--local-sizes", "48,48")
+RUNS = {
+    "moco": ("moco", *ONE),
+    "moco-tp": ("moco-tp", *ONE),
+    "seco": ("seco", *ONE),
+    "dino": ("dino", *ONE, *SMALL_HEAD),
+    "dino-mc": ("dino-mc", *ONE, *SMALL_HEAD),
+    "dino-tp": ("dino-tp", *ONE, *SMALL_HEAD),
+    "x-stars, alpha 0": ("x-stars", *SEVERAL, *SMALL_HEAD, *TWO_LOCAL, "--alignment-weight", "0"),
+    "x-stars": ("x-stars", *SEVERAL, *SMALL_HEAD, *TWO_LOCAL),
+}
+"""Of each row of the table, the method and its own flags."""
+
+
+def call(command: str, *words: str) -> tuple[str, float]:
+    """What a command of ours prints, and the CPU minutes that it takes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code = f"import sys; from {command}.cli import main; sys.exit(main(sys.argv[1:]))"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code, *words], stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return done.stdout, (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 60
+
+
+def make_catalog(folder: Path) -> Path:
+    """Simulated France, packed."""
+    catalog = folder / "france"
+    if not (catalog / "packs").is_dir():
+        call("curate", "sample", *SAMPLE, "--out", str(catalog), "--quiet")
+        call("curate", "build", str(catalog), "--source", "simulated", *(f"--sensor={name}" for name in SENSORS), *DATES)
+        call("curate", "pack", str(catalog), "--quiet")
+    return catalog
+
+
+def train(folder: Path, catalog: Path, name: str) -> tuple[Path, float]:
+    """The run folder of a row, and the CPU minutes that its training took."""
+    run = folder / "runs" / name.replace(", ", "-").replace(" ", "-")
+    cost = run / "cpu_minutes.json"
+    if not cost.exists():
+        method, *words = RUNS[name]
+        _, minutes = call("train", method, "--catalog", str(catalog), "--out", str(run), *NETWORK, *BUDGET, *words)
+        cost.write_text(json.dumps(minutes))
+    return run, json.loads(cost.read_text())
+
+
+def score(folder: Path, catalog: Path, runs: dict[str, Path]) -> dict[str, dict[str, float]]:
+    """Accuracy of each row and of what it is shown beside, with its interval: `value`, `low`, `high`."""
+    weights = (word for run in runs.values() for word in ("--weights", str(run)))
+    asked = ("--catalog", str(catalog), "--sensor", SENSORS[0], "--out", str(folder / "knn.json"), "--json", "--quiet")
+    printed, _ = call("evaluate", "knn", *weights, *asked)
+    names = {str(run): name for name, run in runs.items()}
+    return {names.get(each["name"], each["name"]): each for each in json.loads(printed)["scores"]}
+
+
+def retrieval(run: Path) -> list[dict[str, float]]:
+    """What a run measured of retrieval@1, first and last: {column of metrics.csv: share}."""
+    with (run / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        rows = [
+            {name: float(value) for name, value in row.items() if "retrieval" in name and value} for row in csv.DictReader(file)
+        ]
+    told = [row for row in rows if row]
+    return [told[0], told[-1]]
+
+
+def main() -> None:
+    """Print both tables."""
+    folder = Path(sys.argv[1]) if sys.argv[1:] else Path(tempfile.mkdtemp(prefix="methods-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    print(describe_machine(), f"\nin {folder}")
+    catalog = make_catalog(folder)
+    done = {name: train(folder, catalog, name) for name in RUNS}
+    scores = score(folder, catalog, {name: run for name, (run, _) in done.items()})
+    print("\n| features | kNN | 95 % interval | CPU minutes |\n| --- | --- | --- | --- |")
+    for name, each in scores.items():
+        minutes = f"{done[name][1]:.1f}" if name in done else ""
+        low, high = each["interval"]
+        print(f"| {name} | {100 * each['value']:.1f} % | {100 * low:.1f} - {100 * high:.1f} % | {minutes} |")
+    without, with_it = (retrieval(done[name][0]) for name in ("x-stars, alpha 0", "x-stars"))
+    print("\n| retrieval@1 | random weights | alpha 0 | alignment |\n| --- | --- | --- | --- |")
+    for column in with_it[1]:
+        shares = (with_it[0], without[1], with_it[1])
+        print(f"| {column} | " + " | ".join(f"{100 * each[column]:.1f} %" for each in shares) + " |")
+
+
+if __name__ == "__main__":
+    main()
