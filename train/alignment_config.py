@@ -23,7 +23,7 @@ class Alignment:
     """
 
     weight: float = 0.1
-    """Of the alignment in the loss, the paper's alpha; at 0 its heads are computed all the same and stay as they were drawn."""
+    """Of the alignment in the loss, the paper's alpha; at 0 it is computed, and its heads stay as they were drawn."""
     dim: int = 1024
     """Length of an embedding."""
     dropout: float = 0.2
@@ -68,6 +68,21 @@ class Alignment:
     def in_order(self, sensors: tuple[str, ...]) -> tuple[str, ...]:
         """The sensors, that to adapt to before the other one: the first is one that is trained on."""
         return tuple(sorted(sensors, key=lambda sensor: sensor != self.adapt_sensor))
+
+    def check_part(self, locations: int) -> None:
+        """Refuse parts of a batch that have no negatives.
+
+        Args:
+            locations: That are computed together, on all processes: of a batch, or of a part of one that accumulates.
+
+        Raises:
+            ConfigError: There are fewer than two.
+        """
+        if locations < 2:
+            raise ConfigError(
+                "A part of one location has no other one to tell it from: its alignment would be 0 without a gradient. Choose "
+                "a --batch-size of at least twice --accumulate."
+            )
 
     def check_sensors(self, sensors: tuple[str, ...]) -> None:
         """Refuse sensors that cannot be aligned.

@@ -3,7 +3,8 @@
 What the released code does instead, beside the paper: it builds a new tensor from the values of the terms, which detaches them,
 so that the alignment moves nothing; its projector and heads are in no optimizer and in no checkpoint; its embeddings end in a
 layer normalisation and have no unit length; its temperature is 1; its targets are a softmax of similarities within each sensor,
-which at that length is the identity, smoothed by 0.3; its negatives are those of one process; it loops over tokens in Python.
+which at that length is the identity, smoothed by 0.3; it adds up what is averaged here over the pairs of sensors; its negatives
+are those of one process; it loops over tokens in Python.
 """
 
 from __future__ import annotations
@@ -100,6 +101,8 @@ def multi_sensor_alignment(
     Returns:
         The loss, a scalar in nats; its mean over the processes is the loss of the whole batch, also where validity differs. It
         is log(1 + negatives) where all similarities are equal, and 0 where nothing is valid, of which every gradient is 0.
+        Being a mean over the pairs of sensors, it does not grow with them: the released code's sum has three times the weight
+        for three sensors, and the same for two.
 
     References:
         Marsocci and Audebert, Cross-sensor self-supervised training and alignment for remote sensing, the MSAD loss,

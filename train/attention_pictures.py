@@ -1,4 +1,4 @@
-"""Pictures of where a ViT looks, of the same few scenes after every epoch: `RUN/attention/step-000123.png`."""
+"""Pictures of where a ViT looks, of a few scenes, at first and after every epoch: `RUN/attention/step-000123.png`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 FOLDER = "attention"
 """Of the pictures, in a run folder."""
-LOCATIONS = 4
-"""That a picture shows, in a row for each sensor."""
+SHOWN = 4
+"""Locations of a picture, each with a row for every sensor."""
 
 
 class AttentionPictures:
@@ -58,7 +58,7 @@ class AttentionPictures:
     def _read(self, backbones: dict[str, nn.Module], context: HookContext) -> dict[str, Tensor]:
         """The views of each sensor; says which locations they are of."""
         inputs = [each for each in self._training.inputs if each.spec.sensor in backbones]
-        chosen = choose_scenes([each.stack for each in inputs], self._training.samples.locations, LOCATIONS)
+        chosen = choose_scenes([each.stack for each in inputs], self._training.samples.locations, SHOWN)
         kind = "held-out locations" if chosen.is_held_out else "locations that it is trained on (there is no val split)"
         sensors = f" by {', then '.join(backbones)}" if len(backbones) > 1 else ""
         context.say(
@@ -93,10 +93,10 @@ def _by_location(of_sensors: list[Tensor]) -> Tensor:
 
 
 def _colors(views: Tensor, spec: InputSpec) -> Tensor:
-    """Red, green and blue of views, or their first band, scaled but not normalised, (batch, 3 or 1, size, size)."""
+    """Red, green and blue of views, or their first band in grey, scaled but not normalised, (batch, 3, size, size)."""
     channels = list(find_rgb(spec.sensor, spec.bands) or (0,))
     mean, std = (torch.tensor(each)[channels, None, None] for each in (spec.mean, spec.std))
-    return views[:, channels] * std + mean
+    return (views[:, channels] * std + mean).expand(-1, 3, -1, -1)
 
 
 def _step_of(path: Path) -> int:

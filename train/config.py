@@ -286,6 +286,8 @@ class TrainConfig:
             )
         if self.alignment is not None and self.sensor is not None:
             raise ConfigError(f"{self.method} trains on several sensors; named is {self.sensor} alone. Give all (--sensors).")
+        if self.alignment is not None:
+            self.alignment.check_part(self.batch_size // self.accumulate)
         if self.alignment is not None and self.sensors:
             self.alignment.check_sensors(self.sensors)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HELD_OUT = "val"
 """The split that nothing is trained on, and that no result is reported on."""
-AT_ONCE = 8
+READ = 8
 """Scenes that are in memory in their native size at a time."""
 
 
@@ -85,8 +85,8 @@ def read_views(stack: Stack, items: NDArray[np.int64], spec: InputSpec) -> Tenso
 
 def read_parts(stack: Stack, items: NDArray[np.int64]) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
     """Read some scenes, a few at a time: which they are, and of each layer their pixels, (scenes, bands, height, width)."""
-    for first in range(0, len(items), AT_ONCE):
-        rows = slice(first, first + AT_ONCE)
+    for first in range(0, len(items), READ):
+        rows = slice(first, first + READ)
         scenes = [stack.empty() for _ in items[rows]]
         for item, arrays in zip(items[rows], scenes, strict=True):
             stack.read_into(int(item), arrays)

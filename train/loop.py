@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from catalogs.console import say
-from train.backbones import backbone_of, has_batch_norm, is_convolutional
+from train.backbones import has_batch_norm, is_convolutional
 from train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from train.compiling import compile_student
 from train.dataset import Share, load_batches
@@ -28,6 +28,7 @@ from train.distributed import gather
 from train.errors import ConfigError
 from train.feeding import Feed, feed_training
 from train.hooks import Hook, HookContext
+from train.initial_weights import load_initial
 from train.journal import Journal
 from train.methods import make_method
 from train.methods.uniform import uniform_terms
@@ -118,6 +119,9 @@ def fit(training: Training, run: Path, runtime: Runtime) -> Outcome:
     step = start
     journaling = _journal(fabric, training, run, runtime, start=start, steps=steps, epoch=batches.steps_per_epoch)
     with journaling as journal, _stopping() as stop:
+        if start == 0:
+            with journal.aside():
+                _look_aside(fabric, method, training, monitors, step=0, journal=journal)
         while step < steps and not _agree(fabric, stop, step, runtime):
             with journal.waiting():
                 parts = next(upcoming)
@@ -147,15 +151,11 @@ def fit(training: Training, run: Path, runtime: Runtime) -> Outcome:
 
 def _make_method(training: Training, *, fresh: bool) -> Method:
     """The method, its backbone from weights where the user has some and there is no checkpoint yet."""
-    config = training.config
-    backbone = None
-    if fresh and training.record.init is not None:
-        from train.weights import load_into
-
-        spec = training.record.initial_spec
-        backbone = backbone_of(config, len(spec.bands))
-        load_into(backbone, training.record.init, bands=spec.bands, sensors=(spec.sensor,))
-    return make_method(config, training.record.channels, queue=training.record.queue, backbone=backbone)
+    config, record = training.config, training.record
+    if not fresh or record.init is None:
+        return make_method(config, record.channels, queue=record.queue)
+    found = load_initial(record.init, config, {spec.sensor: spec.bands for spec in record.specs})
+    return make_method(config, record.channels, queue=record.queue, backbone=found.backbone, embeddings=found.embeddings)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What looks at a training from aside after every epoch, without a label: pictures and figures that the loss does not tell.
+"""What looks at a training from aside, without a label: pictures and figures that the loss does not tell.
 
 The first process alone looks. Monitors draw nothing at random and leave a method as it was, so that a training with them and
 one without are the same, bit for bit.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Monitor(Protocol):
-    """What is called at the end of every epoch and of the training, on the first process."""
+    """What is called before the first step, and at the end of every epoch and of the training, on the first process."""
 
     def __call__(self, method: Method, context: HookContext) -> None:
         """Look at a method.
@@ -50,14 +50,16 @@ def make_monitors(training: Training, run: Path, hooks: Sequence[Hook] = ()) -> 
 
 
 class HookCaller:
-    """Shows the student's backbone to the user's hooks."""
+    """Shows the student's backbone to the user's hooks, after every epoch; before the first step they are not called."""
 
     def __init__(self, hooks: Sequence[Hook]) -> None:
         """Keep the hooks, in their order."""
         self._hooks = tuple(hooks)
 
     def __call__(self, method: Method, context: HookContext) -> None:  # noqa: ARG002  every monitor is given it
-        """Call them."""
+        """Call them, once something was trained."""
+        if context.step == 0:
+            return
         with in_evaluation(context.backbone):
             for hook in self._hooks:
                 hook(context)

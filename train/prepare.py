@@ -9,19 +9,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from catalogs import open_catalog
 from catalogs.stack import Stack
-from train.backbones import check_name, patch_side
+from train.backbones import backbone_of, check_name, patch_side
 from train.config import InputSpec, TrainConfig, View
 from train.ground_boxes import box_side_m
+from train.initial_weights import load_initial
 from train.methods import check_method
 from train.methods.crops import GLOBAL_SCENES, fit_local_sizes
 from train.provenance import git_commit
 from train.run_folder import RunRecord, package_versions
 from train.samples import Samples, refuse_large_batch
 from train.scaling import measure_input
-from train.sensor_input import SensorInput, choose_sensors, describe_lacking, open_sensor, share_locations, square_side_m
+from train.sensor_backbones import as_vit
+from train.sensor_input import (
+    SensorInput,
+    check_same_bands,
+    choose_sensors,
+    describe_lacking,
+    open_sensor,
+    share_locations,
+    square_side_m,
+)
 from train.state import queue_capacity
 from train.token_scale import count_tokens, describe_tokens, token_warnings
 
@@ -69,12 +80,13 @@ def prepare_training(
         catalog: A catalog's folder or address.
         cache: Folder that files of a remote catalog are kept in.
         pack: Read from a pack (`True`), from rasters (`False`), or from a pack where there is one.
-        init: Weights to start from; where they say how their input is scaled, that is kept.
+        init: Weights to start from; where they say how their input is scaled, that is kept. They are loaded once to check them.
         specs: Scaling and normalisation that were settled before, of each sensor of a run that is resumed.
 
     Raises:
         CatalogError: The catalog cannot be read, or lacks a band.
         ConfigError: Settings do not fit the catalog.
+        CheckpointError: The weights to start from do not fit.
         DataError: The catalog has too few locations or dates, or several sensors have no ground in common.
     """
     check_name(config.backbone)
@@ -87,7 +99,10 @@ def prepare_training(
     queue = _queue(config, count)
     settled = _settle(config, stacks)
     aligned = tuple(_describe_alignment(settled, stacks))
-    known = {spec.sensor: spec for spec in specs or _specs_of_weights(init, settled, stacks)}
+    bands = {stack.sensor: stack.bands for stack in stacks}
+    _check_shared(settled, bands)
+    initial = None if init is None or specs else load_initial(init, settled, bands)
+    known = {spec.sensor: spec for spec in (initial.specs if initial else specs)}
     inputs = tuple(
         SensorInput(stack, each, known.get(stack.sensor) or _measure(settled, stack, each))
         for stack, each in zip(stacks, samples, strict=True)
@@ -107,7 +122,8 @@ def prepare_training(
         **origin_of([opened.collection(sensor) for sensor in sensors]),
     )
     left_out = (describe_lacking(lacking),) if lacking else ()
-    notes = (*_changes(config, settled), *slow_teacher(settled, count), *left_out, *aligned)
+    begins = initial.notes if initial else ()
+    notes = (*_changes(config, settled), *slow_teacher(settled, count), *left_out, *begins, *aligned)
     return Training(settled, inputs, record, notes)
 
 
@@ -172,19 +188,18 @@ def _measure(config: TrainConfig, stack: Stack, samples: Samples) -> InputSpec:
     return measure_input(stack, items, size_px=crop.size_px, scaling=config.scaling, interpolation=crop.interpolation)
 
 
-def _specs_of_weights(init: str | None, config: TrainConfig, stacks: Sequence[Stack]) -> Iterator[InputSpec]:
-    """The scaling that weights were trained with, if training starts from them and measures none of its own."""
-    if init is None or config.scaling != "measured":
-        return
-    from train.weights import load_backbone
+def _check_shared(config: TrainConfig, bands: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a backbone that several sensors cannot share, or bands that its one patch embedding would take for each other.
 
-    crop = config.views[0].crop
-    aligned = config.alignment
-    encoded = config.sensor if aligned is None else aligned.first_encoded(config.sensors)
-    bands = config.bands if aligned is None else None
-    spec = load_backbone(init, bands=bands, sensors=(encoded,) if encoded else ()).spec
-    if spec is not None and any((spec.sensor, spec.bands) == (stack.sensor, stack.bands) for stack in stacks):
-        yield replace(spec, size_px=crop.size_px, interpolation=crop.interpolation)
+    Raises:
+        ConfigError: They are such, or the backbone cannot be made.
+    """
+    if config.alignment is None:
+        return
+    if config.alignment.shared_patch_embedding:
+        check_same_bands(bands)
+    with torch.random.fork_rng(devices=[]):
+        as_vit(backbone_of(config, len(next(iter(bands.values())))))
 
 
 def origin_of(collections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

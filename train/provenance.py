@@ -22,7 +22,7 @@ class Provenance:
     name: str
     """Of the weights, such as `seco-resnet50-france`: the id of their STAC item and the title of their card."""
     method: str
-    """`moco`, `moco-tp` or `seco`."""
+    """Its id, such as `seco`; of `train.methods.METHODS`."""
     recipe: str
     """Name of the recipe."""
     catalog_id: str

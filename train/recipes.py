@@ -168,13 +168,14 @@ def x_stars_2025() -> TrainConfig:
 
     The released code detaches that loss, so that it moves nothing, and leaves its projector and heads untrained: they are in no
     optimizer and in no checkpoint. If that code made the published weights, DINO alone trained them. Here the loss has its
-    gradient, and differs further in what `train.alignment_loss` lists. Kept are its weight, the widths and the dropout of its
-    heads, the class token among the tokens, one patch embedding for red, green and blue of all sensors, the box of a whole
-    square. A batch is what one of its processes has: four locations, or twelve where it adapts to a sensor (--batch-size, with
-    which the learning rate goes). What differs besides: bands are scaled by what is measured, for the released code has 8-bit
-    images of its own and normalises them twice; a location shows all of its sensors in one step; the released code computes in
-    16-bit floats of the other kind; position embeddings of local crops are resized as timm does it; schedules reach their last
-    value.
+    gradient, and differs further in what `train.alignment_loss` lists. Kept are its weight (for two sensors: the released code
+    adds up the pairs of sensors, here they are averaged, so that for three --alignment-weight 0.3 is the published one), the
+    widths and the dropout of its heads, the class token among the tokens, one patch embedding for red, green and blue of all
+    sensors, the box of a whole square. A batch is what one of its processes has: four locations, or twelve where it adapts to a
+    sensor (--batch-size, with which the learning rate goes). What differs besides: bands are scaled by what is measured, for
+    the released code has 8-bit images of its own and normalises them twice; a location shows all of its sensors in one step;
+    the released code computes in 16-bit floats of the other kind; position embeddings of local crops are resized as timm does
+    it; schedules reach their last value.
 
     References:
         Marsocci and Audebert, Cross-sensor self-supervised training and alignment for remote sensing, IEEE JSTARS 18, 2025,

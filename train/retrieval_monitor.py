@@ -1,4 +1,4 @@
-"""Whether tokens of one sensor find those of another that show the same ground: measured after every epoch, held out.
+"""Whether tokens of one sensor find those of another that show the same ground: measured, held out, at first and each epoch.
 
 Columns of `metrics.csv` are `retrieval/features/A/B` and `retrieval/embeddings/A/B`, where tokens of sensor A are asked for
 their own of sensor B at the same place of all locations, and `retrieval_within/...`, where they are asked for it within their
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from train.prepare import Training
     from train.sensor_input import SensorInput
 
-AT_ONCE = 16
+ENCODED = 16
 """Locations that go through the networks together."""
 MEASURES: Mapping[str, Callable[[Tensor, Tensor, Tensor], Retrieval]] = {
     "retrieval": retrieve_across_locations,
@@ -142,8 +142,8 @@ def _see(
 def _encode(method: SeesGround, ground: Ground, device: torch.device) -> dict[str, list[Tensor]]:
     """Features and embeddings of each sensor, (locations, tokens, length), on the device."""
     parts = [
-        method.see_ground([views[first : first + AT_ONCE].to(device) for views in ground.views])
-        for first in range(0, len(ground), AT_ONCE)
+        method.see_ground([views[first : first + ENCODED].to(device) for views in ground.views])
+        for first in range(0, len(ground), ENCODED)
     ]
     return {
         kind: [torch.cat(of_sensor) for of_sensor in zip(*(part[number] for part in parts), strict=True)]

@@ -5,7 +5,7 @@ runs/seco-france/
   config.json      every setting, the catalog and the hash of its index, versions, git commit
   metrics.csv      one row per look at the loss          events.out.tfevents...   the same for TensorBoard
   checkpoints/     where it goes on                      weights/                 the export
-  log.txt          what was said                         attention/               where a ViT looks, after every epoch
+  log.txt          what was said                         attention/               where a ViT looks, at first and every epoch
 ```
 """
 
@@ -91,17 +91,14 @@ class RunRecord:
         return (self.spec, *self.further_specs)
 
     @property
+    def short_hash(self) -> str:
+        """The first 12 characters of the hash of each sensor's index, in turn."""
+        return "+".join(each[:12] for each in self.index_hash.split("+"))
+
+    @property
     def channels(self) -> int | dict[str, int]:
         """Channels of an image; of a method of several sensors, by sensor."""
         return len(self.spec.bands) if self.config.alignment is None else {each.sensor: len(each.bands) for each in self.specs}
-
-    @property
-    def initial_spec(self) -> InputSpec:
-        """What the weights that training starts from read: of several sensors, the one that the initial backbone encodes."""
-        if self.config.alignment is None:
-            return self.spec
-        of_sensor = {each.sensor: each for each in self.specs}
-        return of_sensor[self.config.alignment.first_encoded(tuple(of_sensor))]
 
     @property
     def identity(self) -> Identity:
@@ -159,8 +156,8 @@ def refuse_other_run(run: Path, known: RunRecord, asked: RunRecord) -> None:
         return
     if known.identity.catalog != asked.identity.catalog:
         raise ConfigError(
-            f"{run} was trained on catalog {known.catalog_id} with index {known.index_hash[:12]}; {asked.catalog} is "
-            f"{asked.catalog_id} with index {asked.index_hash[:12]}. Give another --out, or start from it: --init {run}."
+            f"{run} was trained on catalog {known.catalog_id} with index {known.short_hash}; {asked.catalog} is "
+            f"{asked.catalog_id} with index {asked.short_hash}. Give another --out, or start from it: --init {run}."
         )
     name, theirs, ours = next(differences(known.settings, asked.settings))
     raise ConfigError(

@@ -17,7 +17,14 @@ VITS = ("vision_transformer", "deit")
 REMEDY = "Choose a ViT with a class token, such as vit_small_patch16_224 or vit_tiny_patch16_224."
 
 
-def share_trunk(backbone: nn.Module, bands: Mapping[str, int], *, shared: bool = False, keep: bool = False) -> nn.ModuleDict:
+def share_trunk(
+    backbone: nn.Module,
+    bands: Mapping[str, int],
+    *,
+    shared: bool = False,
+    encoded: str | None = None,
+    embeddings: Mapping[str, nn.Module] | None = None,
+) -> nn.ModuleDict:
     """Backbones of several sensors that are one but for their patch embeddings.
 
     Each is a ViT as timm makes it and works like any other: it holds the very same modules and parameters as its siblings, in a
@@ -25,11 +32,12 @@ def share_trunk(backbone: nn.Module, bands: Mapping[str, int], *, shared: bool =
     every parameter once, and copies and state dicts of them keep that; their state dict names the trunk once per sensor.
 
     Args:
-        backbone: A ViT with a class token, the first sensor's. It becomes a part of what is returned.
+        backbone: A ViT with a class token. It becomes a part of what is returned.
         bands: Of each sensor, by its id.
         shared: Take its patch embedding for all sensors: all backbones are one module.
-        keep: Its patch embedding was learnt: every sensor of as many bands begins with a copy of it, and others, as every
-            further sensor without this, with one drawn as timm draws it.
+        encoded: The sensor that its patch embedding is for, and stays with; the first where none.
+        embeddings: Patch embeddings that other sensors begin with a copy of, by their ids, such as learnt ones; those that are
+            not among them begin with one drawn as timm draws it.
 
     Returns:
         A backbone for each sensor, by its id, in the order of `bands`.
@@ -42,11 +50,11 @@ def share_trunk(backbone: nn.Module, bands: Mapping[str, int], *, shared: bool =
     if shared:
         _check_same_bands(bands, own)
         return nn.ModuleDict(dict.fromkeys(bands, backbone))
-    first = next(iter(bands))
+    encoded, given = encoded or next(iter(bands)), embeddings or {}
     backbones = {}
     for sensor, count in bands.items():
-        takes_own = count == own and (keep or sensor == first)
-        embedding = vit.patch_embed if takes_own and sensor == first else _like(vit.patch_embed, count, keep=takes_own)
+        takes_own = sensor == encoded and count == own
+        embedding = vit.patch_embed if takes_own else _like(vit.patch_embed, count, given.get(sensor))
         backbones[sensor] = _with_embedding(backbone, embedding)
     return nn.ModuleDict(backbones)
 
@@ -94,13 +102,13 @@ def ground_tokens(backbone: nn.Module, images: Tensor, *, class_token: bool = Fa
     return torch.cat([found[:, :1], ground], 1) if class_token else ground
 
 
-def _like(embedding: Any, bands: int, *, keep: bool) -> nn.Module:
-    """A patch embedding for other bands: a copy with its weights, or drawn anew."""
+def _like(embedding: Any, bands: int, given: nn.Module | None) -> nn.Module:
+    """A patch embedding for other bands, with the weights of one that is given, or drawn anew."""
     made = copy.deepcopy(embedding)
-    if keep:
-        return cast("nn.Module", made)
     old = embedding.proj
     made.proj = nn.Conv2d(bands, old.out_channels, old.kernel_size, old.stride, bias=old.bias is not None)
+    if given is not None:
+        made.load_state_dict(given.state_dict())
     return cast("nn.Module", made)
 
 

@@ -93,6 +93,35 @@ def name_bands(sensor: str, common_names: Sequence[str]) -> tuple[str, ...]:
     return tuple(bands[name] for name in common_names)
 
 
+def common_names(sensor: str, bands: Sequence[str]) -> tuple[str, ...]:
+    """What bands of a sensor are called whatever the sensor; a band without such a name keeps its own.
+
+    Examples:
+        >>> common_names("sentinel-2-l2a", ("B04", "B08")), common_names("sentinel-1-rtc", ("vv",))
+        (('red', 'nir'), ('vv',))
+    """
+    names = {band.name: band.common_name or band.name for band in find_sensor(sensor).bands}
+    return tuple(names.get(band, band) for band in bands)
+
+
+def check_same_bands(bands: Mapping[str, Sequence[str]]) -> None:
+    """Refuse bands of sensors that one patch embedding would take for each other.
+
+    Args:
+        bands: Of each sensor, in the order of the channels, by its id.
+
+    Raises:
+        ConfigError: They differ by their common names, or in their order.
+    """
+    names = {sensor: common_names(sensor, each) for sensor, each in bands.items()}
+    if len(set(names.values())) > 1:
+        words = "; ".join(f"{', '.join(each)} of {sensor}" for sensor, each in names.items())
+        raise ConfigError(
+            f"One patch embedding for all sensors needs the same bands of each, in one order, and there are {words}. Name "
+            "bands that all have, such as --bands red,green,blue, or give each sensor its own (--separate-patch-embeddings)."
+        )
+
+
 def share_locations(stacks: Sequence[Stack], *, dates: int) -> tuple[list[Samples], dict[str, int]]:
     """The training locations that every sensor has, the same for each.
 

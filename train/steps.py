@@ -151,10 +151,11 @@ def memory_words(config: TrainConfig, device: torch.device) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
+        parts = "the same batch in smaller parts" + (", each with fewer negatives to align with" if config.alignment else "")
         raise MemoryShortError(
             f"{_device_name(device)} cannot hold {config.batch_size // config.accumulate} locations at a time with "
-            f"{config.backbone} and views of {config.views[0].crop.size_px} px. Pass --accumulate {2 * config.accumulate} (the "
-            "same batch in smaller parts), or a smaller --batch-size, --size-px or --backbone, in another --out."
+            f"{config.backbone} and views of {config.views[0].crop.size_px} px. Pass --accumulate {2 * config.accumulate} "
+            f"({parts}), or a smaller --batch-size, --size-px or --backbone, in another --out."
         ) from error
 
 

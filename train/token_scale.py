@@ -21,7 +21,7 @@ def count_tokens(size_px: int, backbone: str) -> int:
     if size_px % side:
         nearest = max(size_px // side, 1) * side
         raise ConfigError(
-            f"Aligned views of {size_px} px do not divide into the {side} px patches of {backbone}. Choose {nearest} px."
+            f"Aligned views of {size_px} px do not divide into the {side} px patches of {backbone}. Choose --size-px {nearest}."
         )
     return size_px // side
 

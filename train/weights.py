@@ -135,6 +135,21 @@ def load_into(backbone: nn.Module, name: str | Path, *, bands: Sequence[str] | N
     return hash_tensors(stored.tensors)
 
 
+def read_input(name: str | Path, *, sensors: Sequence[str] = ()) -> InputSpec | None:
+    """What weights expect of their input; none where they do not say (`timm:`, `random:`). Arguments as of `load_backbone`.
+
+    Raises:
+        CheckpointError: As for `load_backbone`.
+    """
+    return None if str(name).partition(":")[0] in KINDS else _read(name, sensors).spec
+
+
+def sensors_of(name: str | Path) -> tuple[str, ...]:
+    """Sensors that a run on several has weights of, each in a folder of its own; none of all other weights."""
+    path = Path(name)
+    return tuple(_by_sensor(path) or _by_sensor(path / RUN_WEIGHTS))
+
+
 def _make(kind: str, name: str, *, bands: int, size_px: int | None) -> nn.Module:
     check_name(name)
     with torch.random.fork_rng(devices=[]):
@@ -244,7 +259,7 @@ def _check_bands(stored: _Stored, bands: Sequence[str] | None) -> None:
     if bands is not None and tuple(bands) != stored.spec.bands:
         raise CheckpointError(
             f"{stored.where} was trained with {len(stored.spec.bands)} bands ({', '.join(stored.spec.bands)}); asked for are "
-            f"{len(bands)} ({', '.join(bands)}). Pass --bands {' '.join(stored.spec.bands)}, in this order."
+            f"{len(bands)} ({', '.join(bands)}). Pass --bands {','.join(stored.spec.bands)}, in this order."
         )
 
 

@@ -28,7 +28,7 @@ SCALE = 1e-4
 """Reflectance of a digital number of every raster; numbers are floats, so that nothing is rounded."""
 
 
-def make_ground_catalog(folder, paint, *, count=4, side_m=1320, sensors=tuple(GSD_M), dates=1, missing=()):
+def make_ground_catalog(folder, paint, *, count=4, side_m=1320, sensors=tuple(GSD_M), dates=1, missing=(), held_out=0):
     """Write a catalog to train on.
 
     Args:
@@ -40,8 +40,10 @@ def make_ground_catalog(folder, paint, *, count=4, side_m=1320, sensors=tuple(GS
         sensors: Their ids.
         dates: Of each sensor.
         missing: (sensor, place) that have no scene.
+        held_out: Of the squares, the last so many, which are not trained on.
     """
-    squares = [replace(each, split="train") for each in make_locations(count, side_m=side_m)]
+    splits = ["train"] * (count - held_out) + ["val"] * held_out
+    squares = [replace(each, split=split) for each, split in zip(make_locations(count, side_m=side_m), splits, strict=True)]
     folder.mkdir(parents=True, exist_ok=True)
     write_section(folder, "sample", {"region": "test", "seed": 0})
     write_section(folder, "build", {"source": "tests", "sensors": list(sensors), "seasons": dates})

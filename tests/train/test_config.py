@@ -179,6 +179,12 @@ def test_an_unknown_setting_is_found_at_any_depth():
             "Adapting to c takes it and the one sensor that the initial weights are of; the sensors are a, b. Choose two",
         ),
         ("Aligned", {"sensors": ("a", "b", "c"), "alignment": Alignment(adapt_sensor="c")}, "the sensors are a, b, c. Choose"),
+        (
+            "Aligned",
+            {"batch_size": 4, "accumulate": 4},
+            "A part of one location has no other one to tell it from: its alignment",
+        ),
+        ("Aligned", {"batch_size": 1}, "Choose a --batch-size of at least twice --accumulate"),
         ("Alignment", {"weight": -0.1}, "alignment weight is -0.1; expected 0 or more."),
         ("Alignment", {"weight": float("nan")}, "alignment weight is nan; expected 0 or more."),
         ("Alignment", {"dim": 0}, "alignment dim is 0; expected 1 or more."),

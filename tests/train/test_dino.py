@@ -106,7 +106,7 @@ def test_the_momentum_rises_by_a_cosine_to_its_last_step():
     method = make(ema_momentum=0.9, final_ema_momentum=1.0)
     for step in range(5):
         method.at_step(step, steps=5, steps_per_epoch=2)
-        assert method._momentum == pytest.approx(cosine(step, 5, 0.9, 1.0))
+        assert method._pace.momentum == pytest.approx(cosine(step, 5, 0.9, 1.0))
     before = copy.deepcopy(list(method.teacher.parameters()))
     move(method, method(draw(), NOTHING))
     assert all(torch.equal(a, b) for a, b in zip(before, method.teacher.parameters(), strict=True)), "1 is no step at all"
@@ -117,7 +117,7 @@ def test_the_teachers_temperature_warms_up_by_epochs():
     found = []
     for step in range(0, 12, 2):
         method.at_step(step, steps=12, steps_per_epoch=2)
-        found.append(method._temperature)
+        found.append(method._pace.temperature)
     assert found == pytest.approx([0.04, 0.05, 0.06, 0.07, 0.07, 0.07])
 
 

@@ -14,7 +14,7 @@ import train.loop
 from catalogs.testing import make_catalog
 from tests.catalogs.test_png import decode
 from tests.train.test_loop import assert_same_state, state_of
-from tests.train.trainings import prepare_tiny, runtime, tiny_catalog, tiny_config
+from tests.train.trainings import prepare_tiny, runtime, tiny_catalog, tiny_config, tiny_pairs
 from train.attention_pictures import AttentionPictures
 from train.health import HealthLimits
 from train.hooks import HookContext
@@ -47,10 +47,10 @@ def run(catalog, tmp_path_factory):
     return folder
 
 
-def test_a_vit_of_dino_is_drawn_at_the_end_of_every_epoch(run):
+def test_a_vit_of_dino_is_drawn_before_the_first_step_and_at_the_end_of_every_epoch(run):
     found = pictures(run)
-    assert sorted(found) == ["step-000003.png", "step-000006.png"]
-    assert found["step-000003.png"] != found["step-000006.png"]
+    assert sorted(found) == ["step-000000.png", "step-000003.png", "step-000006.png"]
+    assert len(set(found.values())) == 3
     image = decode(found["step-000003.png"])
     assert image.shape == (3, 4 * 112 + 3 * 4, 3 * 112 + 2 * 4)  # four locations; the image and two heads
 
@@ -80,13 +80,15 @@ def test_a_training_with_pictures_has_the_bits_of_one_without(run, catalog, tmp_
 def test_a_run_that_was_cut_off_draws_the_same_pictures_and_removes_those_of_later_steps(run, catalog, tmp_path):
     go(catalog, tmp_path, options={"steps": 4})
     early = pictures(tmp_path)
-    assert sorted(early) == ["step-000003.png", "step-000004.png"]
+    assert sorted(early) == ["step-000000.png", "step-000003.png", "step-000004.png"]
+    (tmp_path / "attention" / "step-000000.png").write_bytes(early["step-000000.png"] + b"as it was")
     (tmp_path / "attention" / "step-000099.png").write_bytes(b"of a run that went further and was not saved")
     (tmp_path / "attention" / "step-by-step.png").write_bytes(b"the user's own")
     go(catalog, tmp_path)
     found = pictures(tmp_path)
     assert found.pop("step-by-step.png") == b"the user's own"
-    assert found == early | pictures(run)
+    assert found.pop("step-000000.png") == early["step-000000.png"] + b"as it was", "looked at again, though nothing is new"
+    assert found == {name: png for name, png in (early | pictures(run)).items() if name != "step-000000.png"}
 
 
 @pytest.mark.parametrize(("recipe", "backbone"), [("dino", "test_resnet"), ("moco", "test_vit")])
@@ -100,6 +102,19 @@ def test_bands_without_colours_are_drawn_in_grey(catalog, tmp_path):
     image = decode(pictures(tmp_path)["step-000003.png"])[:, :112, :112]
     assert (image == image[:1]).all()
     assert len(np.unique(image)) > 10
+
+
+def test_sensors_with_and_without_colours_are_drawn_in_one_picture(tmp_path):
+    radar = "sentinel-1-rtc"
+    training = prepare_tiny(
+        tiny_pairs(tmp_path / "pairs", seasons=1, count=4, sensors=(radar, "sentinel-2-l2a")), tmp_path, "x_stars", bands=()
+    )
+    method = make_method(training.config, training.record.channels, queue=0)
+    context = HookContext(0, 0, method.backbone(), training.record.spec, torch.device("cpu"), lambda *_: None)
+    AttentionPictures(training, tmp_path)(method, context)
+    image = decode(pictures(tmp_path)["step-000000.png"])[:, :, :112]
+    rows = [image[:, top : top + 112] for top in range(0, 8 * 116, 116)]
+    assert [bool((row == row[:1]).all()) for row in rows] == [True, False] * 4
 
 
 def test_a_picture_draws_nothing_at_random_and_keeps_every_mode(catalog, tmp_path):
@@ -128,6 +143,8 @@ def test_hooks_are_called_after_our_own_monitors_with_the_backbone_in_evaluation
         training, tmp_path, [lambda given: seen.append((given.backbone.training, torch.is_grad_enabled()))]
     )
     assert len(monitors) == 2
+    monitors[1](method, replace(context, step=0))
+    assert seen == [], "nothing was trained yet"
     monitors[1](method, context)
     assert seen == [(False, False)]
     assert method.backbone().training

@@ -1,7 +1,6 @@
 """From a catalog and a configuration to a training: what was left open is settled, what does not fit is refused."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,9 +8,10 @@ import pytest
 from catalogs import open_catalog
 from catalogs.errors import CatalogError, ContractError, MissingBandError
 from catalogs.testing import make_catalog, make_locations
+from tests.train.exporting import make_export
 from tests.train.grounds import align_config, make_ground_catalog, positions
 from train.config import Alignment, InputSpec
-from train.errors import ConfigError, DataError
+from train.errors import CheckpointError, ConfigError, DataError
 from train.prepare import origin_of, prepare_training, slow_teacher
 from train.recipes import RECIPES, with_view_size
 from train.run_folder import package_versions
@@ -91,7 +91,7 @@ def test_the_same_catalog_and_settings_have_the_same_identity(folder):
 
 
 def test_weights_to_start_from_are_a_part_of_the_record(folder):
-    config = make_config(batch_size=2, bands=("B04",))
+    config = make_config(batch_size=2, bands=("B04",), backbone="test_resnet")
     plain, started = (prepare_training(config, folder, init=init).record for init in (None, "random:test_resnet"))
     assert started.init == "random:test_resnet"
     assert started.identity != plain.identity
@@ -107,16 +107,33 @@ SPEC = InputSpec(S2, ("B04",), (0.0,), (0.3,), (0.5,), (0.2,), 224)
         (SPEC, {}, True),
         (SPEC, {"scaling": "native"}, False),
         (replace(SPEC, sensor=LANDSAT), {}, False),
-        (replace(SPEC, bands=("B08",)), {}, False),
         (None, {}, False),
     ],
 )
-def test_the_scaling_of_weights_to_start_from_is_kept_where_it_fits(folder, monkeypatch, spec, changes, kept):
-    monkeypatch.setattr("train.weights.load_backbone", lambda name, **_: SimpleNamespace(spec=spec))
-    config = make_config(batch_size=2, bands=("B04",), **changes)
-    found = prepare_training(config, folder, init="weights").record.spec
-    own = prepare_training(config, folder).record.spec
-    assert found == (replace(SPEC, size_px=16) if kept else own)
+def test_the_scaling_of_weights_to_start_from_is_kept_where_it_fits(folder, tmp_path, spec, changes, kept):
+    config = make_config(batch_size=2, bands=("B04",), backbone="test_resnet", **changes)
+    init = str(tmp_path / "weights") if spec else "random:test_resnet"
+    if spec:
+        make_export(tmp_path / "weights", name="test_resnet", spec=spec)
+    training, plain = prepare_training(config, folder, init=init), prepare_training(config, folder)
+    assert training.record.spec == (replace(SPEC, size_px=16) if kept else plain.record.spec)
+    said = [note for note in training.notes if note not in plain.notes]
+    words = f"The scaling of {S2} is measured: {init} tells none that fits."
+    assert said == ([words] if spec and not kept and not changes else [])
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (replace(SPEC, bands=("B08",)), r"with 1 bands \(B08\); asked for are 1 \(B04\)\. Pass --bands B08, in this order"),
+        (SPEC, r"weights lacks \d+ of \d+ backbone tensors"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_before_anything_is_written(folder, tmp_path, spec, words):
+    make_export(tmp_path / "weights", name="test_resnet", spec=spec)
+    config = make_config(batch_size=2, bands=("B04",), backbone="test_resnet" if spec is not SPEC else "test_vit")
+    with pytest.raises(CheckpointError, match=words):
+        prepare_training(config, folder, init=str(tmp_path / "weights"))
 
 
 def test_as_many_dates_are_needed_as_are_drawn_apart(folder):
@@ -286,13 +303,17 @@ def test_a_run_of_several_sensors_goes_on_with_its_scalings(ground):
     assert again.record.identity == first.record.identity
 
 
-def test_weights_to_start_from_keep_the_scaling_of_their_sensor_alone(ground, monkeypatch):
+def test_weights_to_start_from_keep_the_scaling_of_their_sensor_alone(ground, tmp_path):
     spec = InputSpec(S2, ("B04", "B03"), (0.0, 0.0), (0.3, 0.3), (0.5, 0.5), (0.2, 0.2), 224)
-    monkeypatch.setattr("train.weights.load_backbone", lambda name, **_: SimpleNamespace(spec=spec))
+    init, config = str(tmp_path / "weights"), align_config(scaling="measured", sensors=(S2, LANDSAT, SPOT))
+    make_export(tmp_path / "weights", name="test_vit", spec=spec)
+    training = prepare_training(config, ground, init=init)
     plain, started = (
-        {each.sensor: each for each in prepare_training(align_config(scaling="measured"), ground, init=init).record.specs}
-        for init in (None, "weights")
+        {each.sensor: each for each in record.specs} for record in (prepare_training(config, ground).record, training.record)
     )
+    assert f"The scaling of {LANDSAT} and {SPOT} is measured: {init} tells none that fits." in training.notes
+    words = f"The patch embedding of {SPOT} begins as a copy of that of {S2}: {init} has none of its own."
+    assert words in training.notes
     assert started.pop(S2) == replace(spec, size_px=32, interpolation="bicubic")
     assert plain.pop(S2).high != spec.high
     assert started == plain
@@ -310,6 +331,12 @@ def test_a_run_that_goes_on_needs_its_initial_weights_no_more(ground):
         ({"alignment": Alignment(crop_m=250.0)}, ConfigError, "A box of 250 m does not fit squares of 240 m"),
         ({"alignment": Alignment(size_px=100)}, ConfigError, "Aligned views of 100 px do not divide into the 16 px patches"),
         ({"sensors": (S2, "naip")}, ConfigError, "has no scenes of 'naip'"),
+        (
+            {"sensors": (S2, SPOT), "bands": (), "alignment": Alignment(size_px=32, shared_patch_embedding=True)},
+            ConfigError,
+            f"there are green, red of {S2}; red, green of {SPOT}. Name bands that all have",
+        ),
+        ({"backbone": "test_vit3"}, ConfigError, "A VisionTransformer without a class token has no tokens"),
         ({"bands": ("red", "nir")}, ConfigError, "landsat-c2-l2 has no band with the common name 'nir'"),
         ({"bands": ("red", "blue")}, MissingBandError, "blue|B02"),
         ({"batch_size": 4}, ConfigError, "A batch of 4 locations is larger than the data: 2 to train on"),

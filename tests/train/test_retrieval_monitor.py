@@ -195,9 +195,10 @@ def test_a_training_writes_retrieval_and_attention_of_all_sensors_and_has_the_bi
     fit(training, tmp_path / "with", runtime(steps=3))
     with (tmp_path / "with" / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["step"] for row in rows if row[f"retrieval/features/{LANDSAT}/{SENTINEL}"]] == ["2", "3"]
+    assert [row["step"] for row in rows if row[f"retrieval/features/{LANDSAT}/{SENTINEL}"]] == ["0", "2", "3"]
+    assert all(value == "" for name, value in rows[0].items() if name != "step" and not name.startswith("retrieval"))
     log = (tmp_path / "with" / "log.txt").read_text()
-    assert log.count("retrieval@1") == 2
+    assert log.count("retrieval@1") == 3
     assert "(there is no val split): test-000001" in log
     assert f"by {LANDSAT}, then {SENTINEL}." in log
     image = decode((tmp_path / "with" / "attention" / "step-000002.png").read_bytes())
@@ -212,7 +213,7 @@ def test_the_frozen_copy_says_what_the_sensor_that_is_not_trained_sees(training)
     alignment = replace(training.config.alignment, adapt_sensor=SENTINEL)
     constants = training.config.distillation
     bands = dict.fromkeys(SENSORS, 2)
-    method = XStars(copy.deepcopy(backbone), bands, distillation=constants, alignment=alignment, is_learnt=True).eval()
+    method = XStars(copy.deepcopy(backbone), bands, distillation=constants, alignment=alignment).eval()
     with torch.no_grad():
         for parameter in method.student.parameters():
             parameter.add_(0.01 * torch.randn(parameter.shape))

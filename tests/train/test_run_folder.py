@@ -174,15 +174,14 @@ def test_several_sensors_are_part_of_the_identity_and_come_back():
     assert [each.sensor for each in record.specs] == ["sentinel-2-l2a", "spot-ortho"]
     assert record.channels == {"sentinel-2-l2a": 2, "spot-ortho": 2}
     assert RECORD.specs == (SPEC,)
-    assert (RECORD.channels, RECORD.initial_spec) == (2, SPEC)
+    assert RECORD.channels == 2
 
 
-@pytest.mark.parametrize(("adapted", "initial"), [(None, 0), ("spot-ortho", 0), ("sentinel-2-l2a", 1)])
-def test_weights_to_start_from_are_of_the_sensor_that_is_not_adapted_to(adapted, initial):
-    config = RECIPES["x_stars"]()
-    config = replace(config, alignment=replace(config.alignment, adapt_sensor=adapted))
-    record = replace(RECORD, config=config, further_specs=(replace(SPEC, sensor="spot-ortho"),))
-    assert record.initial_spec is record.specs[initial]
+def test_a_catalog_that_differs_in_the_second_sensor_alone_is_told_apart():
+    known, asked = (replace(RECORD, index_hash="+".join(["ab" * 32, second * 32])) for second in ("cd", "ef"))
+    words = r"with index abababababab\+cdcdcdcdcdcd; .* is france with index abababababab\+efefefefefef\. Give another"
+    with pytest.raises(ConfigError, match=words):
+        refuse_other_run("runs/a", known, asked)
 
 
 def _another(name, value):

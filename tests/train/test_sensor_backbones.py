@@ -139,16 +139,26 @@ def test_patch_embeddings_are_drawn_apart_as_timm_draws_them():
         assert first.abs().max().item() == pytest.approx(second.abs().max().item(), rel=0.01), "bounds of a uniform draw"
 
 
-def test_patch_embeddings_of_learnt_weights_begin_with_these_where_bands_are_as_many():
-    backbone = vit()
-    learnt = backbone.patch_embed.proj.weight.clone()
-    backbones = share_trunk(backbone, BANDS, keep=True)
+def test_patch_embeddings_that_are_given_are_where_their_sensors_begin():
+    backbone, other = vit(), vit(2)
+    learnt, theirs = (each.patch_embed.proj.weight.detach().clone() for each in (backbone, other))
+    given = {"sentinel-2-l2a": other.patch_embed, "spot-ortho": backbone.patch_embed}
+    backbones = share_trunk(backbone, BANDS, embeddings=given)
     first, second, third = (each.patch_embed.proj.weight for each in backbones.values())
     assert torch.equal(first, learnt)
-    assert second.shape[1] == 2
+    assert torch.equal(second, theirs)
+    assert second is not other.patch_embed.proj.weight
     assert torch.equal(third, learnt)
     assert third is not first
-    assert torch.equal(share_trunk(vit(), {"a": 2, "b": 3}, keep=True)["b"].patch_embed.proj.weight, learnt)
+
+
+def test_a_patch_embedding_of_another_sensor_is_not_taken_for_its_number_of_bands():
+    """Red, green, blue of one sensor may be blue, green, red of another."""
+    backbone = vit()
+    learnt = backbone.patch_embed.proj.weight.detach().clone()
+    drawn = share_trunk(backbone, {"spot-ortho": 3}, encoded="landsat-c2-l2")["spot-ortho"].patch_embed.proj.weight
+    assert drawn.shape == learnt.shape
+    assert not torch.equal(drawn, learnt)
 
 
 @pytest.mark.parametrize("class_token", [False, True])

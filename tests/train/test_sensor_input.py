@@ -12,7 +12,15 @@ from tests.train.places import make_places
 from train.config import Alignment
 from train.errors import ConfigError, DataError
 from train.samples import find_samples
-from train.sensor_input import choose_sensors, describe_lacking, name_bands, open_sensor, share_locations, square_side_m
+from train.sensor_input import (
+    check_same_bands,
+    choose_sensors,
+    describe_lacking,
+    name_bands,
+    open_sensor,
+    share_locations,
+    square_side_m,
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +68,15 @@ def test_bands_of_several_sensors_go_by_common_names(catalog):
 def test_a_band_that_a_sensor_lacks_is_refused(sensor, names, words):
     with pytest.raises(ConfigError, match=words):
         name_bands(sensor, names)
+
+
+def test_bands_that_one_patch_embedding_would_take_for_each_other_are_refused():
+    """All bands of Sentinel-2's 10 m and of SPOT are four, in another order."""
+    bands = {SENTINEL: ("B02", "B03", "B04", "B08"), SPOT: ("red", "green", "blue", "nir")}
+    words = f"blue, green, red, nir of {SENTINEL}; red, green, blue, nir of {SPOT}. Name bands that all have, such as"
+    with pytest.raises(ConfigError, match=words):
+        check_same_bands(bands)
+    check_same_bands({SENTINEL: ("B04", "B03"), SPOT: ("red", "green"), LANDSAT: ("B04", "B03")})
 
 
 def of_locations(*names, sensor=SENTINEL, **options):

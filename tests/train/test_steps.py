@@ -9,9 +9,11 @@ from torch import nn
 from train.backbones import make_backbone
 from train.config import Distillation, Optimizer
 from train.crop_encoder import CropEncoder
+from train.errors import MemoryShortError
 from train.heads import PrototypeHead
+from train.recipes import RECIPES
 from train.schedules import learning_rate
-from train.steps import clip_gradients, group_parameters, make_optimizer, set_rates
+from train.steps import clip_gradients, group_parameters, make_optimizer, memory_words, set_rates
 
 ADAMW = Optimizer("adamw", lr=1e-3, weight_decay=0.04, final_weight_decay=0.4, decays="matrices", warmup_epochs=1)
 
@@ -79,3 +81,15 @@ def test_gradients_are_clipped_as_asked(settings, expected):
     clip_gradients(parameters, Optimizer(**settings))
     assert [each.grad.norm().item() for each in parameters[:2]] == pytest.approx(expected, rel=1e-5)
     assert parameters[2].grad is None, "a frozen one"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ("x_stars", r"\(the same batch in smaller parts, each with fewer negatives to align with\), or"),
+        ("dino", r"smaller parts\), or"),
+    ],
+)
+def test_parts_of_a_batch_that_is_aligned_are_said_to_have_fewer_negatives(recipe, words):
+    with pytest.raises(MemoryShortError, match=words), memory_words(RECIPES[recipe](), torch.device("cpu")):
+        raise torch.OutOfMemoryError

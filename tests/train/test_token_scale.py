@@ -14,9 +14,11 @@ def test_a_token_of_the_paper_is_189_m():
 
 def test_tokens_are_as_many_as_patches_fit():
     assert count_tokens(224, "test_vit") == 14
-    with pytest.raises(ConfigError, match=r"views of 100 px do not divide into the 16 px patches of test_vit\. Choose 96 px\."):
+    with pytest.raises(
+        ConfigError, match=r"views of 100 px do not divide into the 16 px patches of test_vit\. Choose --size-px 96\."
+    ):
         count_tokens(100, "test_vit")
-    with pytest.raises(ConfigError, match=r"views of 10 px .* Choose 16 px\."):
+    with pytest.raises(ConfigError, match=r"views of 10 px .* Choose --size-px 16\."):
         count_tokens(10, "test_vit")
 
 

@@ -278,7 +278,7 @@ def test_weights_of_other_bands_are_refused(exported):
     with pytest.raises(
         CheckpointError,
         match=r"was trained with 4 bands \(B08, B04, B03, B02\); asked for are 2 \(B04, B03\)\. "
-        r"Pass --bands B08 B04 B03 B02, in this order",
+        r"Pass --bands B08,B04,B03,B02, in this order",
     ):
         load_backbone(exported[0], bands=("B04", "B03"))
     with pytest.raises(CheckpointError, match="in this order"):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from lightning.fabric import Fabric
 
 from tests.reference.dino import PlainDino
 from tests.reference.xstars import alignment
@@ -20,6 +21,7 @@ from train.methods import check_method, make_method, x_stars
 from train.methods.dino import Dino
 from train.methods.uniform import uniform_terms
 from train.sensor_backbones import ground_tokens
+from train.steps import make_optimizer, train_step
 
 BATCH = 4
 PLACES = Drawn(torch.arange(BATCH), torch.zeros(BATCH, 1))
@@ -27,8 +29,8 @@ FIXED = "encoder.head.prototypes.parametrizations.weight.original0"
 """The length of the prototypes, which is 1."""
 
 
-def make(bands=BANDS, backbone=None, **settings):
-    return make_method(aligned_config(**settings), bands, queue=0, backbone=backbone)
+def make(bands=BANDS, backbone=None, embeddings=None, **settings):
+    return make_method(aligned_config(**settings), bands, queue=0, backbone=backbone, embeddings=embeddings)
 
 
 def moved(method, *, part=""):
@@ -119,6 +121,21 @@ def test_at_weight_0_the_gradient_is_dinos_of_both_sensors_side_by_side_and_head
     assert moved(method, part="alignment")[0] == set()
 
 
+@pytest.mark.parametrize(("weight", "moves"), [(0.0, False), (0.1, True)])
+def test_at_weight_0_a_step_with_decay_leaves_the_heads_as_they_were_drawn(weight, moves):
+    method = make(weight=weight)
+    heads = {name: each.detach().clone() for name, each in method.student.alignment.named_parameters()}
+    config = aligned_config(weight=weight)
+    config = replace(config, optimizer=replace(config.optimizer, lr=0.1, weight_decay=0.1))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    bare = method.student
+    method.student, optimizer = fabric.setup(bare, make_optimizer(config.optimizer, bare))
+    for step in range(2):
+        views = draw_sensors(config, step=step)
+        train_step(fabric, method, optimizer, [PLACES, PLACES], make=lambda _, views=views: views, config=config)
+    assert all(torch.equal(each, heads[name]) is not moves for name, each in bare.alignment.named_parameters())
+
+
 def test_the_weight_multiplies_the_alignment_alone():
     views = draw_sensors(aligned_config())
     light, heavy = (make(weight=weight)(views, PLACES) for weight in (0.1, 1.0))
@@ -147,14 +164,23 @@ def test_two_dates_of_one_location_are_no_negatives():
     assert method(views, PLACES)["alignment"].item() == pytest.approx(0.1 * math.log(4), rel=1e-4)
 
 
-def test_invalid_ground_moves_nothing_of_what_shows_it():
-    """The patch embedding of a sensor of which no token is valid has no gradient of the alignment."""
+def test_ground_that_one_sensor_does_not_see_moves_nothing_by_way_of_any():
+    """The pixels of a sample that are not valid in one sensor have no gradient, nor have those of the other at that place."""
     method, views = make(), draw_sensors(aligned_config())
     views.ground = tuple(each.requires_grad_() for each in views.ground)
     views.valid[1][2] = False
     method(views, PLACES)["alignment"].backward()
-    assert not views.ground[1].grad[2].any()
-    assert views.ground[1].grad[0].any()
+    for ground in views.ground:
+        assert [bool(each.any()) for each in ground.grad] == [True, True, False, True]
+
+
+def test_a_sensor_of_which_nothing_is_valid_has_no_gradient_of_its_patch_embedding():
+    bands = {**BANDS, "spot-ortho": 1}
+    method, views = make(bands), draw_sensors(aligned_config(), bands)
+    views.valid[2][:] = False
+    method(views, PLACES)["alignment"].backward()
+    found = {sensor: bool(each.patch_embed.proj.weight.grad.any()) for sensor, each in method.backbones().items()}
+    assert found == {"landsat-c2-l2": True, "sentinel-2-l2a": True, "spot-ortho": False}
 
 
 @pytest.mark.parametrize(("ground", "token"), [([True, True, False, False], True), ([True, False, False, False], False)])
@@ -245,9 +271,16 @@ def test_the_state_has_all_that_is_carried():
 
 
 def test_three_sensors_are_aligned_pair_by_pair():
+    """As the plain loop over all six ordered pairs, of which each pair of sensors has its own valid tokens."""
     bands = {**BANDS, "spot-ortho": 1}
-    method = make(bands)
-    method(draw_sensors(aligned_config(), bands), PLACES)["alignment"].backward()
+    method, views = make(bands, weight=0.3), draw_sensors(aligned_config(), bands)
+    generator = torch.Generator().manual_seed(1)
+    views.valid = tuple(torch.rand(BATCH, 4, generator=generator) < share for share in (0.9, 0.7, 0.5))
+    embeddings, valid = ([each.tolist() for each in kind] for kind in (embeddings_of(method, views), views.valid))
+    term = method(views, PLACES)["alignment"]
+    wanted = alignment(embeddings, valid, PLACES.locations.tolist(), 0.07)
+    assert term.item() == pytest.approx(0.3 * wanted, rel=1e-4)
+    term.backward()
     assert moved(method, part="encoder.backbones")[1] == set()
 
 
@@ -323,13 +356,17 @@ def test_the_order_of_sensors_tells_nothing_of_which_is_frozen():
     sum(method(views, PLACES).values()).backward()
 
 
-def test_learnt_patch_embeddings_are_where_the_trained_sensor_begins_if_its_bands_are_as_many():
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_learnt_patch_embedding_is_where_the_trained_sensor_begins_if_it_is_given(copied):
     torch.manual_seed(5)
     backbone = make_backbone("test_vit", bands=2, size_px=32, further_sizes=[16])
-    method = make({"sentinel-2-l2a": 2, "spot-ortho": 2}, backbone, adapt_sensor="spot-ortho")
-    trained = method.backbones()["spot-ortho"]
-    assert torch.equal(trained.patch_embed.proj.weight, method.source.patch_embed.proj.weight)
-    assert trained.patch_embed.proj.weight is not method.source.patch_embed.proj.weight
+    given = {"spot-ortho": backbone.patch_embed} if copied else {}
+    method = make({"sentinel-2-l2a": 2, "spot-ortho": 2}, backbone, given, adapt_sensor="spot-ortho")
+    own, theirs = method.backbones()["spot-ortho"].patch_embed.proj.weight, method.source.patch_embed.proj.weight
+    assert torch.equal(own, theirs) is copied
+    assert own is not theirs
+    teachers = method.teacher.backbones["spot-ortho"].patch_embed.proj.weight
+    assert torch.equal(own, teachers), "the teacher begins as the student"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tests.train.trainings import PAIR, prepare_tiny, runtime, tiny_config, tiny
 from train.checkpoint import list_checkpoints, read_state
 from train.errors import CheckpointError
 from train.exporting import export_checkpoint
-from train.loop import fit
+from train.loop import _make_method, fit
 from train.prepare import prepare_training
 from train.run_folder import write_record
 from train.weights import load_backbone
@@ -147,10 +147,26 @@ def test_folders_that_are_no_sensors_are_no_weights_of_several(trained, tmp_path
 def test_frozen_weights_of_other_bands_are_refused(catalog, trained, tmp_path):
     config = tiny_config("x_stars", bands=("red", "green", "blue"))
     config = replace(config, alignment=replace(config.alignment, adapt_sensor=SENTINEL))
+    words = r"with 2 bands \(red, green\); asked for are 3 \(red, green, blue\)\. Pass --bands red,green, in this order"
+    with pytest.raises(CheckpointError, match=words):
+        prepare_training(config, str(catalog), init=str(trained))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_training_goes_on_from_the_weights_and_scalings_of_every_sensor(catalog, trained, shared):
+    config = tiny_config("x_stars", sensors=PAIR[::-1])
+    config = replace(config, alignment=replace(config.alignment, shared_patch_embedding=shared))
     training = prepare_training(config, str(catalog), init=str(trained))
-    assert training.record.channels == {SENTINEL: 3, LANDSAT: 3}
-    with pytest.raises(CheckpointError, match=r"was trained with 2 bands \(B04, B03\); asked for are 3 \(B04, B03, B02\)"):
-        fit(training, tmp_path / "run", runtime())
+    method = _make_method(training, fresh=True)
+    for spec in training.record.specs:
+        loaded = load_backbone(trained, sensors=(spec.sensor,))
+        assert spec == loaded.spec
+        for part in (method.student.encoder, method.teacher):
+            ours = part.backbones[spec.sensor].state_dict()
+            same = {name for name, value in loaded.module.state_dict().items() if ours[name].equal(value)}
+            apart = {"patch_embed.proj.weight", "patch_embed.proj.bias"} if shared and spec.sensor == LANDSAT else set()
+            assert set(ours) - same == apart, spec.sensor
+    assert not any("patch embedding" in note or "scaling" in note for note in training.notes)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +177,10 @@ def test_frozen_weights_of_other_bands_are_refused(catalog, trained, tmp_path):
         (("--crop-m", "5000"), "A box of 5000 m does not fit squares of 960 m"),
         (("--adapt-sensor", "landsat", "--init", "random:test_vit"), "Adapting to landsat takes it and the one sensor that"),
         (("--bands", "red,nir"), "landsat-c2-l2 has no band with the common name 'nir'"),
+        (("--backbone", "test_vit3"), "A VisionTransformer without a class token has no tokens that several sensors can share"),
+        (("--init", "random:test_resnet"), "random:test_resnet lacks "),
+        (("--accumulate", "4"), "A part of one location has no other one to tell it from: its alignment would be 0"),
+        (("--size-px", "40"), "Aligned views of 40 px do not divide into the 16 px patches of test_vit. Choose --size-px 32."),
     ],
 )
 def test_a_command_that_cannot_be_is_answered_with_words(catalog, tmp_path, capsys, words, message):

@@ -23,10 +23,10 @@ def tiny_catalog(folder: Path, *, seasons: int = 3, count: int = LOCATIONS) -> P
     return make_catalog(folder, locations=locations, seasons=seasons, json_items=False)
 
 
-def tiny_pairs(folder: Path, *, seasons: int = 2, count: int = LOCATIONS) -> Path:
-    """Squares of 960 m as two sensors of other pixel sizes saw them, all of them to train on."""
+def tiny_pairs(folder: Path, *, seasons: int = 2, count: int = LOCATIONS, sensors: tuple[str, ...] = PAIR) -> Path:
+    """Squares of 960 m as several sensors saw them, all of them to train on."""
     locations = [replace(location, split="train") for location in make_locations(count, side_m=960)]
-    return make_catalog(folder, locations=locations, seasons=seasons, sensors=PAIR, json_items=False)
+    return make_catalog(folder, locations=locations, seasons=seasons, sensors=sensors, json_items=False)
 
 
 def tiny_config(recipe: str = "seco", **changes: object) -> TrainConfig:

@@ -27,7 +27,7 @@ class TrainFlags:
     """Sensor to train on; needed where the catalog has several. For train x-stars see --sensors."""
     bands: str | None = None
     """Names of bands, such as `B04,B03,B02`, in the order of the channels; all that the catalog has where left out. Of several
-    sensors the names that they have in common: `red,green,blue`."""
+    sensors the names that they have in common, such as `red,green,blue`: bands that only some of them have cannot be named."""
     scaling: str | None = None
     """How reflectance becomes 0 to 1: `measured` (percentiles of each band), `native`, `seco`, or `preview`."""
     backbone: str | None = None
@@ -37,7 +37,8 @@ class TrainFlags:
     batch_size: int | None = None
     """Locations per step, of all processes together; the learning rate goes with it unless --lr is given."""
     accumulate: int | None = None
-    """Compute a batch in so many parts, one after the other: for a GPU that cannot hold it."""
+    """Compute a batch in so many parts, one after the other: for a GPU that cannot hold it. In train x-stars each part is
+    aligned by itself, with fewer negatives."""
     epochs: int | None = None
     """Times that every location is seen."""
     steps: int | None = None

@@ -20,7 +20,12 @@ METHODS = ("moco", "moco-tp", "seco", "dino", "dino-mc", "dino-tp", "x-stars")
 
 
 def make_method(
-    config: TrainConfig, bands: int | Mapping[str, int], *, queue: int, backbone: nn.Module | None = None
+    config: TrainConfig,
+    bands: int | Mapping[str, int],
+    *,
+    queue: int,
+    backbone: nn.Module | None = None,
+    embeddings: Mapping[str, nn.Module] | None = None,
 ) -> Method:
     """Make a method as a configuration says, on the CPU.
 
@@ -32,6 +37,7 @@ def make_method(
         bands: Channels of an image; of several sensors, those of each by its id.
         queue: Keys that are kept, see `state.queue_capacity`; of the MoCo family.
         backbone: One that was made already from weights; none for timm's `config.backbone`, drawn at random.
+        embeddings: Of several sensors, patch embeddings that some begin with, see `train.sensor_backbones.share_trunk`.
 
     Raises:
         ConfigError: The method or backbone is unknown, the views do not fit it, or the batch does not divide the queue.
@@ -44,7 +50,7 @@ def make_method(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.seed)
         if config.alignment is not None:
-            return _make_aligned(config, bands, backbone)
+            return _make_aligned(config, bands, backbone, embeddings)
         assert isinstance(bands, int), "a method of one sensor"
         return _make(config, backbone or backbone_of(config, bands), queue=queue)
 
@@ -73,7 +79,12 @@ def check_method(config: TrainConfig) -> None:
     (check_crops if config.method in GLOBAL_SCENES else check_views)(config.method, config.views)
 
 
-def _make_aligned(config: TrainConfig, bands: int | Mapping[str, int], backbone: nn.Module | None) -> Method:
+def _make_aligned(
+    config: TrainConfig,
+    bands: int | Mapping[str, int],
+    backbone: nn.Module | None,
+    embeddings: Mapping[str, nn.Module] | None,
+) -> Method:
     """X-STARS, of a backbone from weights or of one for the sensor that it begins with."""
     from train.backbones import backbone_of
     from train.methods.x_stars import XStars
@@ -82,7 +93,7 @@ def _make_aligned(config: TrainConfig, bands: int | Mapping[str, int], backbone:
     assert config.alignment is not None, "of the caller"
     assert config.distillation is not None, "checked when made"
     made = backbone or backbone_of(config, bands[config.alignment.first_encoded(tuple(bands))])
-    return XStars(made, bands, distillation=config.distillation, alignment=config.alignment, is_learnt=backbone is not None)
+    return XStars(made, bands, distillation=config.distillation, alignment=config.alignment, embeddings=embeddings)
 
 
 def _make(config: TrainConfig, backbone: nn.Module, *, queue: int) -> Method:

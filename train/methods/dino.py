@@ -19,7 +19,7 @@ from train.crop_encoder import CropEncoder
 from train.distillation_loss import dino_cross_entropy, entropy, sharpen
 from train.heads import PrototypeHead
 from train.methods.protocol import Drawn
-from train.schedules import teacher_pace
+from train.schedules import TeacherPace, teacher_pace
 from train.state import Center, copy_teacher, update_ema
 
 
@@ -54,14 +54,12 @@ class Dino(nn.Module):
 
     def at_step(self, step: int, *, steps: int, steps_per_epoch: int) -> None:
         """Settle the teacher's momentum and temperature, and whether the prototypes are frozen."""
-        pace = teacher_pace(self.constants, step, steps=steps, steps_per_epoch=steps_per_epoch)
-        self._momentum, self._temperature, self._is_frozen = pace.momentum, pace.temperature, pace.is_first
+        self._pace = teacher_pace(self.constants, step, steps=steps, steps_per_epoch=steps_per_epoch)
 
     def forward(self, views: Sequence[Tensor], batch: Drawn) -> dict[str, Tensor]:  # noqa: ARG002  every method is given it
         """The cross-entropy of what the student says of every crop and the teacher of every other global crop.
 
-        Diagnostics are `teacher_entropy`, the mean entropy of what the teacher says of a crop, nats, and `teacher_kl`, what it
-        lacks to log(out_dim): 0 where the teacher tells nothing apart.
+        Diagnostics are those of `distill`.
 
         Args:
             views: All crops, the global ones first, each (batch, bands, height, width).
@@ -70,24 +68,18 @@ class Dino(nn.Module):
         student, features = self.student(views)
         with torch.no_grad(), self.autocast():
             teacher, _ = self.teacher(views[: self.global_crops])
-        targets = sharpen(teacher, self.center.mean, temperature=self._temperature)
-        self.center.observe(teacher)
-        told = entropy(targets)
-        self._diagnostics = {
-            "features": features,
-            "teacher_entropy": told,
-            "teacher_kl": math.log(self.constants.out_dim) - told,
-        }
-        return {"distillation": dino_cross_entropy(student, targets, temperature=self.constants.student_temperature)}
+        loss, found = distill(student, teacher, self.center, constants=self.constants, pace=self._pace)
+        self._diagnostics = {"features": features, **found}
+        return {"distillation": loss}
 
     def frozen(self) -> Sequence[nn.Parameter]:
         """The prototypes, in the first epochs."""
         head: Any = self._bare[0].head
-        return tuple(head.prototypes.parameters()) if self._is_frozen else ()
+        return tuple(head.prototypes.parameters()) if self._pace.is_first else ()
 
     def after_step(self) -> None:
         """Let the teacher follow, and move the center."""
-        update_ema(self.teacher, self._bare[0], self._momentum)
+        update_ema(self.teacher, self._bare[0], self._pace.momentum)
         self.center.update()
 
     def backbone(self) -> nn.Module:
@@ -100,3 +92,26 @@ class Dino(nn.Module):
         `features` are the backbone's of the first global crop, (batch, features); all else are scalars.
         """
         return self._diagnostics
+
+
+def distill(
+    student: Tensor, teacher: Tensor, center: Center, *, constants: Distillation, pace: TeacherPace
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """DINO's loss of a part of the batch; the center takes in what the teacher says of it.
+
+    Args:
+        student: Scores of all crops, the global ones first, (crops, batch, out_dim).
+        teacher: Scores of the global crops, (global crops, batch, out_dim).
+        center: Of the teacher's scores; it moves once all parts are in.
+        constants: Of which the student's temperature is read.
+        pace: Of the step.
+
+    Returns:
+        The loss, see `train.distillation_loss.dino_cross_entropy`; and diagnostics: `teacher_entropy`, the mean entropy of what
+        the teacher says of a crop, nats, and `teacher_kl`, what it lacks to log(out_dim), 0 where it tells nothing apart.
+    """
+    targets = sharpen(teacher, center.mean, temperature=pace.temperature)
+    center.observe(teacher)
+    told = entropy(targets)
+    loss = dino_cross_entropy(student, targets, temperature=constants.student_temperature)
+    return loss, {"teacher_entropy": told, "teacher_kl": math.log(constants.out_dim) - told}

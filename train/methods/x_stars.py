@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -15,11 +14,11 @@ from train.alignment_heads import AlignmentHeads
 from train.alignment_loss import SensorTokens, multi_sensor_alignment
 from train.backbones import feature_size
 from train.config import Alignment, Distillation
-from train.distillation_loss import dino_cross_entropy, entropy, sharpen
 from train.errors import ConfigError
 from train.gathering import gather_tokens
 from train.heads import PrototypeHead
 from train.methods.crops import GLOBAL_SCENES
+from train.methods.dino import distill
 from train.methods.protocol import Drawn
 from train.schedules import teacher_pace
 from train.sensor_backbones import as_vit, ground_tokens, share_trunk
@@ -55,7 +54,7 @@ class XStars(nn.Module):
         *,
         distillation: Distillation,
         alignment: Alignment,
-        is_learnt: bool = False,
+        embeddings: Mapping[str, nn.Module] | None = None,
     ) -> None:
         """Make student, teacher, center, and where it adapts the frozen copy.
 
@@ -64,7 +63,7 @@ class XStars(nn.Module):
             bands: Of each sensor, by its id.
             distillation: Head, temperatures, momenta.
             alignment: Heads, weight, and which sensor to adapt to.
-            is_learnt: The backbone has weights from elsewhere, which its patch embeddings begin with too.
+            embeddings: Patch embeddings that sensors begin with, by their ids, see `train.sensor_backbones.share_trunk`.
 
         Raises:
             ConfigError: The sensors cannot be aligned, or the backbone cannot encode them.
@@ -75,7 +74,9 @@ class XStars(nn.Module):
         self.global_crops = len(GLOBAL_SCENES["x-stars"])
         self.source = _source(backbone, bands, alignment)
         trained = {sensor: count for sensor, count in bands.items() if alignment.adapt_sensor in (None, sensor)}
-        backbones = share_trunk(backbone, trained, shared=alignment.shared_patch_embedding, keep=is_learnt)
+        encoded = alignment.first_encoded(tuple(bands))
+        shared = alignment.shared_patch_embedding
+        backbones = share_trunk(backbone, trained, shared=shared, encoded=encoded, embeddings=embeddings)
         features = feature_size(backbone)
         encoder = SensorEncoder(backbones, PrototypeHead(features, distillation), pack=distillation.pack_crops)
         heads = AlignmentHeads(features, self.sensors, alignment)
@@ -95,13 +96,14 @@ class XStars(nn.Module):
     def forward(self, views: SensorViews, batch: Drawn) -> dict[str, Tensor]:
         """DINO's cross-entropy of every sensor's crops, and the alignment of all sensors' tokens, times its weight.
 
-        Diagnostics are those of `train.methods.dino`, over all sensors, and `alignment_temperature`.
+        Diagnostics are those of `train.methods.dino.distill`, over all sensors, and `alignment_temperature`.
 
         Args:
             views: Crops, the global ones first, and un-augmented views of one ground, of each sensor in its order.
             batch: Which locations they are of; two samples of one location are never each other's negatives.
         """
-        trained = [number for number, sensor in enumerate(self.sensors) if sensor in self._backbones]
+        backbones = self.backbones()
+        trained = [number for number, sensor in enumerate(self.sensors) if sensor in backbones]
         crops = [views.crops[number] for number in trained]
         ground = {self.sensors[number]: views.ground[number] for number in trained}
         scores, features, embeddings, temperature = self.student(crops, ground, self._given(views))
@@ -112,9 +114,10 @@ class XStars(nn.Module):
         }
 
     def frozen(self) -> Sequence[nn.Parameter]:
-        """The prototypes, in the first epochs."""
-        head: Any = self._bare[0].encoder.head
-        return tuple(head.prototypes.parameters()) if self._pace.is_first else ()
+        """The prototypes, in the first epochs; and the alignment's heads at weight 0, where decay alone would move them."""
+        student: Any = self._bare[0]
+        prototypes = tuple(student.encoder.head.prototypes.parameters()) if self._pace.is_first else ()
+        return prototypes if self.alignment.weight else (*prototypes, *student.alignment.parameters())
 
     def after_step(self) -> None:
         """Let the teacher follow, and move the center."""
@@ -127,7 +130,7 @@ class XStars(nn.Module):
 
     def backbones(self) -> dict[str, nn.Module]:
         """The student's backbone of each sensor that is trained on, by its id; their trunk is one."""
-        return dict(self._backbones.items())
+        return dict(self._bare[0].encoder.backbones.items())
 
     def diagnostics(self) -> dict[str, Tensor]:
         """What the last call found."""
@@ -147,10 +150,6 @@ class XStars(nn.Module):
         tokens = tuple(ground_tokens(encoders[sensor], images) for sensor, images in zip(self.sensors, ground, strict=True))
         return tokens, self._bare[0].alignment(tokens)
 
-    @property
-    def _backbones(self) -> nn.ModuleDict:
-        return self._bare[0].encoder.backbones
-
     @torch.no_grad()
     def _given(self, views: SensorViews) -> dict[str, Tensor]:
         """What the frozen copy says of the ground, by its sensor; nothing where there is none."""
@@ -165,11 +164,9 @@ class XStars(nn.Module):
         """DINO's loss, with all sensors side by side in the batch."""
         with torch.no_grad(), self.autocast():
             teacher, _ = self.teacher([each[: self.global_crops] for each in crops])
-        targets = sharpen(teacher, self.center.mean, temperature=self._pace.temperature)
-        self.center.observe(teacher)
-        told = entropy(targets)
-        self._diagnostics |= {"teacher_entropy": told, "teacher_kl": math.log(self.constants.out_dim) - told}
-        return dino_cross_entropy(scores, targets, temperature=self.constants.student_temperature)
+        loss, found = distill(scores, teacher, self.center, constants=self.constants, pace=self._pace)
+        self._diagnostics |= found
+        return loss
 
     def _align(self, embeddings: tuple[Tensor, ...], temperature: Tensor, views: SensorViews, batch: Drawn) -> Tensor:
         """The alignment loss over the tokens of all processes; of a batch in parts, of one part at a time."""
