@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 from tests.benchmarks.machine import describe_machine
 
@@ -76,7 +78,7 @@ def train(folder: Path, catalog: Path, name: str) -> tuple[Path, float]:
     return run, json.loads(cost.read_text())
 
 
-def score(folder: Path, catalog: Path, runs: dict[str, Path]) -> dict[str, dict[str, float]]:
+def score(folder: Path, catalog: Path, runs: dict[str, Path]) -> dict[str, dict[str, Any]]:
     """Accuracy of each row and of what it is shown beside, with its interval: `value`, `low`, `high`."""
     weights = (word for run in runs.values() for word in ("--weights", str(run)))
     asked = ("--catalog", str(catalog), "--sensor", SENSORS[0], "--out", str(folder / "knn.json"), "--json", "--quiet")
@@ -85,14 +87,19 @@ def score(folder: Path, catalog: Path, runs: dict[str, Path]) -> dict[str, dict[
     return {names.get(each["name"], each["name"]): each for each in json.loads(printed)["scores"]}
 
 
-def retrieval(run: Path) -> list[dict[str, float]]:
-    """What a run measured of retrieval@1, first and last: {column of metrics.csv: share}."""
+def retrieval(run: Path, step: int) -> dict[str, float]:
+    """What a run measured of retrieval@1 at its first (0) or last (-1) look, the mean over ordered pairs of sensors.
+
+    Returns:
+        By the first two words of the columns of `metrics.csv`, such as `retrieval/features`.
+    """
     with (run / "metrics.csv").open(encoding="utf-8", newline="") as file:
         rows = [
-            {name: float(value) for name, value in row.items() if "retrieval" in name and value} for row in csv.DictReader(file)
+            {name: float(text) for name, text in row.items() if "retrieval" in name and text} for row in csv.DictReader(file)
         ]
-    told = [row for row in rows if row]
-    return [told[0], told[-1]]
+    row = [each for each in rows if each][step]
+    kinds = dict.fromkeys("/".join(name.split("/")[:2]) for name in row)
+    return {kind: fmean(share for name, share in row.items() if name.startswith(f"{kind}/")) for kind in kinds}
 
 
 def main() -> None:
@@ -108,11 +115,11 @@ def main() -> None:
         minutes = f"{done[name][1]:.1f}" if name in done else ""
         low, high = each["interval"]
         print(f"| {name} | {100 * each['value']:.1f} % | {100 * low:.1f} - {100 * high:.1f} % | {minutes} |")
-    without, with_it = (retrieval(done[name][0]) for name in ("x-stars, alpha 0", "x-stars"))
-    print("\n| retrieval@1 | random weights | alpha 0 | alignment |\n| --- | --- | --- | --- |")
-    for column in with_it[1]:
-        shares = (with_it[0], without[1], with_it[1])
-        print(f"| {column} | " + " | ".join(f"{100 * each[column]:.1f} %" for each in shares) + " |")
+    alone, aligned = (done[name][0] for name in ("x-stars, alpha 0", "x-stars"))
+    looks = [retrieval(run, step) for run, step in ((aligned, 0), (alone, -1), (aligned, -1))]
+    print("\n| retrieval@1, mean of six pairs | random weights | alpha 0 | alignment |\n| --- | --- | --- | --- |")
+    for kind in looks[0]:
+        print(f"| {kind} | " + " | ".join(f"{100 * look[kind]:.1f} %" for look in looks) + " |")
 
 
 if __name__ == "__main__":
