@@ -136,7 +136,7 @@ def draw_picture(path: Path) -> dict[str, list[float]]:
     from matplotlib import pyplot as plt
 
     with TemporaryDirectory() as folder:
-        painted = prepare(Path(folder) / "painted", paint(make_ground()), count=1)
+        painted = prepare(Path(folder) / "painted", paint(make_ground()), count=2)
         (batch,) = SensorBatches(painted.inputs, painted.config, Share())[0]
         views = see(painted, batch, "as it is")
         found = farthest(prepare(Path(folder) / "positions", positions, count=4))

@@ -126,4 +126,9 @@ def test_a_date_is_drawn_anew_each_epoch(name):
 
 
 def test_the_scenes_of_every_method_are_known():
-    assert {name: len(scenes) for name, scenes in GLOBAL_SCENES.items()} == {"dino": 2, "dino-mc": 2, "dino-tp": 3}
+    assert {name: len(scenes) for name, scenes in GLOBAL_SCENES.items()} == {
+        "dino": 2,
+        "dino-mc": 2,
+        "dino-tp": 3,
+        "x-stars": 2,
+    }
