@@ -6,6 +6,7 @@ CI, any other skip is a failure: there, nothing may be missing.
 
 import os
 import shutil
+import signal
 import socket
 from collections.abc import Generator
 from pathlib import Path
@@ -32,6 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell ignores interrupts for what it starts in the background, and so would every command that the tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not config.getoption("--run-network"):
         block_network()
 
