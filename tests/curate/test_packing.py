@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import threading
 from functools import partial
 
 import pytest
@@ -154,6 +155,10 @@ def test_an_interrupted_packing_says_so_and_is_continued(folder, tmp_path, small
     assert f"Stopped. There is no pack of {SENSOR} yet, " in words
     assert "of 3 shards are written: the same command continues." in words
     assert "Next:" not in words
+    # Interrupted while it starts a thread, a pool does not wait for that one; the end of a process does.
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
     assert not list(folder.rglob(f"*{layout.TEMPORARY}"))
     report = check_catalog(folder)
     assert report.is_valid
