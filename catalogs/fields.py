@@ -9,7 +9,7 @@ from typing import Any
 
 from catalogs.errors import ContractError
 
-CONTRACT_VERSION = "1.3"
+CONTRACT_VERSION = "1.4"
 PREFIX = "seastars:"
 
 CONTRACT = "seastars:contract"

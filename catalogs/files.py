@@ -58,7 +58,7 @@ def read_bytes(href: str) -> bytes:
         import obstore
 
         with _told(href):
-            store, path = _locate(href)
+            store, path = locate(href)
             return bytes(obstore.get(store, path).bytes())
     with _told(href):
         return Path(href).read_bytes()
@@ -114,7 +114,7 @@ def exists(href: str) -> bool:
 
     try:
         with _told(href):
-            store, path = _locate(href)
+            store, path = locate(href)
             obstore.head(store, path)
     except MissingAssetError:
         return False
@@ -155,7 +155,7 @@ def _remote_source(href: str) -> pa.NativeFile:
     import obstore
     from obstore.exceptions import NotSupportedError
 
-    store, path = _locate(href)
+    store, path = locate(href)
     size = obstore.head(store, path)["size"]
     if size > WHOLE_BELOW:
         try:
@@ -171,7 +171,7 @@ def _fetch_portions(href: str) -> Iterator[bytes]:
     from obstore.exceptions import NotSupportedError
 
     with _told(href):
-        store, path = _locate(href)
+        store, path = locate(href)
         size = obstore.head(store, path)["size"]
     for start in range(0, size, PORTION):
         with _told(href):
@@ -225,8 +225,12 @@ def is_client_lost() -> bool:
     return bool(_CLIENTS) and os.getpid() not in _CLIENTS
 
 
-def _locate(href: str) -> tuple[HTTPStore | S3Store, str]:
-    """The store of an address, and the path in it."""
+def locate(href: str) -> tuple[HTTPStore | S3Store, str]:
+    """The store of an address, and the path in it.
+
+    Raises:
+        CatalogUnreachableError: This process was forked from one whose client was running; see `is_client_lost`.
+    """
     if is_client_lost():
         raise CatalogUnreachableError(
             f"{without_secrets(href)} cannot be read in a process that was forked from one that reads remote files. "
@@ -265,11 +269,11 @@ def _told(href: str) -> Iterator[None]:
         if not remote or isinstance(error, CatalogError):
             raise
         raise CatalogUnreachableError(
-            f"{shown} cannot be read: {_cause(error)}. Check the address, the network and your credentials, then try again."
+            f"{shown} cannot be read: {cause_of(error)}. Check the address, the network and your credentials, then try again."
         ) from None
 
 
-def _cause(error: Exception) -> str:
+def cause_of(error: Exception) -> str:
     """What a network client's report says in short; it goes on with the whole address, secrets included."""
     status = re.search(r"status code: (\d+ [\w ]+)", str(error))
     if isinstance(error, ValueError):

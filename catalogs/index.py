@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,18 +21,22 @@ import pyarrow.parquet as pq
 
 from catalogs import fields, layout
 from catalogs.errors import ContractError
+from catalogs.index_files import IndexFiles, as_index
 from catalogs.rows import BBOX, FILTERED, decode_items, encode_items, items_schema
 
 __all__ = [
     "ROW_GROUP",
     "extent",
     "folders",
+    "in_columns",
     "items_schema",
     "iter_items",
     "media_types",
     "merge_items",
     "read_items",
+    "rows_of",
     "write_items",
+    "write_rows",
 ]
 
 ROW_GROUP = 20_000
@@ -40,6 +44,8 @@ CHUNK = 200
 """Items that are dictionaries at a time. They weigh ten times their rows, and 2,000 of them keep Python's garbage collector as
 busy as the conversion itself."""
 SORTED_BY = [(fields.LOCATION, "ascending"), ("id", "ascending")]
+Source: TypeAlias = Path | str | pq.ParquetFile | IndexFiles
+"""Path of an index of one file, such a file opened for reading, or the files of an index."""
 UNIQUE = {"id", "geometry", "file:checksum", "file:size", "xmin", "ymin", "xmax", "ymax"}
 """Columns whose values do not repeat, so that a dictionary of them is wasted."""
 
@@ -65,6 +71,22 @@ def write_items(path: Path, items: Iterable[Mapping[str, Any]], schema: pa.Schem
         return index.count
 
 
+def write_rows(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Write an index of rows, in the bytes of `write_items` of their items.
+
+    Args:
+        path: The file; its folder is made.
+        tables: Rows in the schema's columns, sorted by (location, id) throughout.
+        schema: Of `items_schema`.
+
+    Raises:
+        OSError: The disk is full or cannot be written.
+    """
+    with _whole_index(path, schema) as index:
+        for table in tables:
+            index.add(table)
+
+
 def merge_items(path: Path, items: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
     """Add items to an index, in place of those of the same id; the bytes are those of `write_items` of them all.
 
@@ -77,23 +99,57 @@ def merge_items(path: Path, items: Sequence[Mapping[str, Any]], schema: pa.Schem
         ContractError: An item, new or old, does not fit the schema.
         OSError: The disk is full or cannot be written.
     """
-    new = sorted({item["id"]: item for item in items}.values(), key=_key)
+    merge_rows(path, pa.concat_tables([schema.empty_table(), *encode_rows(items, schema)]), schema)
+
+
+def merge_rows(path: Path, rows: pa.Table, schema: pa.Schema) -> None:
+    """Add rows to an index; see `merge_items`.
+
+    Args:
+        path: The file; made where absent.
+        rows: In the schema's columns, in any order; of two with one id the later counts.
+        schema: Of `items_schema`.
+
+    Raises:
+        ContractError: An old item does not fit the schema.
+        OSError: The disk is full or cannot be written.
+    """
     with _whole_index(path, schema) as index:
-        for table in _merged(_groups(path, schema), new, schema):
+        for table in _merged(_groups(path, schema), sorted_once(rows)):
             index.add(table)
 
 
-def read_items(source: Path | str | pq.ParquetFile, rows: Sequence[int] | None = None) -> list[dict[str, Any]]:
+def encode_rows(items: Iterable[Mapping[str, Any]], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Items as rows, a few hundred at a time: as rows they weigh a tenth.
+
+    Raises:
+        ContractError: An item does not fit the schema.
+    """
+    return (pa.table(encode_items(chunk, schema)) for chunk in _chunks(items))
+
+
+def sorted_once(rows: pa.Table) -> pa.Table:
+    """Rows in the order of an index; of those of one id the last."""
+    places = pc.sort_indices(rows.append_column("place", pa.array(np.arange(len(rows)))), [*SORTED_BY, ("place", "ascending")])
+    ordered = rows.take(places)
+    ids = ordered["id"].combine_chunks()
+    if len(ids) < 2:
+        return ordered
+    is_last = pc.not_equal(ids.slice(0, len(ids) - 1), ids.slice(1))
+    return ordered.filter(pa.concat_arrays([is_last, pa.array([True])]))
+
+
+def read_items(source: Source, rows: Sequence[int] | None = None) -> list[dict[str, Any]]:
     """Items of an index in row form, equal to those that were written.
 
     Args:
-        source: Path of an index, or an index opened for reading.
+        source: The index.
         rows: Which, counted from 0, in the order wanted; all where absent.
     """
-    file = _open(source)
+    file = as_index(source)
     if rows is None:
         return list(iter_items(file))
-    starts = group_starts(file)
+    starts = file.starts
     groups = np.searchsorted(starts, rows, side="right") - 1
     found: dict[int, dict[str, Any]] = {}
     for group in np.unique(groups):
@@ -103,23 +159,23 @@ def read_items(source: Path | str | pq.ParquetFile, rows: Sequence[int] | None =
     return [found[place] for place in range(len(groups))]
 
 
-def iter_items(source: Path | str | pq.ParquetFile) -> Iterator[dict[str, Any]]:
+def iter_items(source: Source) -> Iterator[dict[str, Any]]:
     """All items of an index in row form, one row group in memory at a time."""
-    file = _open(source)
+    file = as_index(source)
     for group in range(file.num_row_groups):
         rows = as_struct(file.read_row_group(group))
         for start in range(0, len(rows), CHUNK):
             yield from decode_items(rows.slice(start, CHUNK))
 
 
-def folders(source: Path | str | pq.ParquetFile) -> pa.Table:
+def folders(source: Source) -> pa.Table:
     """Where the items of an index lie.
 
     Returns:
         Columns `id` and `folder`, the latter relative to the collection's folder; in the order of the index.
     """
-    file = _open(source)
-    keys = [field.name for field in file.schema_arrow.field("assets").type]
+    file = as_index(source)
+    keys = file.asset_keys
     table = file.read(columns=["id", fields.LOCATION, *(f"assets.{key}.href" for key in keys)])
     hrefs = (pc.struct_field(table["assets"], [key, "href"]) for key in keys)
     mine = pc.coalesce(*(pc.if_else(pc.starts_with(href, "../"), pa.scalar(None, pa.string()), href) for href in hrefs))
@@ -129,24 +185,24 @@ def folders(source: Path | str | pq.ParquetFile) -> pa.Table:
     return pa.table({"id": table["id"], "folder": pa.array(told, pa.string())})
 
 
-def media_types(source: Path | str | pq.ParquetFile) -> dict[str, list[str]]:
+def media_types(source: Source) -> dict[str, list[str]]:
     """What the files of an index's items are, by asset key, sorted; keys that no item has are absent."""
-    file = _open(source)
-    keys = [field.name for field in file.schema_arrow.field("assets").type]
+    file = as_index(source)
+    keys = file.asset_keys
     assets = file.read(columns=[f"assets.{key}.type" for key in keys])["assets"]
     found = {key: pc.unique(pc.drop_null(pc.struct_field(assets, [key, "type"]))).to_pylist() for key in keys}
     return {key: sorted(types) for key, types in found.items() if types}
 
 
-def extent(source: Path | str | pq.ParquetFile) -> tuple[list[float] | None, tuple[datetime, datetime] | None, int]:
+def extent(source: Source) -> tuple[list[float] | None, tuple[datetime, datetime] | None, int]:
     """What the items of an index cover.
 
     Returns:
         (west, south, east, north) in degrees, west > east where an item crosses 180 degrees; the first and the last
         instant; the number of items. The first is none where no item's ground is known, the first two where there are none.
     """
-    file = _open(source)
-    count: int = file.metadata.num_rows
+    file = as_index(source)
+    count = file.num_rows
     if not count:
         return None, None, 0
     table = file.read(columns=["bbox", "datetime", "start_datetime", "end_datetime"])
@@ -160,10 +216,30 @@ def extent(source: Path | str | pq.ParquetFile) -> tuple[list[float] | None, tup
     return [left, float(south.min()), right, float(north.max())], (first, last), count
 
 
-def group_starts(file: pq.ParquetFile) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """First row of each row group of an index, and the number of its rows."""
-    sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+def rows_of(source: Source, locations: Collection[str]) -> pa.Table:
+    """The rows of some locations, in the order of the index; reads only row groups that may hold some."""
+    index = as_index(source)
+    wanted = pa.array(sorted(locations), pa.string())
+    found = [index.schema_arrow.empty_table()]
+    for group in range(index.num_row_groups):
+        least, greatest = index.least_and_greatest(group, [fields.LOCATION]).get(fields.LOCATION, ("", None))
+        if not len(wanted) or wanted[-1].as_py() < least or (greatest is not None and wanted[0].as_py() > greatest):
+            continue
+        rows = index.read_row_group(group)
+        found.append(rows.filter(pc.is_in(rows[fields.LOCATION], wanted)))
+    return pa.concat_tables(found)
+
+
+def in_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows of an index, of an older contract perhaps, in the columns of another schema.
+
+    Raises:
+        ContractError: A row holds what the schema has no column for.
+    """
+    if rows.schema.equals(schema):
+        return rows
+    items = (item for start in range(0, len(rows), CHUNK) for item in decode_items(as_struct(rows.slice(start, CHUNK))))
+    return pa.concat_tables([schema.empty_table(), *encode_rows(items, schema)])
 
 
 def as_struct(table: pa.Table) -> pa.StructArray:
@@ -281,30 +357,19 @@ def _groups(path: Path, schema: pa.Schema) -> Iterator[pa.Table]:
     if not path.exists():
         return
     with pq.ParquetFile(path) as file:
-        if file.schema_arrow.equals(schema):
-            yield from map(file.read_row_group, range(file.num_row_groups))
-        else:
-            for chunk in _chunks(iter_items(file)):
-                yield pa.table(encode_items(chunk, schema))
+        for group in range(file.num_row_groups):
+            yield in_columns(file.read_row_group(group), schema)
 
 
-def _merged(old: Iterable[pa.Table], new: Sequence[Mapping[str, Any]], schema: pa.Schema) -> Iterator[pa.Table]:
+def _merged(old: Iterable[pa.Table], new: pa.Table) -> Iterator[pa.Table]:
     """Rows of both, in order, a new one in place of an old one of its id."""
-    ids = pa.array([item["id"] for item in new], pa.string())
-    keys = [_key(item) for item in new]
+    ids = new["id"].combine_chunks()
+    keys = list(zip(new[fields.LOCATION].to_pylist(), ids.to_pylist(), strict=True))
     done = 0
     for table in old:
         upto = bisect_right(keys, (table[fields.LOCATION][-1].as_py(), table["id"][-1].as_py()))
-        rows = [table.filter(pc.invert(pc.is_in(table["id"], ids))), *_encoded(new[done:upto], schema)]
-        both = pa.concat_tables(rows)
+        kept = table.filter(pc.invert(pc.is_in(table["id"], ids)))
+        both = pa.concat_tables([kept, new.slice(done, upto - done)])
         yield both.take(pc.sort_indices(both, SORTED_BY)) if upto > done else both
         done = upto
-    yield from _encoded(new[done:], schema)
-
-
-def _encoded(items: Sequence[Mapping[str, Any]], schema: pa.Schema) -> Iterator[pa.Table]:
-    return (pa.table(encode_items(chunk, schema)) for chunk in _chunks(items))
-
-
-def _open(source: Path | str | pq.ParquetFile) -> pq.ParquetFile:
-    return pq.ParquetFile(source) if isinstance(source, Path | str) else source
+    yield new.slice(done)

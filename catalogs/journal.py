@@ -49,6 +49,16 @@ class Journal:
         """Use the journal of a catalog's folder; nothing is written yet."""
         self._path = folder / layout.WORK / "journal.jsonl"
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether a run has written to it since the last checkpoint."""
+        return self._path.exists()
+
+    def begin(self) -> None:
+        """Show that a change is under way: until `clear`, what is not linked is unfinished, not wrong."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.touch()
+
     def append(self, entry: Entry) -> None:
         """Add one finished location."""
         line = json.dumps(

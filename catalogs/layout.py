@@ -1,6 +1,7 @@
 """Ids and relative hrefs: the only place that makes a path from an id. Pure strings.
 
 ```
+<collection>/items.parquet, or items/<five digits>.parquet
 <collection>/<grid square>[/<10 km digits>]/<location>/<item>.json
                                                       /<stem>_<asset key>.tif
 ```
@@ -25,6 +26,10 @@ from catalogs.records import Location
 CATALOG = "catalog.json"
 COLLECTION = "collection.json"
 INDEX = "items.parquet"
+INDEX_FOLDER = "items"
+"""Of the files of a divided index."""
+INDEX_PART = rf"{INDEX_FOLDER}/\d{{5}}\.parquet"
+"""What their names look like, relative to the collection."""
 LOCATIONS = "locations.parquet"
 FAILURES = "failures.parquet"
 RECIPE = "recipe.json"
@@ -36,6 +41,8 @@ PACK_JOURNAL = "journal.jsonl"
 """What an unfinished pack has so far."""
 WORK = ".seastars"
 """Folder of what a build needs to continue: saved searches, the journal."""
+PART = f"{WORK}/part"
+"""Which part of a build a folder holds, such as `3/20`, where it does not hold everything."""
 CROWDED = 2000
 """A square with more locations than this is split by its 10 km digits."""
 THOUSAND_DIGITS = 3
@@ -113,6 +120,11 @@ def asset_name(stem_: str, key: str) -> str:
 def item_name(id_: str) -> str:
     """File name of an item."""
     return f"{id_}.json"
+
+
+def index_part(number: int) -> str:
+    """A file of a divided index, relative to its collection: `items/00012.parquet`."""
+    return f"{INDEX_FOLDER}/{number:05d}.parquet"
 
 
 def pack_folder(sensor_id: str) -> str:

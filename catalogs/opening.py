@@ -14,6 +14,8 @@ from catalogs.bands import find_sensor
 from catalogs.errors import MissingAssetError, NotACatalogError
 from catalogs.foreign import from_item, match_sensor, resolve_href
 from catalogs.from_stac import scene_from_item, unlink_item
+from catalogs.index_files import open_index
+from catalogs.index_listing import listed_index
 from catalogs.secrets import without_secrets
 from catalogs.stores import REPEATING, IndexStore, Store, WalkedStore
 from catalogs.walk import Check, Linked, read_document, walk_items
@@ -66,7 +68,8 @@ def open_our_store(linked: Linked, check: Check) -> Store:
     """
     sensor, folder = str(linked.content["id"]), posixpath.dirname(linked.href)
     try:
-        return IndexStore(files.open_parquet(f"{folder}/{layout.INDEX}", dictionaries=REPEATING), sensor, folder)
+        hrefs = [f"{folder}/{name}" for name in listed_index(linked.content)]
+        return IndexStore(open_index(hrefs, dictionaries=REPEATING), sensor, folder)
     except MissingAssetError:
         has_links = any(link["rel"] in ("child", "item") for link in linked.content["links"])
         if "assets" in linked.content and not has_links:

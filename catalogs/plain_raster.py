@@ -3,10 +3,6 @@
 GDAL opens a file in half a millisecond and decodes its bands in two or three times the time that they take here; and a
 training machine need not have it. Released files that lie as plainly, band by band, deflated or not compressed at all, are read
 too: those of a band each are opened often. Whatever else there is, is left to GDAL.
-
-References:
-    TIFF 6.0, https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf
-    Adobe Photoshop TIFF Technical Note 3 (floating point predictor), April 2005
 """
 
 from __future__ import annotations
@@ -14,7 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,23 +18,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-WIDTH, HEIGHT, BITS, COMPRESSION, SAMPLES, PLANES, PREDICTOR, FORMAT = 256, 257, 258, 259, 277, 284, 317, 339
-STRIP_OFFSETS, STRIP_ROWS, STRIP_SIZES = 273, 278, 279
-TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_SIZES = 322, 323, 324, 325
-WHOLE = {3: "H", 4: "I"}
-"""TIFF's types of whole numbers, as `struct` has them."""
-FILL_ORDER, HIGH_BITS_FIRST = 266, 1
-RAW, DEFLATE, OLD_DEFLATE, ZSTD = 1, 8, 32_946, 50_000
-APART = 2
-NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES = 1, 2, 3
-TYPES = {(8, 1): "u1", (16, 1): "<u2", (32, 3): "<f4"}
-"""By bits and sample format, numpy's name."""
-DIRECTORY = 4096
-"""Bytes that are read where the directory is; they hold all that describes a file of a few bands."""
-ZSTD_CODEC = pa.Codec("zstd")
+from catalogs import tiff_header as tiff
+from catalogs.tiff_header import Read, read_directory
 
-Read = Callable[[int, int], bytes]
-"""Gives so many bytes of a file from an offset."""
+TYPES = {(8, tiff.UNSIGNED): "u1", (16, tiff.UNSIGNED): "<u2", (32, tiff.FLOATING): "<f4"}
+"""By bits and sample format, numpy's name."""
+ZSTD_CODEC = pa.Codec("zstd")
 
 
 def read_plain(path: str, indexes: Sequence[int] | None, out: NDArray[Any] | None) -> NDArray[Any] | None:
@@ -80,31 +65,18 @@ def _read(read: Read, indexes: Sequence[int] | None, out: NDArray[Any] | None) -
 
 
 def _tags(read: Read) -> dict[int, tuple[int, ...]]:
-    """The whole numbers of a file's first directory, by tag; empty where it is no little-endian TIFF."""
-    mark, version, start = struct.unpack("<2sHI", read(0, 8))
-    if (mark, version) != (b"II", 42):
-        return {}
-    directory = read(start, DIRECTORY)
-
-    def part(offset: int, size: int) -> bytes:
-        at = offset - start
-        return directory[at : at + size] if 0 <= at <= len(directory) - size else read(offset, size)
-
-    (count,) = struct.unpack("<H", part(start, 2))
-    tags = {}
-    for number, (tag, type_, length, offset) in enumerate(struct.iter_unpack("<HHII", part(start + 2, 12 * count))):
-        if type_ in WHOLE:
-            size = struct.calcsize(WHOLE[type_]) * length
-            place = offset if size > 4 else start + 2 + 12 * number + 8
-            tags[tag] = struct.unpack(f"<{length}{WHOLE[type_]}", part(place, size))
-    return tags
+    """The whole numbers of a file's first directory, by tag; empty where it is no classic TIFF of little-endian numbers."""
+    found = read_directory(read, tiff.LAYOUT)
+    return found.tags if found and found.byte_order == tiff.LITTLE and not found.is_big else {}
 
 
 def _predictors(compression: int, *, is_float: bool) -> tuple[int, ...]:
     """Those that a compression may come with; none where it is not known."""
-    if compression == RAW:
-        return (NO_PREDICTOR,)
-    return (NO_PREDICTOR, FLOAT_BYTES if is_float else DIFFERENCES) if compression in (DEFLATE, OLD_DEFLATE, ZSTD) else ()
+    if compression == tiff.RAW:
+        return (tiff.NO_PREDICTOR,)
+    if compression not in (tiff.DEFLATE, tiff.OLD_DEFLATE, tiff.ZSTD):
+        return ()
+    return tiff.NO_PREDICTOR, tiff.FLOAT_BYTES if is_float else tiff.DIFFERENCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +101,21 @@ class _Blocks:
         """The blocks of a file; none where it is of another layout."""
         if not tags:
             return None
-        bands, height, width = tags[SAMPLES][0], tags[HEIGHT][0], tags[WIDTH][0]
-        kinds = set(zip(tags[BITS], tags.get(FORMAT, (1,) * bands), strict=True))
+        bands, height, width = tags[tiff.SAMPLES][0], tags[tiff.HEIGHT][0], tags[tiff.WIDTH][0]
+        kinds = set(zip(tags[tiff.BITS], tags.get(tiff.FORMAT, (tiff.UNSIGNED,) * bands), strict=True))
         kind = kinds.pop()
-        compression, predictor = tags[COMPRESSION][0], tags.get(PREDICTOR, (NO_PREDICTOR,))[0]
-        lies_plainly = (bands == 1 or tags[PLANES] == (APART,)) and tags.get(FILL_ORDER) in (None, (HIGH_BITS_FIRST,))
-        if not lies_plainly or kind not in TYPES or kinds or predictor not in _predictors(compression, is_float=kind[1] == 3):
+        compression, predictor = tags[tiff.COMPRESSION][0], tags.get(tiff.PREDICTOR, (tiff.NO_PREDICTOR,))[0]
+        predictors = _predictors(compression, is_float=kind[1] == tiff.FLOATING)
+        is_usual = tags.get(tiff.FILL_ORDER) in (None, (tiff.HIGH_BITS_FIRST,)) and not kinds and kind in TYPES
+        if not is_usual or predictor not in predictors or (bands > 1 and tags[tiff.PLANES] != (tiff.APART,)):
             return None
-        tiled = TILE_OFFSETS in tags
-        block = (tags[TILE_HEIGHT][0], tags[TILE_WIDTH][0]) if tiled else (min(tags[STRIP_ROWS][0], height), width)
-        places = (tags[TILE_OFFSETS], tags[TILE_SIZES]) if tiled else (tags[STRIP_OFFSETS], tags[STRIP_SIZES])
+        tiled = tiff.TILE_OFFSETS in tags
+        if tiled:
+            block = tags[tiff.TILE_HEIGHT][0], tags[tiff.TILE_WIDTH][0]
+            places = tags[tiff.TILE_OFFSETS], tags[tiff.TILE_SIZES]
+        else:
+            block = min(tags[tiff.STRIP_ROWS][0], height), width
+            places = tags[tiff.STRIP_OFFSETS], tags[tiff.STRIP_SIZES]
         blocks = cls(bands, height, width, np.dtype(TYPES[kind]), compression, predictor, *block, tiled, *places)
         is_whole = len(blocks.offsets) == len(blocks.sizes) == bands * blocks.per_band and all(blocks.sizes)
         return blocks if is_whole else None
@@ -170,9 +147,9 @@ class _Blocks:
 
     def _unpack(self, packed: bytes, size: int) -> Any:
         """The bytes of a block, so many."""
-        if self.compression == ZSTD:
+        if self.compression == tiff.ZSTD:
             return ZSTD_CODEC.decompress(packed, size)
-        raw = packed if self.compression == RAW else zlib.decompress(packed, bufsize=size)
+        raw = packed if self.compression == tiff.RAW else zlib.decompress(packed, bufsize=size)
         if len(raw) != size:
             raise ValueError(f"a block has {len(raw)} bytes of pixels; expected {size}")
         return raw
@@ -180,9 +157,9 @@ class _Blocks:
     def _undo(self, rows: NDArray[np.uint8], target: NDArray[Any]) -> None:
         """Undo the predictor, row by row; the rows may be wider than the target."""
         width = target.shape[1]
-        if self.predictor == DIFFERENCES:
+        if self.predictor == tiff.DIFFERENCES:
             np.cumsum(rows.view(self.type)[:, :width], axis=1, dtype=self.type, out=target)
-        elif self.predictor == FLOAT_BYTES:
+        elif self.predictor == tiff.FLOAT_BYTES:
             high_to_low = np.cumsum(rows, axis=1, dtype=np.uint8).reshape(len(rows), self.type.itemsize, self.block_width)
             values = np.ascontiguousarray(high_to_low[:, ::-1].transpose(0, 2, 1)).view(self.type)
             target[...] = values[:, :width, 0]

@@ -21,6 +21,7 @@ from catalogs.bands import SENSORS, find_sensor
 from catalogs.errors import ContractError, MissingAssetError
 from catalogs.filters import Filter
 from catalogs.foreign import resolve_href
+from catalogs.index_listing import hash_as_listed, hash_of_index, listed_index
 from catalogs.items import Items
 from catalogs.locations import read_locations_table
 from catalogs.odc import collection_config
@@ -127,12 +128,13 @@ class Catalog:
             64 hexadecimal digits: of its index, as its collection states them where the catalog is remote; of its items
             where it has no index.
         """
-        index = f"{posixpath.dirname(self._linked(sensor)[0].href)}/{layout.INDEX}"
-        if not files.is_remote(index) and Path(index).is_file():
-            return multihash_file(Path(index)).removeprefix(SHA256_MULTIHASH)
-        stated = self.collection(sensor).get("assets", {}).get("items", {}).get("file:checksum")
+        folder, collection = posixpath.dirname(self._linked(sensor)[0].href), self.collection(sensor)
+        paths = {name: Path(folder, name) for name in listed_index(collection)}
+        if not files.is_remote(folder) and all(path.is_file() for path in paths.values()):
+            return hash_of_index({name: multihash_file(path) for name, path in paths.items()})
+        stated = hash_as_listed(collection)
         if stated:
-            return str(stated).removeprefix(SHA256_MULTIHASH)
+            return stated
         store = self._store(sensor)
         items = [json.dumps(item, sort_keys=True, default=str) for item in store.items(store.select(Filter()))]
         return multihash("\n".join(items).encode()).removeprefix(SHA256_MULTIHASH)

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from catalogs import fields, index
 from catalogs.filters import CLOUD, TIMES, Filter
 from catalogs.foreign import SourceScene
 from catalogs.from_stac import scene_from_item
+from catalogs.index_files import IndexFiles
 from catalogs.records import Scene
 from catalogs.rows import BBOX, FILTERED, LABEL_ASSET, NOWHERE, UNREAD, raw_items
 
@@ -87,14 +87,12 @@ class Store(Protocol):
 class IndexStore:
     """Items of a catalog of ours, read from its index as far as they are asked for."""
 
-    def __init__(self, file: pq.ParquetFile, sensor: str, folder: str) -> None:
+    def __init__(self, file: IndexFiles, sensor: str, folder: str) -> None:
         self.sensor = sensor
         self.folder = folder
         self.file = file
-        self._starts = index.group_starts(file)
+        self._starts = file.starts
         self._groups: OrderedDict[int, pa.StructArray] = OrderedDict()
-        leaves = file.metadata.schema
-        self._leaves = {leaves.column(number).path: number for number in range(len(leaves))}
         self._needed = [field.name for field in file.schema_arrow if field.name not in UNREAD]
 
     def select(self, wanted: Filter) -> Rows:
@@ -102,7 +100,8 @@ class IndexStore:
         names = wanted.columns
         if not names:
             return np.arange(self._starts[-1])
-        groups = [group for group in range(self.file.num_row_groups) if wanted.may_match(self._statistics(group, wanted))]
+        known = (self.file.least_and_greatest(group, wanted.ranges) for group in range(self.file.num_row_groups))
+        groups = [group for group, statistics in enumerate(known) if wanted.may_match(statistics)]
         if not groups:
             return np.empty(0, np.int64)
         rows = np.concatenate([np.arange(self._starts[group], self._starts[group + 1]) for group in groups])
@@ -133,7 +132,7 @@ class IndexStore:
     def band_orders(self) -> list[BandOrder]:
         """All orders of bands that the assets of all items come in; reads their names alone."""
         orders: list[BandOrder] = []
-        for key in (field.name for field in self.file.schema_arrow.field("assets").type):
+        for key in self.file.asset_keys:
             table = self.file.read(columns=["id", f"assets.{key}.bands.list.element.name"])
             bands = pc.struct_field(table["assets"], [key, "bands"]).combine_chunks()
             names = pa.ListArray.from_arrays(bands.offsets, bands.values.field("name"), mask=bands.is_null())
@@ -146,8 +145,7 @@ class IndexStore:
 
     def assets(self, rows: Rows) -> Iterator[pa.Table]:
         """What reading pixels takes of some items, one row group in memory at a time."""
-        keys = [field.name for field in self.file.schema_arrow.field("assets").type]
-        columns = [fields.VALID_PERCENT, *(f"assets.{key}.{part}" for key in keys for part in READ_OF_ASSET)]
+        columns = [fields.VALID_PERCENT, *(f"assets.{key}.{part}" for key in self.file.asset_keys for part in READ_OF_ASSET)]
         for group, within in _by_group(rows, self._starts):
             yield self.file.read_row_group(group, columns=columns).take(pa.array(within))
 
@@ -159,12 +157,6 @@ class IndexStore:
             if len(self._groups) > GROUPS_KEPT:
                 self._groups.popitem(last=False)
         return self._groups[number]
-
-    def _statistics(self, group: int, wanted: Filter) -> dict[str, tuple[Any, Any]]:
-        """Least and greatest values of the columns that a filter limits."""
-        chunks = self.file.metadata.row_group(group)
-        statistics = {path: chunks.column(self._leaves[path]).statistics for path in wanted.ranges}
-        return {path: (known.min, known.max) for path, known in statistics.items() if known is not None and known.has_min_max}
 
 
 class WalkedStore:

@@ -16,6 +16,7 @@ from typing import Any
 
 from catalogs import fields, layout, masks
 from catalogs.bands import Sensor, asset_key, find_sensor
+from catalogs.index_listing import GEOPARQUET, index_assets
 from catalogs.lattice import footprint, grid_square
 from catalogs.records import GEOTIFF, LABEL_TYPE, UNKNOWN_LABEL, Band, Raster, Scene, SourceWindow, is_outside
 
@@ -28,7 +29,6 @@ ITEM_EXTENSIONS = [
 ]  # fmt: skip
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 """Extent of a collection without items, or of which no item's ground is known."""
-GEOPARQUET = "application/vnd.apache.parquet"
 
 
 def scene_to_item(scene: Scene) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def collection_to_stac(
     interval: tuple[datetime, datetime] | None,
     children: Sequence[str],
     notices: Sequence[str],
-    index_checksum: str | None,
+    index: Mapping[str, str] | None,
     packs: Mapping[str, Any] | None = None,
     label_rasters: Mapping[str, Sequence[str]] | None = None,
     bands_apart: bool = False,
@@ -227,7 +227,7 @@ def collection_to_stac(
         interval: First and last instant of all items; open where there are none.
         children: Hrefs of the squares' catalogs, relative to the collection.
         notices: Attribution sentences, of every source that took part.
-        index_checksum: Multihash of `items.parquet`; none where it is not written yet.
+        index: Multihash of each file of the index, by its name relative to the collection; none where it is not written yet.
         packs: The files of its pack, as assets; none where it has none.
         label_rasters: Classes of the label rasters that its items may have, by asset key.
         bands_apart: Whether each band is an asset of its own.
@@ -272,17 +272,8 @@ def collection_to_stac(
     }
     if sensor.citation:
         collection["sci:citation"] = sensor.citation
-    if index_checksum:
-        collection["assets"] = {
-            "items": {
-                "href": f"./{layout.INDEX}",
-                "type": GEOPARQUET,
-                "roles": ["collection-mirror"],
-                "title": "All items, as stac-geoparquet",
-                "file:checksum": index_checksum,
-            },
-            **(packs or {}),
-        }
+    if index:
+        collection["assets"] = {**index_assets(index), **(packs or {})}
     return collection
 
 

@@ -10,16 +10,18 @@ import hashlib
 import os
 import warnings
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from heapq import nsmallest
 from itertools import groupby
 from typing import Any, Protocol
 
 from catalogs import fields, layout
+from catalogs.checks.columns import check_columns
 from catalogs.checks.coverage import check_coverage
 from catalogs.checks.documents import Collected, check_documents
-from catalogs.checks.indexed import checked_rows, location_of
+from catalogs.checks.indexed import checked_rows, location_of, locations_of
 from catalogs.checks.leftovers import note_leftovers
 from catalogs.checks.locations import check_locations
 from catalogs.checks.packs import check_packs
@@ -52,7 +54,9 @@ Watch = Callable[[int, str], AbstractContextManager[Watcher | None]]
 """(total, description) to a context manager that gives a `Watcher`."""
 
 
-def check_catalog(href: str | os.PathLike[str], *, deep: bool = False, watch: Watch | None = None) -> Report:
+def check_catalog(
+    href: str | os.PathLike[str], *, deep: bool = False, sample: int | None = None, watch: Watch | None = None
+) -> Report:
     """Check a catalog.
 
     Documents, links, the index, records and, in a folder, presence and size of every file are always checked. Files are
@@ -62,23 +66,28 @@ def check_catalog(href: str | os.PathLike[str], *, deep: bool = False, watch: Wa
     Args:
         href: A folder, or an `http(s)://` or `s3://` address.
         deep: Read every file, however many there are.
+        sample: Read the files of so many locations with items, drawn by a hash of their ids; not with `deep`.
         watch: Shows progress.
 
     Returns:
         What is wrong, and what is unfinished.
 
     Raises:
+        ValueError: Both `deep` and a sample are asked for, or a sample below nothing.
         NotACatalogError: There is neither a catalog nor a recipe of ours.
         CatalogUnreachableError: A server does not answer.
     """
     from rasterio.errors import NotGeoreferencedWarning
 
+    if sample is not None and (deep or sample < 0):
+        what = "both a sample and all files" if deep else f"a sample of {sample} locations"
+        raise ValueError(f"Asked for {what}; expected deep, or a sample of 0 or more locations.")
     tree = Tree.at(os.fspath(href))
     tree.check_ours()
     visit = Visit(tree, Findings(), settled=tree.is_settled())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # such a file lies on another grid, which is told
-        return _Check(visit, deep=deep, watch=watch or _unwatched).run()
+        return _Check(visit, deep=deep, sample=sample, watch=watch or _unwatched).run()
 
 
 def _unwatched(_total: int, _description: str) -> AbstractContextManager[None]:
@@ -88,12 +97,14 @@ def _unwatched(_total: int, _description: str) -> AbstractContextManager[None]:
 class _Check:
     """One check of one catalog."""
 
-    def __init__(self, visit: Visit, *, deep: bool, watch: Watch) -> None:
+    def __init__(self, visit: Visit, *, deep: bool, sample: int | None, watch: Watch) -> None:
         self._visit = visit
         self._deep = deep
+        self._sample = sample
         self._watch = watch
         self._locations: dict[str, Location | None] = {}
-        self._share = 1.0
+        self._share: float | None = 1.0
+        self._drawn: Collection[str] = ()
         self._places_seen = 0
         self._places_unread = 0
 
@@ -131,15 +142,19 @@ class _Check:
         return recipe
 
     def _choose_share(self, collections: Iterable[Collected]) -> None:
-        """Decide the share of locations whose files are read."""
+        """Decide the locations whose files are read: a share, or a sample of those that have items; all are the share 1."""
+        if self._sample is not None:
+            places = set().union(*(locations_of(self._visit, collected) for collected in collections))
+            self._share = 1.0 if self._sample >= len(places) else None
+            self._drawn = frozenset(nsmallest(self._sample, places, key=_draw))
+            return
         limit = REMOTE_FILES_READ if self._visit.tree.is_remote else FILES_READ
         count = sum(collected.rows * collected.assets_per_item for collected in collections)
         self._share = 1.0 if self._deep or count <= limit else limit / count
 
     def _is_drawn(self, location: str) -> bool:
         """Whether the files of a location are read."""
-        drawn = int.from_bytes(hashlib.sha256(f"verify:{location}".encode()).digest()[:8], "big") / 2**64
-        return drawn < self._share
+        return location in self._drawn if self._share is None else _draw(location) < self._share
 
     def _check_items(self, collected: Collected, watcher: Watcher | None) -> None:
         """Check all items of a collection, location by location."""
@@ -157,10 +172,12 @@ class _Check:
                 watcher.advance(ok=0 if found.counts else count, failed=count if found.counts else 0)
         for href in sorted(collected.linked.keys() - item_files) if collected.is_indexed else ():
             words = f"Has no row for {href}, which {collected.linked[href]} links."
-            self._visit.add("index", f"{collected.sensor}/{layout.INDEX}", words)
+            self._visit.add("index", collected.index_name, words)
         for version, by_offset in offsets.items():
             self._compare_offsets(collected.sensor, version, by_offset)
-        note_leftovers(self._visit, collected.sensor, folders)
+        note_leftovers(self._visit, collected.sensor, folders, collected.index)
+        if collected.rows and self._share != 1:
+            check_columns(self._visit, collected, self._locations, self._is_drawn)
         check_index_texts(self._visit, collected)
 
     def _checked_places(self, collected: Collected) -> Iterator[PlaceFindings]:
@@ -205,17 +222,22 @@ class _Check:
     def _tell_unfinished(self, recipe: Mapping[str, Any], collections: list[Collected]) -> list[str]:
         """Say what the last run left to do, and check the rest for completeness."""
         told: list[str] = []
+        parted: list[str] = []
         count = len(self._locations)
         if not self._visit.settled:
             told.append("The last run was stopped: what it finished is not all linked yet.")
         else:
             left = check_coverage(self._visit, recipe, collections, list(self._locations)) if collections else count
-            told += [f"{left} of {count} locations are not built yet."] if left else []
+            part = self._visit.tree.part()
+            if left and part:
+                parted = [f"{left} of {count} locations are not built here: it is part {part}. `curate merge` joins the parts."]
+            elif left:
+                told.append(f"{left} of {count} locations are not built yet.")
             told += [] if count or collections else ["No locations are sampled yet: run `curate sample` again."]
         for what, hrefs in sorted(self._visit.findings.loose.items()):
             told.append(f"{len(set(hrefs))} x {what}, first: {min(hrefs)}")
         again = "the same `curate convert` again" if "convert" in recipe else "`curate build` on the catalog"
-        return [*told, f"Run {again} to finish it; it links or removes what is left."] if told else []
+        return [*parted, *told, *([f"Run {again} to finish it; it links or removes what is left."] if told else [])]
 
     def _tell_left_out(self) -> str | None:
         if not self._places_unread:
@@ -224,3 +246,8 @@ class _Check:
             f"Of {self._places_unread} of {self._places_seen} locations the files were only looked for, not read: "
             "a sample, the same every time. --deep reads them all."
         )
+
+
+def _draw(location: str) -> float:
+    """A number of its own of every location, 0 to 1, the same every time."""
+    return int.from_bytes(hashlib.sha256(f"verify:{location}".encode()).digest()[:8], "big") / 2**64

@@ -1,7 +1,7 @@
-"""One location: candidates to chosen scenes to written items. What a worker does.
+"""One location: candidates to decisions to written items.
 
-Of each season the combinations of sensors are tried in the order of `choose`; the masks are read first, and measurements
-only of scenes that are clear over the square.
+Of each season the combinations of sensors are tried in the order of `choose`, as `decide` tells; this file begins the
+seasons of a location, says what is to be read for their wishes, and writes what they keep. Who reads is `unit`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ from typing import Any
 from catalogs.bands import Sensor, find_sensor
 from catalogs.foreign import SourceScene
 from catalogs.journal import Failure
-from catalogs.lattice import to_lonlat
-from catalogs.masks import MaskShares, mask_shares
 from catalogs.radiometry import check_scene
 from catalogs.records import Band, Location, Radiometry, Scene
+from catalogs.scene_writer import SceneWriter
 from catalogs.secrets import without_secrets
-from catalogs.writer import CatalogWriter, Patch
-from curate.choose import Candidate, in_window, merge_copies, order_combinations, spread
+from curate.choose import in_window, merge_copies
+from curate.decide import Answer, Decision, Limits, Look, Steps, Wish, unreadable
 from curate.errors import SourceUnavailableError
-from curate.fetch import read_bands, read_mask, valid_percent
-from curate.search import Searches
+from curate.fetch import Plane, PlaneAsk, band_asks, band_patches, mask_ask, mask_patch, valid_percent
+from curate.search import Scenes
 from curate.seasons import DateWindow, SeasonPlan
 from curate.sources.protocol import Labelled, Source
 
@@ -42,37 +41,26 @@ class Wanted:
     """Greatest time between the sensors of one season, days."""
 
 
-@dataclass
-class _Look:
-    """What was learned of one candidate over the square."""
-
-    mask: Patch | None = None
-    shares: MaskShares | None = None
-    patches: list[Patch] = field(default_factory=list)
-    not_clear: float = 0.0
-
-
 @dataclass(frozen=True)
 class Assembler:
-    """Completes locations; safe to use from several threads."""
+    """Begins locations; safe to use from several threads."""
 
     source: Source
-    searches: Searches
-    writer: CatalogWriter
+    """Of the scenes."""
+    searches: Scenes
+    """What it has."""
+    writer: SceneWriter
+    """Of the catalog's scenes."""
     wanted: Wanted
+    """Of every location."""
 
-    def complete(self, location: Location, seasons: frozenset[int] | None = None) -> tuple[list[dict[str, Any]], list[Failure]]:
-        """Choose, fetch and write the scenes of a location.
+    def begin(self, location: Location, seasons: frozenset[int] | None = None) -> list[Season]:
+        """The seasons of a location, each with its first wish, or done where nothing has to be read to know.
 
         Args:
             location: Where.
             seasons: The seasons to do; all where absent.
-
-        Returns:
-            Its items in row form, and what could not be completed.
         """
-        items: list[dict[str, Any]] = []
-        failures: list[Failure] = []
         windows = [window for window in self.wanted.plan.windows(location.id) if seasons is None or window.season in seasons]
         try:
             candidates = {
@@ -80,89 +68,79 @@ class Assembler:
                 for sensor in self.wanted.sensors
             }
         except SourceUnavailableError as error:
-            return [], [self._unavailable(location, window, error) for window in windows]
+            broken = [unreadable(location, window, self.wanted.sensors, error) for window in windows]
+            return [Season(self, location, window, outcome=each) for window, each in zip(windows, broken, strict=True)]
+        limits = Limits(self.wanted.max_cloud, self.wanted.max_delta_days)
         labels = self.source.labels(location) if isinstance(self.source, Labelled) else ()
+        begun = []
         for window in windows:
-            try:
-                done = _Season(self, location, window, candidates, labels=labels).complete()
-            except SourceUnavailableError as error:
-                failures.append(self._unavailable(location, window, error))
-                continue
-            if isinstance(done, Failure):
-                failures.append(done)
-            else:
-                items += done
-        return items, failures
+            inside = {sensor: in_window(found, window) for sensor, found in candidates.items()}
+            begun.append(Season(self, location, window, Decision(location, window, inside, limits).steps(), labels))
+            begun[-1].take(None)
+        return begun
 
-    def _unavailable(self, location: Location, window: DateWindow, error: SourceUnavailableError) -> Failure:
-        message = f"{_place(location)} in {window.text}: {error}"
-        return Failure(location.id, window.season, "+".join(self.wanted.sensors), "unreadable", message, transient=True)
+    def asks(self, scene: SourceScene, location: Location, *, masks: bool) -> list[PlaneAsk]:
+        """The planes that make the mask of a scene, or its measurements."""
+        return [mask_ask(scene, location)] if masks else band_asks(scene, self.wanted.sensors[scene.sensor], location)
+
+    def answer(self, scene: SourceScene, planes: Sequence[Plane | SourceUnavailableError], *, masks: bool) -> Answer:
+        """What was read of a scene, from the planes that `asks` names; the first of them that failed speaks for all."""
+        whole: list[Plane] = []
+        for plane in planes:
+            if isinstance(plane, SourceUnavailableError):
+                return plane
+            whole.append(plane)
+        if masks:
+            return [mask_patch(scene, whole[0])]
+        return band_patches(scene, self.wanted.sensors[scene.sensor], whole)
 
 
-class _Season:
-    """One date window of one location."""
+@dataclass(eq=False)
+class Season:
+    """One date window of one location, in work."""
 
-    def __init__(
-        self,
-        assembler: Assembler,
-        location: Location,
-        window: DateWindow,
-        candidates: Mapping[str, list[Candidate]],
-        *,
-        labels: tuple[str, ...],
-    ) -> None:
-        self._source = assembler.source
-        self._writer = assembler.writer
-        self._wanted = assembler.wanted
-        self._location = location
-        self._window = window
-        self._labels = labels
-        self._candidates = {sensor: in_window(found, window) for sensor, found in candidates.items()}
-        self._looks: dict[str, _Look] = {}
+    assembler: Assembler
+    """Who began it."""
+    location: Location
+    """Where."""
+    window: DateWindow
+    """When."""
+    steps: Steps[list[Look] | Failure] | None = None
+    """What is left of its decision."""
+    labels: tuple[str, ...] = ()
+    """What its source knows to be at the location."""
+    outcome: list[dict[str, Any]] | Failure | None = None
+    """Its items in row form, or why there are none; none until it is done."""
+    wish: Wish | None = field(default=None, init=False)
+    """What it has to see to go on; none once it is done."""
 
-    def complete(self) -> list[dict[str, Any]] | Failure:
-        """Write the first combination that is clear, or say why there is none."""
-        for combination in order_combinations(self._candidates, self._wanted.max_delta_days, self._is_clear):
-            if all(self._is_clear(candidate) for candidate in combination) and all(self._is_whole(c) for c in combination):
-                return [self._write(candidate.scene) for candidate in combination]
-        return self._failure()
+    def take(self, answers: Sequence[Answer] | None) -> None:
+        """Go on with what was wished, up to the next wish or the outcome; what is kept is written.
 
-    def _is_clear(self, candidate: Candidate) -> bool:
-        return self._look(candidate.scene).not_clear <= self._wanted.max_cloud
+        Args:
+            answers: One per scene of the wish; none at first.
 
-    def _look(self, scene: SourceScene) -> _Look:
-        """Read the mask of a scene, once."""
-        key = f"{scene.sensor}/{scene.id}"
-        if key not in self._looks:
-            look = _Look()
-            mask = find_sensor(scene.sensor).mask
-            if mask and mask.name in scene.bands:
-                look.mask = read_mask(self._source, scene, mask, self._location)
-                look.shares = mask_shares(look.mask.pixels[0], mask.name)
-                look.not_clear = look.shares.not_clear
-            self._looks[key] = look
-        return self._looks[key]
+        Raises:
+            OSError: The disk is full or cannot be written.
+        """
+        assert self.steps is not None, f"season {self.window.season} of {self.location.id} is done"
+        try:
+            self.wish = next(self.steps) if answers is None else self.steps.send(answers)
+        except StopIteration as decided:
+            self.wish, self.steps = None, None
+            kept = decided.value
+            self.outcome = kept if isinstance(kept, Failure) else [self._write(look) for look in kept]
 
-    def _is_whole(self, candidate: Candidate) -> bool:
-        """Fetch the measurements; too many missing ones count as not clear."""
-        scene = candidate.scene
-        look = self._look(scene)
-        if not look.patches:
-            look.patches = read_bands(self._source, scene, self._wanted.sensors[scene.sensor], self._location)
-            look.not_clear = max(look.not_clear, 100 - valid_percent(look.patches) if look.patches else 100.0)
-        return look.not_clear <= self._wanted.max_cloud
-
-    def _write(self, scene: SourceScene) -> dict[str, Any]:
-        look = self._look(scene)
-        shares = look.shares
+    def _write(self, look: Look) -> dict[str, Any]:
+        scene, shares = look.scene, look.shares
         record = Scene(
             sensor=scene.sensor,
-            location=self._location,
+            location=self.location,
             rasters=(),
             datetime=scene.datetime,
             start_datetime=scene.start_datetime,
             end_datetime=scene.end_datetime,
-            season=self._window.season,
+            season=self.window.season,
             cloud_percent=shares.not_clear if shares else None,
             snow_percent=shares.snow if shares else None,
             unclassified_percent=shares.unclassified if shares else None,
@@ -176,64 +154,18 @@ class _Season:
             relative_orbit=scene.relative_orbit,
             orbit_state=scene.orbit_state,
             baseline=scene.baseline,
-            radiometry=_radiometry(scene, look, find_sensor(scene.sensor)),
-            simulated=self._source.simulated or scene.simulated,
-            labels=self._labels,
+            radiometry=_radiometry(look, find_sensor(scene.sensor)),
+            simulated=self.assembler.source.simulated or scene.simulated,
+            labels=self.labels,
         )
-        return self._writer.write_scene(record, [*look.patches, *([look.mask] if look.mask else [])])
-
-    def _failure(self) -> Failure:
-        place, window = _place(self._location), self._window.text
-        for sensor, candidates in self._candidates.items():
-            if not candidates:
-                return self._failed(
-                    sensor,
-                    "no-scene",
-                    f"No scene of {sensor} over {place} in {window}. "
-                    f"Widen --start, --end or --window-days, or choose another --source.",
-                )
-        best = {
-            sensor: min(candidates, key=lambda c: self._look(c.scene).not_clear)
-            for sensor, candidates in self._candidates.items()
-        }
-        for sensor, candidate in best.items():
-            share = self._look(candidate.scene).not_clear
-            if share > self._wanted.max_cloud:
-                return self._failed(
-                    sensor,
-                    "not-clear",
-                    f"No scene of {sensor} over {place} has at most {self._wanted.max_cloud:g} % "
-                    f"cloud in {window}: the clearest of {len(self._candidates[sensor])} candidates has {share:.1f} %. "
-                    f"Widen --window-days or the dates, or raise --max-cloud.",
-                )
-        return self._too_far_apart()
-
-    def _too_far_apart(self) -> Failure:
-        clear = {sensor: [c for c in found if self._is_clear(c)] for sensor, found in self._candidates.items()}
-        nearest = next(order_combinations(clear, None, self._is_clear))
-        days = spread(nearest).total_seconds() / 86400
-        return self._failed(
-            "+".join(clear),
-            "too-far-apart",
-            f"The clear scenes over {_place(self._location)} nearest to each other in {self._window.text} "
-            f"are {days:.1f} days apart; --max-delta-days allows {self._wanted.max_delta_days:g}. Raise it.",
-        )
-
-    def _failed(self, sensor: str, reason: str, message: str) -> Failure:
-        return Failure(self._location.id, self._window.season, sensor, reason, message)
+        return self.assembler.writer.write_scene(record, [*look.patches, *([look.mask] if look.mask else [])])
 
 
-def _radiometry(scene: SourceScene, look: _Look, sensor: Sensor) -> Radiometry | None:
+def _radiometry(look: Look, sensor: Sensor) -> Radiometry | None:
     """The decision of the source's item, and what clear dark pixels say to it; none for bands without reflectance."""
     planes = [plane for patch in look.patches for plane in zip(patch.bands, patch.pixels, strict=True)]
-    check = check_scene(sensor, planes, look.mask.pixels[0] if look.mask else None, scene.baseline)
-    return Radiometry(scene.radiometry, check) if check else None
-
-
-def _place(location: Location) -> str:
-    lon, lat = to_lonlat(*location.centre_xy, location.zone)
-    north, east = "N" if lat[0] >= 0 else "S", "E" if lon[0] >= 0 else "W"
-    return f"location {location.id} ({abs(lat[0]):.2f}{north}, {abs(lon[0]):.2f}{east})"
+    check = check_scene(sensor, planes, look.mask.pixels[0] if look.mask else None, look.scene.baseline)
+    return Radiometry(look.scene.radiometry, check) if check else None
 
 
 def count_reasons(failures: Sequence[Failure]) -> dict[str, int]:

@@ -81,6 +81,19 @@ def resolve_request(request: BuildRequest, old: Mapping[str, Any] | None, *, tod
     return {**section, "items": section["items"] or ("parquet" if many else "json")}
 
 
+def check_dates(request: BuildRequest, old: Mapping[str, Any] | None) -> None:
+    """Refuse to build a part over a period that the clock decides: another part may be built on another day.
+
+    Raises:
+        CurateError: Neither the request nor an earlier run says which period.
+    """
+    if old is None and request.start is None and request.end is None:
+        raise CurateError(
+            "--part is given without --start or --end: the period would end four weeks before today, and parts that are built on "
+            "different days would not fit together. Give --end, such as --end 2024-01-01, the same for all parts."
+        )
+
+
 def _defaults(request: BuildRequest, today: date) -> dict[str, Any]:
     end = request.end or (request.start + YEAR if request.start else today - SETTLED)
     return {

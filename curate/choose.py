@@ -6,10 +6,12 @@ reading, and across sensors those nearest to each other in time come first.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
+from math import prod
 
 from catalogs.foreign import SourceScene
 from curate.seasons import DateWindow
@@ -69,21 +71,35 @@ def order_combinations(
 ) -> Iterator[tuple[Candidate, ...]]:
     """Combinations of one candidate per sensor, those nearest in time first, then the least cloudy as stated by the source.
 
+    The order is held as four bytes a combination: many seasons wait in the middle of theirs at once.
+
     Args:
         by_sensor: Candidates of one season.
         max_delta_days: The greatest time between any two sensors, days; no limit where absent.
         is_clear: Judges a candidate by its pixels; asked beforehand only where combinations are many.
     """
     groups = [list(group) for group in by_sensor.values()]
-    count = 1
-    for group in groups:
-        count *= len(group)
-    if count > MANY:
+    if are_many(by_sensor):
         groups = [[candidate for candidate in group if is_clear(candidate)] for group in groups]
-    combinations = [(spread(combination), combination) for combination in product(*groups)]
+    for place in _order(groups, max_delta_days):
+        combination, rest = [], place
+        for group in reversed(groups):
+            rest, within = divmod(rest, len(group))
+            combination.append(group[within])
+        yield tuple(reversed(combination))
+
+
+def are_many(by_sensor: Mapping[str, Sequence[Candidate]]) -> bool:
+    """Whether so many combinations are there that `order_combinations` asks for the clear candidates first."""
+    return prod(len(group) for group in by_sensor.values()) > MANY
+
+
+def _order(groups: Sequence[Sequence[Candidate]], max_delta_days: float | None) -> array[int]:
+    """Places of combinations in the product of the groups, in the order in which they are worth reading."""
     limit = timedelta(days=max_delta_days) if max_delta_days is not None else timedelta.max
-    ordered = sorted((pair for pair in combinations if pair[0] <= limit), key=lambda pair: (pair[0], *_stated(pair[1])))
-    yield from (combination for _, combination in ordered)
+    combinations = ((spread(combination), place, combination) for place, combination in enumerate(product(*groups)))
+    near = [each for each in combinations if each[0] <= limit]
+    return array("I", (place for _, place, _ in sorted(near, key=lambda each: (each[0], *_stated(each[2])))))
 
 
 def spread(combination: Sequence[Candidate]) -> timedelta:

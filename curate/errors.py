@@ -5,7 +5,11 @@ CurateError                                  exit code 2: change the command
 ├── RecipeError          (ValueError)        flags that disagree with what the folder was made from
 ├── SourceSensorError    (ValueError)        a source without the sensor
 ├── StorageError         (OSError)           the disk is full or cannot be written
-└── SourceUnavailableError (ConnectionError) exit code 4: the source does not answer; run again
+├── ClusterError                             --scheduler names none, or its workers are not set up as the build is
+│   └── ClusterLostError                     exit code 4: the scheduler does not answer; run again
+├── SourceUnavailableError (ConnectionError) exit code 4: the source does not answer; run again
+│   └── HostDownError                        all of one host fails: nobody asks it for a while
+└── StoppedError                             exit code 130: a fetch that was told to stop
 
 Each message says what is wrong, with the value; what was expected; and what to do.
 """
@@ -35,7 +39,27 @@ class StorageError(CurateError, OSError):
     """The disk is full or cannot be written."""
 
 
+class ClusterError(CurateError):
+    """A scheduler that is none, or workers that cannot do what the build asks of them."""
+
+
+class ClusterLostError(ClusterError):
+    """A scheduler that does not answer, or not any more."""
+
+    exit_code = 4
+
+
 class SourceUnavailableError(CurateError, ConnectionError):
     """A source that does not answer, or that answers with a failure of its own."""
 
     exit_code = 4
+
+
+class HostDownError(SourceUnavailableError):
+    """A host of which nothing succeeds any more, so that it is left alone for a while."""
+
+
+class StoppedError(CurateError):
+    """A fetch that was told to stop, as on Ctrl-C; it says nothing about its source."""
+
+    exit_code = 130

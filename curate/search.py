@@ -1,4 +1,4 @@
-"""Locations and a span of time to candidate scenes: one search per sensor and grid square, saved before the first fetch.
+"""Locations and a span of time to candidate scenes: one search per sensor, grid square and year, saved before the first fetch.
 
 A saved answer is reused by every later run, so that a build that was interrupted ends as if it had not been. Its hrefs
 carry no secret; signed ones stay in memory for the run that was given them.
@@ -6,27 +6,84 @@ carry no secret; signed ones stay in memory for the run that was given them.
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from catalogs import layout
-from catalogs.foreign import SourceBand, SourceScene
-from catalogs.from_stac import read_time
-from catalogs.lattice import corner_lonlats, footprint, grid_square
-from catalogs.pixels import write_whole
+from catalogs.foreign import SourceScene
+from catalogs.lattice import corner_lonlats, footprint_of_corners, grid_square
 from catalogs.records import Location
 from catalogs.secrets import without_secrets
 from curate.choose import Candidate
+from curate.saved_searches import Question, answer_path, load_answer, load_old_answer, periods, save_answer
 from curate.sources.protocol import LonLatBox, Source
 
 SQUARES_IN_MEMORY = 16
+
+
+@dataclass(frozen=True)
+class SquareScenes:
+    """All scenes that were found over a grid square."""
+
+    scenes: Sequence[SourceScene]
+    """Sorted by id; their hrefs can be read, with secrets where the source signs them."""
+    footprints: Any
+    """Their footprints, an array of shapely's geometries."""
+
+    @classmethod
+    def of(cls, scenes: Sequence[SourceScene]) -> SquareScenes:
+        """Scenes that are sorted by id."""
+        import shapely
+
+        return cls(scenes, shapely.from_geojson([json.dumps(scene.footprint) for scene in scenes]))
+
+    def candidates(self, location: Location) -> list[Candidate]:
+        """Those whose footprint touches a location's square."""
+        touching, covering = self.over([location])
+        return [Candidate(self.scenes[i], bool(covering[0, i])) for i in touching[0].nonzero()[0]]
+
+    def over(self, locations: Sequence[Location]) -> tuple[Any, Any]:
+        """Which scenes touch, and which cover, each of some squares.
+
+        Returns:
+            Two arrays of booleans, (locations, scenes).
+        """
+        import numpy as np
+        from shapely import STRtree
+
+        tree = STRtree(_outlines(locations))
+        found = []
+        for predicate in ("intersects", "covers"):
+            over = np.zeros((len(locations), len(self.scenes)), bool)
+            scenes, squares = tree.query(self.footprints, predicate)
+            over[squares, scenes] = True
+            found.append(over)
+        return found[0], found[1]
+
+
+class Scenes(Protocol):
+    """Whoever knows the scenes over locations."""
+
+    def candidates(self, sensor: str, location: Location) -> list[Candidate]:
+        """Scenes whose footprint touches a location's square.
+
+        Raises:
+            SourceUnavailableError: A source has to be asked, and does not answer.
+        """
+
+
+def _outlines(locations: Sequence[Location]) -> Any:
+    """Squares on the globe, an array of shapely's geometries."""
+    import shapely
+
+    corners = corner_lonlats([location.zone for location in locations], [location.bounds for location in locations])
+    return shapely.from_geojson([json.dumps(footprint_of_corners(each)[0]) for each in corners])
 
 
 class Searches:
@@ -62,34 +119,51 @@ class Searches:
 
     def ensure(self, sensor: str, square: str) -> int:
         """Search a square unless its answer is saved; give the number of its scenes."""
-        return len(self._load(sensor, square)[0])
+        return len(self._load(sensor, square).scenes)
+
+    def scenes(self, sensor: str, square: str) -> SquareScenes:
+        """All scenes over a grid square, searched unless their answer is saved."""
+        return self._load(sensor, square)
 
     def candidates(self, sensor: str, location: Location) -> list[Candidate]:
         """Scenes whose footprint touches a location's square."""
-        import shapely
+        return self._load(sensor, grid_square(location)).candidates(location)
 
-        scenes, footprints = self._load(sensor, grid_square(location))
-        square = shapely.from_geojson(json.dumps(footprint(location)[0]))
-        touching = shapely.intersects(footprints, square)
-        return [Candidate(self._sign(scenes[i]), bool(shapely.covers(footprints[i], square))) for i in touching.nonzero()[0]]
-
-    def _scenes_of_square(self, sensor: str, square: str) -> tuple[list[SourceScene], Any]:
-        import shapely
-
-        path = self._folder / sensor / f"{square}.json.gz"
-        if path.exists():
-            scenes = [_scene_from_json(row) for row in json.loads(gzip.decompress(path.read_bytes()))]
-        else:
-            scenes = self._search(sensor, square)
-            if not self._source.simulated:
-                rows = json.dumps([_scene_to_json(scene) for scene in scenes], separators=(",", ":")).encode()
-                write_whole(path, gzip.compress(rows, mtime=0))
-        return scenes, shapely.from_geojson([json.dumps(scene.footprint) for scene in scenes])
-
-    def _search(self, sensor: str, square: str) -> list[SourceScene]:
+    def _scenes_of_square(self, sensor: str, square: str) -> SquareScenes:
         found: dict[str, SourceScene] = {}
-        for box in location_boxes(self._by_square[square]):
-            found.update({scene.id: scene for scene in self._source.search(sensor, box, *self._span)})
+        old = self._folder / sensor / f"{square}.json.gz"
+        if old.exists():
+            found = {scene.id: scene for scene in load_old_answer(old)}
+        else:
+            for start, end in periods(self._span):
+                found |= {scene.id: scene for scene in self._answer(sensor, square, start, end)}
+        return SquareScenes.of([self._sign(found[id_]) for id_ in sorted(found)])
+
+    def _answer(self, sensor: str, square: str, start: datetime, end: datetime) -> list[SourceScene]:
+        """The scenes of one period: those that are saved, else those that the source gives now."""
+        boxes = location_boxes(self._by_square[square])
+        if self._source.simulated:
+            return self._search(sensor, boxes, start, end)
+        question = Question(
+            source=self._source.name,
+            sensor=sensor,
+            boxes=boxes,
+            start=start,
+            end=end,
+            max_scene_cloud=getattr(self._source, "max_scene_cloud", 100.0),
+        )
+        path = answer_path(self._folder, square, question)
+        saved = load_answer(path, question)
+        if saved is None:
+            save_answer(path, self._search(sensor, boxes, start, end), question)
+            saved = load_answer(path, question)  # so that the first run sees what every later one will
+        assert saved is not None, f"{path} was written just now"
+        return saved
+
+    def _search(self, sensor: str, boxes: Sequence[LonLatBox], start: datetime, end: datetime) -> list[SourceScene]:
+        found: dict[str, SourceScene] = {}
+        for box in boxes:
+            found.update({scene.id: scene for scene in self._source.search(sensor, box, start, end)})
         return sorted((self._strip(scene) for scene in found.values()), key=lambda scene: scene.id)
 
     def _strip(self, scene: SourceScene) -> SourceScene:
@@ -103,10 +177,11 @@ class Searches:
         return replace(scene, bands=bands, href=scene.href and without_secrets(scene.href))
 
     def _sign(self, scene: SourceScene) -> SourceScene:
-        bands = {
-            name: replace(band, href=self._signed.get(band.href) or _at_home(band.href)) for name, band in scene.bands.items()
-        }
-        return replace(scene, bands=bands)
+        """A scene whose hrefs can be read; itself where they can be as they are."""
+        known = {name: self._signed.get(band.href) or _at_home(band.href) for name, band in scene.bands.items()}
+        if all(known[name] == band.href for name, band in scene.bands.items()):
+            return scene
+        return replace(scene, bands={name: replace(band, href=known[name]) for name, band in scene.bands.items()})
 
 
 def _at_home(href: str) -> str:
@@ -122,16 +197,3 @@ def location_boxes(locations: Sequence[Location]) -> list[LonLatBox]:
     if lon.max() - lon.min() <= 180:
         return [(float(lon.min()), south, float(lon.max()), north)]
     return [(float(lon[lon > 0].min()), south, 180.0, north), (-180.0, south, float(lon[lon < 0].max()), north)]
-
-
-def _scene_to_json(scene: SourceScene) -> dict[str, Any]:
-    row = {key: value for key, value in asdict(scene).items() if value is not None}
-    for key in ("datetime", "start_datetime", "end_datetime"):
-        if key in row:
-            row[key] = row[key].isoformat()
-    return row
-
-
-def _scene_from_json(row: dict[str, Any]) -> SourceScene:
-    times: dict[str, Any] = {key: read_time(row[key]) for key in ("datetime", "start_datetime", "end_datetime") if key in row}
-    return SourceScene(**{**row, **times, "bands": {name: SourceBand(**band) for name, band in row["bands"].items()}})

@@ -19,9 +19,9 @@ from catalogs.bands import SENSORS
 from catalogs.checks.coverage import Cells, seasons_of
 from catalogs.checks.tree import Tree
 from catalogs.errors import ContractError, MissingAssetError
+from catalogs.index_listing import hash_as_listed, listed_index
 from catalogs.locations import read_locations_table
 from catalogs.pack_listing import ASSET, pack_assets
-from catalogs.pixels import SHA256_MULTIHASH
 from catalogs.recipe import CONTRACT, items_section
 from catalogs.records import LABEL_KEYS
 
@@ -63,9 +63,8 @@ class PackSummary:
         if not assets:
             return None
         bands = dict.fromkeys(band["name"] for asset in assets.values() for band in asset.get("bands", ()))
-        index = collection["assets"].get("items", {}).get("file:checksum", "").removeprefix(SHA256_MULTIHASH)
         size = sum(asset["file:size"] for asset in assets.values())
-        return cls(size, list(bands), assets[ASSET][fields.INDEX_HASH] == index)
+        return cls(size, list(bands), assets[ASSET][fields.INDEX_HASH] == hash_as_listed(collection))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +202,10 @@ def summarize(href: str) -> CatalogSummary:
     cells = Cells(table["id"].combine_chunks(), seasons_of(recipe) or 1)
     asked = items_section(recipe)
     for sensor in asked.get("sensors", ()):
-        count = _Count(sensor)
-        for part in _read_index(tree, sensor):
+        count, collection = _Count(sensor), _read_json(tree, f"{sensor}/{layout.COLLECTION}")
+        for part in _read_index(tree, sensor, listed_index(collection)):
             count.add(part)
-        sensors.append(count.summary(_read_json(tree, f"{sensor}/{layout.COLLECTION}"), asked.get("bands") or ()))
+        sensors.append(count.summary(collection, asked.get("bands") or ()))
         done.append(count.cells(cells))
     complete, incomplete, unbuilt = _completeness(cells.of(failures, "location", "season"), done)
     return CatalogSummary(
@@ -292,16 +291,15 @@ class _Count:
         )
 
 
-def _read_index(tree: Tree, sensor: str) -> Iterable[pa.Table]:
+def _read_index(tree: Tree, sensor: str, names: Iterable[str]) -> Iterable[pa.Table]:
     """What is counted of an index, a row group at a time; nothing where there is none yet."""
     try:
-        file = tree.open_parquet(f"{sensor}/{layout.INDEX}")
+        file = tree.open_index([f"{sensor}/{name}" for name in names])
     except MissingAssetError:
         return
     with file:
-        keys = [key.name for key in file.schema_arrow.field("assets").type]
         parts = ("file:size", "bands.list.element.name")
-        columns = [*READ, *(f"assets.{key}.{part}" for key in keys for part in parts)]
+        columns = [*READ, *(f"assets.{key}.{part}" for key in file.asset_keys for part in parts)]
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns=columns)
 

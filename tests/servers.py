@@ -15,17 +15,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.conftest import require_program
+from tests.conftest import ROOT, require_program
 
 START_TIMEOUT_S = 20
 
@@ -228,3 +229,69 @@ def _rustac() -> str:
 def _write(path: Path, document: Mapping[str, Any]) -> Path:
     path.write_text(json.dumps(document))
     return path
+
+
+@contextmanager
+def serve_s3(*buckets: str) -> Iterator[dict[str, str]]:
+    """An object store (moto) with some empty buckets; gives the environment that leads to it, with made-up credentials."""
+    pytest.importorskip("moto", reason="moto's server is not installed (pip install 'moto[server]')")
+    port = free_port()
+    with _running([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
+        address = f"http://127.0.0.1:{port}"
+        for bucket in buckets:
+            with urlopen(Request(f"{address}/{bucket}", method="PUT"), timeout=START_TIMEOUT_S):
+                pass
+        yield {
+            "AWS_ENDPOINT_URL": address,
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "AKIAMADEUPFORTESTS00",
+            "AWS_SECRET_ACCESS_KEY": "made-up-and-never-written",
+        }
+
+
+@dataclass(frozen=True)
+class DaskCluster:
+    """A running cluster."""
+
+    address: str
+    """Of its scheduler."""
+    process: subprocess.Popen[bytes]
+    """Which holds the scheduler, and is the parent of the workers."""
+    log: Path
+    """What scheduler and workers say."""
+
+
+@contextmanager
+def serve_dask(workers: int, *, preload: str = "") -> Iterator[DaskCluster]:
+    """A Dask scheduler with workers, each of one thread in a process of its own, which is started again when it dies.
+
+    Args:
+        workers: How many.
+        preload: Python that each of them runs first.
+    """
+    pytest.importorskip("distributed", reason="Dask's distributed is not installed (pip install distributed)")
+    program = (
+        "import sys, dask; from distributed import LocalCluster; "
+        "dask.config.set({'distributed.deploy.lost-worker-timeout': '1 h'}); "
+        f"cluster = LocalCluster(n_workers={workers}, threads_per_worker=1, dashboard_address='127.0.0.1:0', silence_logs=20, "
+        f"preload={[preload] if preload else []!r}); "
+        "print(cluster.scheduler_address, flush=True); sys.stdin.read(); cluster.close()"
+    )
+    with TemporaryDirectory() as home, (Path(home) / "log").open("w+") as log:
+        words = [sys.executable, "-c", program]
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "DASK_TEMPORARY_DIRECTORY": home}
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment)
+        assert process.stdin
+        assert process.stdout
+        try:
+            address = process.stdout.readline().decode().strip()
+            assert address, Path(log.name).read_text()[-500:]
+            yield DaskCluster(address, process, Path(log.name))
+        finally:
+            with suppress(OSError):
+                process.stdin.close()
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
+                process.stdout.close()

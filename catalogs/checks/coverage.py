@@ -88,11 +88,11 @@ def _read_seasons(visit: Visit, collected: Collected) -> pa.Table | None:
     if not collected.rows:
         return None
     columns = [fields.LOCATION, fields.SEASON]
-    with visit.tree.open_parquet(f"{collected.sensor}/{layout.INDEX}") as file:
+    with visit.tree.open_index(collected.index) as file:
         table = file.read(columns=columns)
     if set(columns) <= set(table.column_names):
         return table
-    visit.add("index", f"{collected.sensor}/{layout.INDEX}", f"Lacks one of the columns {' and '.join(columns)}.")
+    visit.add("index", collected.index_name, f"Lacks one of the columns {' and '.join(columns)}.")
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from catalogs.checks.report import Findings
 from catalogs.checks.tree import BROKEN_TABLE, Tree, Visit, beside
 from catalogs.errors import CatalogUnreachableError, ContractError, MissingAssetError, UnsafeHrefError
 from catalogs.from_stac import read_time
+from catalogs.index_files import IndexFiles
+from catalogs.index_listing import hash_of_index, listed_index
 from catalogs.pack_listing import pack_assets
 from catalogs.pixels import SHA256_MULTIHASH, multihash
 from catalogs.recipe import items_section
@@ -42,12 +44,19 @@ class Collected:
     """Asset keys of its index."""
     is_indexed: bool = False
     """Whether its index could be read."""
+    index: Sequence[str] = ()
+    """Files of its index, relative to the root, in the order of their rows."""
     has_files: bool = False
     """Whether items are JSON files too, not rows of the index alone."""
     pack: Mapping[str, Any] = field(default_factory=dict)
     """The files of its pack that the collection lists, by asset key."""
     index_hash: str | None = None
-    """SHA-256 of its index; none where the index cannot be read, or the last run was stopped."""
+    """Hash of its index; none where the index cannot be read, or the last run was stopped."""
+
+    @property
+    def index_name(self) -> str:
+        """How a problem names its index: its file, or the folder of its files."""
+        return self.index[0] if len(self.index) == 1 else f"{self.sensor}/{layout.INDEX_FOLDER}"
 
 
 def check_documents(visit: Visit, recipe: Mapping[str, Any]) -> list[Collected]:
@@ -68,7 +77,7 @@ def check_documents(visit: Visit, recipe: Mapping[str, Any]) -> list[Collected]:
     found = [_check_collection(visit, posixpath.dirname(href), is_linked=True) for href in linked]
     sensors = {str(sensor) for sensor in items_section(recipe).get("sensors", ())}
     for sensor in sorted(sensors - {collected.sensor for collected in found}):
-        if visit.tree.exists(f"{sensor}/{layout.INDEX}"):
+        if any(visit.tree.exists(f"{sensor}/{name}") for name in (layout.INDEX, layout.index_part(0))):
             found.append(_check_collection(visit, sensor, is_linked=False))
             if visit.settled and root is not None:
                 visit.add("unlinked", layout.CATALOG, f"Does not link {sensor}/{layout.COLLECTION}, which the recipe names.")
@@ -198,20 +207,23 @@ def _check_square(visit: Visit, href: str, parent: str, collected: Collected) ->
 
 def _check_index(visit: Visit, collected: Collected, document: Mapping[str, Any]) -> None:
     """Check that the collection tells the truth of its index, and see whether its items are files too."""
-    href = f"{collected.sensor}/{layout.INDEX}"
+    stated = listed_index(document)
+    collected.index = [f"{collected.sensor}/{name}" for name in stated]
+    href = collected.index_name
     compared = visit.settled and bool(document)
     try:
-        with visit.tree.open_parquet(href) as file:
-            collected.rows = file.metadata.num_rows
+        with visit.tree.open_index(collected.index) as file:
+            collected.rows = file.num_rows
             collected.is_indexed = True
-            collected.assets_per_item = file.schema_arrow.field("assets").type.num_fields
+            collected.assets_per_item = len(file.asset_keys)
             first = first_file(file)
             collected.has_files = bool(collected.linked) or (
                 first is not None and visit.tree.exists(f"{collected.sensor}/{first}")
             )
             covered = index.extent(file)
     except MissingAssetError:
-        visit.add("missing-file", href, "Is not there; expected the index of the collection's items.")
+        lacking = next((href for href in collected.index if not visit.tree.exists(href)), href)
+        visit.add("missing-file", lacking, "Is not there; expected the index of the collection's items.")
         return
     except CatalogUnreachableError:
         raise
@@ -220,15 +232,17 @@ def _check_index(visit: Visit, collected: Collected, document: Mapping[str, Any]
         return
     if compared:
         _check_extent(visit.findings, f"{collected.sensor}/{layout.COLLECTION}", document, covered)
-        stated, real = document.get("assets", {}).get("items", {}).get("file:checksum"), _checksum(visit.tree, href)
-        collected.index_hash = real.removeprefix(SHA256_MULTIHASH)
-        if stated != real:
-            visit.add("index", href, f"Has checksum {real}; its collection.json says {stated}.")
+        real = {name: _checksum(visit.tree, f"{collected.sensor}/{name}") for name in stated}
+        collected.index_hash = hash_of_index(real)
+        for name, checksum in real.items():
+            if stated[name] != checksum:
+                words = f"Has checksum {checksum}; its collection.json says {stated[name]}."
+                visit.add("index", f"{collected.sensor}/{name}", words)
 
 
-def first_file(file: Any) -> str | None:
+def first_file(file: IndexFiles) -> str | None:
     """File of the first item of an index, relative to the collection's folder, if items are files."""
-    for item in index.read_items(file, [0]) if file.metadata.num_rows else ():
+    for item in index.read_items(file, [0]) if file.num_rows else ():
         if item["assets"]:
             return f"{item_folder(item)}/{layout.item_name(item['id'])}"
     return None

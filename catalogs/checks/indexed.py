@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from catalogs import fields, layout
+import pyarrow.compute as pc
+
+from catalogs import fields
 from catalogs.checks.documents import Collected
 from catalogs.checks.tree import BROKEN_TABLE, Visit
 from catalogs.errors import CatalogUnreachableError
 from catalogs.index import as_struct, iter_items
+from catalogs.index_files import IndexFiles
 from catalogs.rows import decode_items, raw_items
-
-if TYPE_CHECKING:
-    import pyarrow.parquet as pq
 
 BRIEF = ("id", "collection", fields.LOCATION)
 BRIEF_OF_ASSET = ("href", "roles", "file:size", "file:checksum")
@@ -32,10 +32,10 @@ def checked_rows(
     """
     if not collected.rows:
         return
-    href = f"{collected.sensor}/{layout.INDEX}"
+    href = collected.index_name
     last = ("", "")
     try:
-        with visit.tree.open_parquet(href) as file:
+        with visit.tree.open_index(collected.index) as file:
             for row in iter_items(file) if all_drawn or collected.has_files else _rows_in_part(file, is_drawn):
                 key = (location_of(row), str(row["id"]))
                 if key == last:
@@ -50,15 +50,27 @@ def checked_rows(
         visit.add("index", href, f"Cannot be read to its end ({type(error).__name__}: {error}).")
 
 
+def locations_of(visit: Visit, collected: Collected) -> set[str]:
+    """Ids of the locations that have rows in an index; none where it cannot be read, which is told elsewhere."""
+    if not collected.rows:
+        return set()
+    try:
+        with visit.tree.open_index(collected.index) as file:
+            return {str(location) for location in pc.unique(file.read([fields.LOCATION])[fields.LOCATION]).to_pylist()}
+    except CatalogUnreachableError:
+        raise
+    except BROKEN_TABLE:
+        return set()
+
+
 def location_of(row: dict[str, Any]) -> str:
     """Id of the location of an item in row form."""
     return str(row["properties"].get(fields.LOCATION))
 
 
-def _rows_in_part(file: pq.ParquetFile, is_drawn: Callable[[str], bool]) -> Iterator[dict[str, Any]]:
+def _rows_in_part(file: IndexFiles, is_drawn: Callable[[str], bool]) -> Iterator[dict[str, Any]]:
     """Rows, whole only where they are drawn: a fraction of the time."""
-    keys = [key.name for key in file.schema_arrow.field("assets").type]
-    columns = [*BRIEF, *(f"assets.{key}.{part}" for key in keys for part in BRIEF_OF_ASSET)]
+    columns = [*BRIEF, *(f"assets.{key}.{part}" for key in file.asset_keys for part in BRIEF_OF_ASSET)]
     for group in range(file.num_row_groups):
         rows = list(raw_items(as_struct(file.read_row_group(group, columns=columns))))
         drawn = [number for number, row in enumerate(rows) if is_drawn(location_of(row))]

@@ -15,13 +15,14 @@ UNLINKED = "item not linked yet"
 UNNAMED = "file that no item names"
 
 
-def note_leftovers(visit: Visit, sensor: str, known: Collection[str]) -> None:
+def note_leftovers(visit: Visit, sensor: str, known: Collection[str], index: Collection[str]) -> None:
     """Note files of a collection in folders that no item of its index names.
 
     Args:
         visit: The check that this is part of; nothing is done where the catalog is remote.
         sensor: The collection.
         known: Folders of its items, relative to its own, whose files were looked at already.
+        index: Files of its index, relative to the root.
     """
     if visit.tree.is_remote:
         return
@@ -33,8 +34,9 @@ def note_leftovers(visit: Visit, sensor: str, known: Collection[str]) -> None:
             continue
         folders.sort()
         for name in sorted(names):
-            if name not in OWN_NAMES:
-                visit.findings.leave(kind_of_loose(name), [Path(sensor, relative, name).as_posix()])
+            href = Path(sensor, relative, name).as_posix()
+            if name not in OWN_NAMES and href not in index:
+                visit.findings.leave(kind_of_loose(name), [href])
 
 
 def kind_of_loose(name: str) -> str:

@@ -83,7 +83,7 @@ def _check_listing(visit: Visit, collected: Collected) -> list[tuple[str, PackFi
 def _check_items(visit: Visit, collected: Collected, ids: pa.ChunkedArray, where: str) -> None:
     """Note a table whose rows are not those of the index; an index that cannot be read is told elsewhere."""
     try:
-        with visit.tree.open_parquet(f"{collected.sensor}/{layout.INDEX}") as file:
+        with visit.tree.open_index(collected.index) as file:
             mine = file.read(columns=["id"])["id"]
     except (ContractError, MissingAssetError, *BROKEN_TABLE):
         return

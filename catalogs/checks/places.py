@@ -116,7 +116,7 @@ class _PlaceCheck:
             self._findings.add("broken-link", linked_by, f"Links {self._sensor}/{href}, which is not there.")
         else:
             words = f"Has item {row['id']}, but there is no file {href}; expected a row for each item and none else."
-            self._findings.add("index", f"{self._sensor}/{layout.INDEX}", words)
+            self._findings.add("index", self._place.collected.index_name, words)
 
     def _note_unlinked(self, href: str, row: Mapping[str, Any]) -> None:
         square = f"{self._sensor}/{posixpath.dirname(posixpath.dirname(href))}/{layout.CATALOG}"

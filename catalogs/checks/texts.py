@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from catalogs import layout
 from catalogs.checks.documents import Collected
@@ -17,6 +18,7 @@ from catalogs.errors import CatalogUnreachableError
 from catalogs.secrets import secret_kind
 
 TEXTS = (".json", ".jsonl", ".geojson", ".md", ".txt", ".csv", ".html", ".xml", ".yaml", ".yml", ".cff", ".gz")
+SAVED_SEARCH = ".parquet"
 LARGEST = 64 << 20
 """Bytes of a text beyond which it is read in part."""
 CHUNK = 2_000
@@ -25,12 +27,12 @@ CHUNK = 2_000
 
 def check_index_texts(visit: Visit, collected: Collected) -> None:
     """Look for secrets in every text of an index; each distinct one of a row group once."""
-    href = f"{collected.sensor}/{layout.INDEX}"
+    href = collected.index_name
     told: set[tuple[str, str]] = set()
     if not collected.rows:
         return
     try:
-        with visit.tree.open_parquet(href) as file:
+        with visit.tree.open_index(collected.index) as file:
             for group in range(file.num_row_groups):
                 for name, values in _text_columns(file.read_row_group(group)):
                     told.update((name, kind) for kind in _secret_kinds(values))
@@ -77,6 +79,17 @@ def check_loose_texts(visit: Visit) -> None:
             visit.findings.leave(TEMPORARY, [where])
         elif path.suffix in TEXTS and where not in (layout.CATALOG, layout.RECIPE):
             check_text(_read_text(path), where, visit.findings)
+        elif path.suffix == SAVED_SEARCH and path.is_relative_to(root / layout.WORK):
+            check_text(_read_table(path), where, visit.findings)
+
+
+def _read_table(path: Path) -> str:
+    """Every distinct text of a saved search; nothing of a file that is none, which a build asks for again."""
+    try:
+        columns = list(_text_columns(pq.read_table(path)))
+    except (OSError, pa.ArrowException):
+        return ""
+    return "\n".join(text for _, values in columns for text in values.to_pylist())
 
 
 def _files_beside(root: Path) -> Iterator[Path]:

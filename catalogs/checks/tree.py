@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from catalogs import files, layout
 from catalogs.checks.report import Findings
 from catalogs.errors import CatalogUnreachableError, MissingAssetError, NotACatalogError
+from catalogs.index_files import IndexFiles, open_index
 from catalogs.secrets import secret_kind, without_secrets
-
-if TYPE_CHECKING:
-    import pyarrow.parquet as pq
 
 BROKEN_TABLE = (OSError, LookupError, TypeError, ValueError, AttributeError, NotImplementedError)
 """What a damaged or foreign parquet file makes pyarrow and our readers raise; Arrow's own errors are among them."""
@@ -61,9 +60,9 @@ class Tree:
         """
         return files.read_bytes(self.address(href))
 
-    def open_parquet(self, href: str) -> pq.ParquetFile:
-        """A parquet file, opened for reading what is asked of it."""
-        return files.open_parquet(self.address(href))
+    def open_index(self, hrefs: Iterable[str]) -> IndexFiles:
+        """The files of an index, opened for reading what is asked of them."""
+        return open_index([self.address(href) for href in hrefs])
 
     def read_document(self, href: str, findings: Findings) -> dict[str, Any] | None:
         """A JSON object, looked through for secrets; none, and a problem, where it is not to be read.
@@ -110,6 +109,11 @@ class Tree:
             return not self.exists(f"{layout.WORK}/journal.jsonl")
         except CatalogUnreachableError:
             return True
+
+    def part(self) -> str | None:
+        """Which part of a build is here, in a folder of this machine that does not hold everything: `3/20`."""
+        path = Path(self.address(layout.PART))
+        return None if self.is_remote or not path.is_file() else path.read_text("utf-8").strip()
 
     def check_ours(self) -> None:
         """Refuse an address that holds nothing of a catalog.

@@ -9,7 +9,9 @@ from catalogs.command import APP_OPTIONS, add_commands, run_command
 
 COMMANDS = {
     "sample": "Choose the locations of a new catalog in a region.",
+    "plan": "Say what a build would fetch and write, before it does.",
     "build": "Find scenes for a catalog's locations, choose, fetch and write them.",
+    "merge": "Join the parts of a build into one catalog.",
     "convert": "Make a catalog of a released data set, such as EuroSAT.",
     "verify": "Check a catalog: schema, links, checksums, grids and pixels.",
     "pack": "Copy a catalog's pixels into arrays that training maps into memory.",

@@ -22,7 +22,11 @@ def build(
     max_delta_days: float | None = None,
     items: Literal["json", "parquet"] | None = None,
     workers: int | None = None,
+    part: str | None = None,
+    budget_gb: float | None = None,
     retry_failed: bool = False,
+    to: str | None = None,
+    scheduler: str | None = None,
     dry_run: bool = False,
     json: bool = False,
     quiet: bool = False,
@@ -50,8 +54,18 @@ def build(
         max_delta_days: Greatest time between the sensors of one season, days; no limit where left out.
         items: `json`: a file per item and an index; `parquet`: the index alone, for more than 50,000 items (then the
             default).
-        workers: How many threads fetch and write; 16 where scenes are remote, else one per core.
+        workers: How many ranges of remote files are fetched at once (64), or how many threads render simulated scenes (one per
+            core).
+        part: Build one part of the locations, such as `3/20`, in a copy of the sampled folder, which remembers it;
+            `curate merge` joins the parts. Give all parts the same flags, and an `--end`.
+        budget_gb: Most that may be fetched by this run, gigabytes: a build that is expected to fetch more is refused, and one
+            that has fetched so much ends; what is done is kept. A cluster's workers tell of their bytes unit by unit.
         retry_failed: Try again what could not be completed; what a source kept back is tried again anyway.
+        to: A folder, or `s3://bucket/prefix`, that the items and their files go to, with copies of the catalog's documents;
+            it is remembered. Credentials come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_REGION`, `AWS_ENDPOINT_URL`).
+        scheduler: A Dask cluster that builds instead of this process: its scheduler's address, such as `tcp://10.0.0.5:8786`,
+            or its scheduler file; or `local`, `local:4`, for processes of this machine. Its workers share the catalog's
+            folder, or write to a bucket (`--to`). Then `--workers` is how many ranges each of them fetches at once.
         dry_run: Say what would be done, and write nothing.
         json: Print the outcome as one JSON object.
         quiet: Say nothing but errors.
@@ -64,5 +78,15 @@ def build(
         seasons=seasons, start=start, end=end, window_days=window_days, max_cloud=max_cloud, max_scene_cloud=max_scene_cloud,
         max_delta_days=max_delta_days, items=items,
     )  # fmt: skip
-    options = RunOptions(workers=workers, retry_failed=retry_failed, dry_run=dry_run, as_json=json, quiet=quiet)
+    options = RunOptions(
+        part=part,
+        workers=workers,
+        budget_gb=budget_gb,
+        retry_failed=retry_failed,
+        to=to,
+        scheduler=scheduler,
+        dry_run=dry_run,
+        as_json=json,
+        quiet=quiet,
+    )
     return run_build(catalog, request, options)

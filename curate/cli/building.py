@@ -10,13 +10,18 @@ from typing import Any
 
 from catalogs.command import INTERRUPTED
 from catalogs.console import counted, emit_json, progress, say
+from catalogs.publication import read_target
+from catalogs.targets import find_target
 from curate.assemble import count_reasons
 from curate.build_request import BuildRequest
+from curate.cli.planning import Expectation, check_budget
 from curate.errors import SourceUnavailableError
+from curate.parts import Part
 from curate.pipeline import Build, BuildSummary
 from curate.sources.protocol import Source
 
-REMOTE_WORKERS = 16
+REMOTE_WORKERS = 64
+"""Ranges that are fetched at once: with so many, a latency of 80 ms is not felt."""
 SKIPPED_SHOWN = 3
 
 
@@ -24,10 +29,18 @@ SKIPPED_SHOWN = 3
 class RunOptions:
     """How a build is run; none of it changes what it writes."""
 
+    part: str | None
+    """Which part of the locations is built, such as `3/20`; as the folder remembers where none."""
     workers: int | None
     """Threads; by the source where none."""
+    budget_gb: float | None
+    """Gigabytes that may be fetched; as many as it takes where none."""
     retry_failed: bool
     """Try again what failed for good."""
+    to: str | None
+    """Where the files go; the catalog's folder, or where an earlier run was told, where none."""
+    scheduler: str | None
+    """Of a Dask cluster that builds; threads of this process do where none."""
     dry_run: bool
     """Write nothing."""
     as_json: bool
@@ -40,34 +53,60 @@ def run_build(catalog: Path, request: BuildRequest, options: RunOptions) -> int:
     """Run a build and tell of it.
 
     Returns:
-        The exit code: 0 done, though with recorded failures; 4 where a source kept something back; 130 interrupted.
+        The exit code: 0 done, though with recorded failures; 4 where a source kept something back or the budget is
+            spent; 130 interrupted.
     """
     from curate.sources import open_source
 
     quiet = options.quiet
-    build = Build.prepare(catalog, request, open_source, dry_run=options.dry_run)
+    check_budget(options.budget_gb)
+    if options.to:
+        find_target(options.to)
+    if options.scheduler:
+        from curate.cluster import check_scheduler
+
+        check_scheduler(options.scheduler)
+    part = Part.parse(options.part) if options.part is not None else None
+    build = Build.prepare(catalog, request, open_source, part=part, dry_run=options.dry_run)
     if options.dry_run:
         _tell_plan(build, as_json=options.as_json, quiet=quiet)
         return 0
-    squares, sensors = counted(len(build.locations), "location"), ", ".join(build.wanted.sensors)
-    say(f"Building {squares} of {catalog} from {build.source.name}: {sensors}.", quiet=quiet)
+    squares, sensors = counted(len(build.mine), "location"), ", ".join(build.wanted.sensors)
+    which = f" (part {build.part})" if build.part else ""
+    say(f"Building {squares} of {catalog}{which} from {build.source.name}: {sensors}.", quiet=quiet)
     count = options.workers or ((os.cpu_count() or 1) if build.source.simulated else REMOTE_WORKERS)
-    summary = build.run(workers=count, watch=partial(progress, quiet=quiet), retry_failed=options.retry_failed)
+    expectation = Expectation(build, budget_gb=options.budget_gb, quiet=quiet, as_json=options.as_json)
+    summary = build.run(
+        workers=count,
+        watch=partial(progress, quiet=quiet),
+        retry_failed=options.retry_failed,
+        to=options.to,
+        scheduler=options.scheduler,
+        before=expectation.before,
+        budget_bytes=expectation.budget_bytes,
+    )
+    place = read_target(catalog) or str(catalog)
     if options.as_json:
-        emit_json(_as_json(catalog, summary))
+        emit_json(_as_json(place, summary) | expectation.to_json(summary.fetched))
     _tell_skipped(build.source, quiet=quiet)
-    _tell_outcome(catalog, summary, quiet=quiet)
+    if not summary.is_spent:
+        _tell_outcome(place, summary, quiet=quiet)
+    expectation.after(summary.fetched, is_spent=summary.is_spent)
+    if summary.is_spent:
+        return SourceUnavailableError.exit_code
     if summary.stopped:
         return INTERRUPTED
+    if build.part:
+        say(f"It is part {build.part}. Once all are built, join them: curate merge PART... --out FOLDER", quiet=quiet)
     kept_back = any(failure.transient for failure in summary.failures)
     return SourceUnavailableError.exit_code if kept_back else 0
 
 
 def _tell_plan(build: Build, *, as_json: bool, quiet: bool) -> None:
     if as_json:
-        emit_json({"catalog": str(build.folder), "locations": len(build.locations), **build.recipe})
+        emit_json({"catalog": str(build.folder), "locations": len(build.mine), **build.recipe})
         return
-    say(f"Would build {counted(len(build.locations), 'location')} from {build.source.name} with:", quiet=quiet)
+    say(f"Would build {counted(len(build.mine), 'location')} from {build.source.name} with:", quiet=quiet)
     for key, value in build.recipe.items():
         say(f"  {key}: {value}", quiet=quiet)
     say("Nothing was written.", quiet=quiet)
@@ -82,7 +121,7 @@ def _tell_skipped(source: Source, *, quiet: bool) -> None:
         say(f"Skipped {what}: {why}", quiet=quiet)
 
 
-def _tell_outcome(catalog: Path, summary: BuildSummary, *, quiet: bool) -> None:
+def _tell_outcome(catalog: str, summary: BuildSummary, *, quiet: bool) -> None:
     if summary.stopped:
         say(f"Stopped. {catalog} is a valid catalog of what was done; the same command continues.", quiet=quiet)
         return
@@ -101,9 +140,9 @@ def _tell_outcome(catalog: Path, summary: BuildSummary, *, quiet: bool) -> None:
     say(f"Next: curate verify {catalog}", quiet=quiet)
 
 
-def _as_json(catalog: Path, summary: BuildSummary) -> dict[str, Any]:
+def _as_json(catalog: str, summary: BuildSummary) -> dict[str, Any]:
     return {
-        "catalog": str(catalog),
+        "catalog": catalog,
         "locations": summary.locations,
         "complete": summary.complete,
         "items_written": summary.items_written,

@@ -5,24 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 
 from catalogs.checks.report import REMEDIES
 from catalogs.console import counted, emit, emit_json, progress, say
+from catalogs.files import is_remote
+from catalogs.publication import read_target
 from catalogs.validate import Report, check_catalog
+from curate.errors import CurateError
 
 NOT_VALID = 3
 SHOWN = 5
 """Problems of one kind that are told in words."""
 
 
-def run_verify(catalog: str, *, deep: bool, as_json: bool, quiet: bool) -> int:
+def run_verify(catalog: str, *, deep: bool, sample: int | None, as_json: bool, quiet: bool) -> int:
     """Check a catalog and tell what was found; see `curate.cli.verify.verify` for the arguments.
 
     Returns:
         The exit code: 0 valid, 3 not.
+
+    Raises:
+        CurateError: A sample of everything, or of less than nothing, is asked for.
     """
-    say(f"Checking {catalog}.", quiet=quiet)
-    report = check_catalog(catalog, deep=deep, watch=partial(progress, quiet=quiet))
+    if sample is not None and (deep or sample < 0):
+        asked = "both --deep and --sample are given" if deep else f"--sample is {sample}"
+        raise CurateError(f"{asked}; expected --deep to read all files, or --sample N to read those of N locations.")
+    elsewhere = None if is_remote(catalog) else read_target(Path(catalog))
+    say(f"Checking {elsewhere or catalog}{f', where the files of {catalog} are' if elsewhere else ''}.", quiet=quiet)
+    report = check_catalog(elsewhere or catalog, deep=deep, sample=sample, watch=partial(progress, quiet=quiet))
     if as_json:
         emit_json(report.to_json())
     elif not (quiet and report.is_valid):

@@ -17,17 +17,28 @@ LonLatBox = tuple[float, float, float, float]
 """(west, south, east, north), degrees, west <= east."""
 
 
-class SourceRaster(Protocol):
-    """An open band of a source scene."""
+class RasterInfo(Protocol):
+    """What is known of a band of a source scene before its pixels are read."""
 
-    grid: Grid
-    """The file's own grid."""
-    nodata: float | None
-    """As the file states it."""
-    data_type: str
-    """numpy's name of its type."""
-    checksum: str | None
-    """ETag or the like, where the protocol gives one."""
+    @property
+    def grid(self) -> Grid:
+        """The file's own grid."""
+
+    @property
+    def nodata(self) -> float | None:
+        """As the file states it."""
+
+    @property
+    def data_type(self) -> str:
+        """Type of its pixels, by numpy's name."""
+
+    @property
+    def checksum(self) -> str | None:
+        """ETag or the like, where the protocol gives one."""
+
+
+class SourceRaster(RasterInfo, Protocol):
+    """An open band of a source scene."""
 
     def read(self, window: Window) -> NDArray[Any]:
         """Pixels of a window that lies inside the raster, (height, width), native type."""
@@ -68,3 +79,11 @@ class Labelled(Protocol):
 
     def labels(self, location: Location) -> tuple[str, ...]:
         """What a location shows, at any time: the labels of its items."""
+
+
+def reads_files(source: Source) -> bool:
+    """Whether the bands of a source are files that anybody can read by their address, so that nobody need ask the source.
+
+    A source of files says so by an attribute `reads_files` that is true; others have none.
+    """
+    return bool(getattr(source, "reads_files", False))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalogs.files import for_gdal, is_remote
 from catalogs.foreign import SourceBand
-from catalogs.records import Grid, Window
+from catalogs.records import Grid, Transform, Window
 from catalogs.secrets import has_secret, without_secrets
 from curate.errors import SourceUnavailableError
 
@@ -99,9 +99,7 @@ def open_raster(band: SourceBand) -> Iterator[FileRaster]:
     href = without_secrets(band.href)
     with rasterio.Env(**_options(band.href)), _open(band.href) as dataset:
         if not 1 <= band.index <= dataset.count:
-            raise SourceUnavailableError(
-                f"{href} has {dataset.count} bands, its item names band {band.index}. Repair the source's item."
-            )
+            raise lacking_band(href, dataset.count, band.index)
         yield FileRaster(
             grid=_grid(dataset, href),
             nodata=dataset.nodatavals[band.index - 1],
@@ -132,11 +130,18 @@ def _options(href: str) -> dict[str, str]:
     return GDAL_OPTIONS | ({"AWS_NO_SIGN_REQUEST": "YES"} if anonymous else {})
 
 
-def _grid(dataset: DatasetReader, href: str) -> Grid:
-    epsg = dataset.crs.to_epsg() if dataset.crs else None
-    a, b, left, d, e, top = dataset.transform[:6]
-    if epsg is None:
-        raise SourceUnavailableError(_placeless(href, f"{str(dataset.crs)[:60]!r}" if dataset.crs else "nothing"))
+def lacking_band(href: str, count: int, index: int) -> SourceUnavailableError:
+    """The words for a file of so many bands that lacks one."""
+    return SourceUnavailableError(f"{href} has {count} bands, its item names band {index}. Repair the source's item.")
+
+
+def checked_grid(href: str, epsg: int, transform: Transform, shape: tuple[int, int]) -> Grid:
+    """The grid of a raster of (height, width) pixels.
+
+    Raises:
+        SourceUnavailableError: It is rotated, upside down or has oblong pixels.
+    """
+    a, b, left, d, e, top = transform
     if b or d or a <= 0 or e >= 0:
         raise SourceUnavailableError(
             f"{href} is rotated or upside down (transform {a}, {b}, {d}, {e}); expected north up. Use gdalwarp."
@@ -145,7 +150,14 @@ def _grid(dataset: DatasetReader, href: str) -> Grid:
         raise SourceUnavailableError(
             f"{href} has pixels of {a:g} x {-e:g}; expected squares. Warp it with `gdalwarp -tr {a:g} {a:g}`."
         )
-    return Grid(epsg, (a, 0.0, left, 0.0, e, top), dataset.height, dataset.width)
+    return Grid(epsg, (a, 0.0, left, 0.0, e, top), *shape)
+
+
+def _grid(dataset: DatasetReader, href: str) -> Grid:
+    epsg = dataset.crs.to_epsg() if dataset.crs else None
+    if epsg is None:
+        raise SourceUnavailableError(_placeless(href, f"{str(dataset.crs)[:60]!r}" if dataset.crs else "nothing"))
+    return checked_grid(href, epsg, dataset.transform[:6], dataset.shape)
 
 
 def _placeless(href: str, stated: str) -> str:

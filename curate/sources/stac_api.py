@@ -36,6 +36,7 @@ class StacApiSource:
     """A source of scenes behind a STAC API."""
 
     simulated = False
+    reads_files = True
 
     def __init__(
         self,

@@ -20,6 +20,8 @@ from catalogs.bands import SENSORS
 from catalogs.errors import CatalogUnreachableError, NotACatalogError
 from catalogs.foreign import SourceBand, SourceScene, resolve_href
 from catalogs.index import iter_items
+from catalogs.index_files import open_index
+from catalogs.index_listing import listed_index
 from catalogs.secrets import without_secrets
 from catalogs.to_stac import item_folder, link_item
 from curate.errors import SourceSensorError, SourceUnavailableError
@@ -47,6 +49,7 @@ class StaticCatalogSource:
     """A source of scenes that holds all of a static catalog in memory."""
 
     simulated = False
+    reads_files = True
 
     def __init__(self, address: str, *, name: str | None = None, max_scene_cloud: float = 100) -> None:
         """Read the catalog.
@@ -115,7 +118,7 @@ def crawl(address: str, skipped: dict[str, str]) -> Iterator[tuple[Mapping[str, 
                 if content.get("type") in {"Feature", "FeatureCollection"}:
                     yield from _items(content, link)
                 elif _is_indexed(content, link.address):
-                    yield from _indexed_items(link.address)
+                    yield from _indexed_items(content, link.address)
                 else:
                     following += _links(content, link)
             level = [link for link in dict.fromkeys(following) if link.address not in seen]
@@ -147,14 +150,14 @@ def _is_indexed(document: dict[str, Any], address: str) -> bool:
     if fields.CONTRACT not in document or document.get("type") != "Collection":
         return False
     with _unreachable_is_unavailable():
-        return files.exists(f"{posixpath.dirname(address)}/{layout.INDEX}")
+        return files.exists(f"{posixpath.dirname(address)}/{next(iter(listed_index(document)))}")
 
 
-def _indexed_items(collection: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+def _indexed_items(collection: Mapping[str, Any], address: str) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Items of a collection of ours as they would stand in JSON."""
-    folder = posixpath.dirname(collection)
+    folder = posixpath.dirname(address)
     with _unreachable_is_unavailable():
-        for row in iter_items(files.open_parquet(f"{folder}/{layout.INDEX}")):
+        for row in iter_items(open_index([f"{folder}/{name}" for name in listed_index(collection)])):
             yield link_item(row), f"{folder}/{item_folder(row)}/{layout.item_name(row['id'])}"
 
 

@@ -30,6 +30,11 @@ def make_contract_1_2(folder: Path) -> Path:
     return _age(folder, "1.2", ())
 
 
+def make_contract_1_3(folder: Path) -> Path:
+    """Change a catalog whose index is one file into what version 1.3 of the contract wrote."""
+    return _age(folder, "1.3", ())
+
+
 def _age(folder: Path, version: str, absent: Collection[str]) -> Path:
     for path in folder.rglob("*.json"):
         path.write_text(json.dumps(_aged(json.loads(path.read_text()), version, absent)))

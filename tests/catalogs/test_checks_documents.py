@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from catalogs import layout
@@ -29,6 +30,13 @@ def save_search(folder):
     path = folder / layout.WORK / "search" / "31TCJ.json.gz"
     path.parent.mkdir(parents=True)
     path.write_bytes(gzip.compress(json.dumps({"href": SIGNED}).encode()))
+
+
+def save_table_search(folder):
+    path = folder / layout.WORK / "search" / SENSOR / "31TCJ_20230101_20240101.parquet"
+    path.parent.mkdir(parents=True)
+    assets = [{"B04": {"href": SIGNED}}]
+    pq.write_table(pa.table({"id": ["a"], "assets": assets}), path)
 
 
 def drop_link(document, rel):
@@ -63,6 +71,7 @@ DOCUMENTS = [
         "Its asset thumbnail is '../../a.png', which leaves the catalog",
     ),
     (save_search, "secret", "search/31TCJ.json.gz . Holds a signed query"),
+    (save_table_search, "secret", "31TCJ_20230101_20240101.parquet . Holds a signed query"),
     (lambda f: (f / layout.CATALOG).unlink(), "missing-file", "catalog.json . Is not there, though sentinel-2-l2a has items"),
     (lambda f: (f / layout.RECIPE).unlink(), "missing-file", "recipe.json"),
     (lambda f: (f / layout.LOCATIONS).unlink(), "missing-file", "locations.parquet"),

@@ -22,6 +22,7 @@ from catalogs.errors import (
 )
 from catalogs.fields import CONTRACT_VERSION, LOCATION
 from catalogs.index import items_schema, merge_items
+from catalogs.index_files import as_index
 from catalogs.planes import scene_id
 from catalogs.testing import make_catalog, make_locations
 from catalogs.to_stac import scene_to_item
@@ -166,7 +167,7 @@ def test_filtering_reads_no_row_group_that_cannot_match(tmp_path, monkeypatch):
             read.append(groups)
             return super().read_row_groups(groups, **options)
 
-    store = stores.IndexStore(Noting(path), SENTINEL_2.id, str(tmp_path))
+    store = stores.IndexStore(as_index(Noting(path)), SENTINEL_2.id, str(tmp_path))
     assert store.select(stores.Filter.of(location="france-000023")).tolist() == [23]
     assert store.select(stores.Filter.of(bbox=(0, 60, 10, 70))).tolist() == []
     assert store.select(stores.Filter.of(split="none")).tolist() == []

@@ -139,7 +139,7 @@ def test_items_lie_by_their_numbers_wherever_their_files_are(folder):
 
 def test_a_collection_says_what_files_are_where_all_are_the_same():
     def asset(found):
-        more = {"bbox": None, "interval": None, "children": [], "notices": [], "index_checksum": None}
+        more = {"bbox": None, "interval": None, "children": [], "notices": [], "index": None}
         return collection_to_stac(SENSOR, SENSOR.bands, **more, media_types={"1m": found} if found else {})["item_assets"]["1m"]
 
     assert [asset(found).get("type") for found in ([], [JPEG], [JPEG, PNG])] == [GEOTIFF, JPEG, None]
@@ -150,7 +150,7 @@ def test_bands_may_be_assets_of_their_own():
     sensor = SENSORS["bigearthnet-s2"]
     schema = items_schema(sensor, sensor.bands, has_mask=False, bands_apart=True)
     assert {field.name for field in schema.field("assets").type} == {band.name for band in sensor.bands}
-    more = {"bbox": None, "interval": None, "children": [], "notices": [], "index_checksum": None, "bands_apart": True}
+    more = {"bbox": None, "interval": None, "children": [], "notices": [], "index": None, "bands_apart": True}
     assets = collection_to_stac(sensor, sensor.bands, **more)["item_assets"]
     assert {key: [band["name"] for band in asset["bands"]] for key, asset in assets.items()} == {
         band.name: [band.name] for band in sensor.bands

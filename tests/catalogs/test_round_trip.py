@@ -4,7 +4,6 @@ import json
 from functools import cache
 
 import jsonschema
-import pyarrow.parquet as pq
 import pystac
 import pytest
 from pystac.validation import JsonSchemaSTACValidator, set_validator, validate_dict
@@ -15,6 +14,7 @@ from catalogs.errors import ContractError
 from catalogs.filters import Filter
 from catalogs.from_stac import scene_from_item, unlink_item
 from catalogs.index import items_schema, read_items, write_items
+from catalogs.index_files import as_index
 from catalogs.stores import IndexStore
 from catalogs.testing import make_catalog, make_locations
 from catalogs.to_stac import collection_to_stac, item_folder, link_item, scene_to_item
@@ -67,7 +67,7 @@ def test_a_record_comes_back_through_an_index(tmp_path, sensor_id):
     schema = items_schema(sensor, sensor.bands, has_mask=sensor.mask is not None)
     write_items(tmp_path / "items.parquet", [scene_to_item(scene) for _, scene in ordered], schema)
     assert [scene_from_item(item) for item in read_items(tmp_path / "items.parquet")] == [scene for _, scene in ordered]
-    store = IndexStore(pq.ParquetFile(tmp_path / "items.parquet"), sensor_id, str(tmp_path))
+    store = IndexStore(as_index(tmp_path / "items.parquet"), sensor_id, str(tmp_path))
     assert store.scenes(store.select(Filter())) == [scene for _, scene in ordered]
 
 
@@ -103,7 +103,7 @@ def test_every_collection_is_valid_stac(sensor_id):
         interval=None,
         children=[],
         notices=["Thanks."],
-        index_checksum=SCENES[0].rasters[0].checksum,
+        index={"items.parquet": SCENES[0].rasters[0].checksum},
     )
     collection = pystac.Collection.from_dict(document)
     assert len(collection.validate()) == 1 + len(document["stac_extensions"])

@@ -8,6 +8,7 @@ import pytest
 from catalogs import layout
 from catalogs.bands import SENSORS
 from catalogs.errors import NotACatalogError
+from catalogs.locations import write_locations
 from catalogs.testing import make_catalog, make_locations
 from catalogs.validate import check_catalog
 from tests.catalogs.damage import (
@@ -62,6 +63,35 @@ def test_of_a_large_catalog_the_files_of_the_same_locations_are_read_every_time(
     deep = check_catalog(folder, deep=True)
     assert deep.checked["assets read"] == 12 * 2 * 4
     assert deep.left_out is None
+
+
+@pytest.mark.parametrize("json_items", [True, False])
+def test_of_a_sample_the_files_of_so_many_locations_are_read(tmp_path, json_items):
+    folder = make_catalog(tmp_path / "test", locations=make_locations(5, side_m=120), json_items=json_items)
+    for count, read in ((0, 0), (1, 8), (3, 24), (5, 40), (99, 40)):
+        report = check_catalog(folder, sample=count)
+        assert report.is_valid, messages(report)
+        assert (report.checked.get("assets read", 0), report.checked["assets"]) == (read, 40)
+        assert (report.left_out is None) == (read == 40)
+    assert check_catalog(folder, sample=2) == check_catalog(folder, sample=2)
+
+
+def test_a_sample_is_drawn_of_what_is_built_and_holds_the_smaller_one(tmp_path):
+    places = make_locations(6, side_m=120)
+    folder = make_catalog(tmp_path / "test", locations=places[:4])
+    write_locations(folder / layout.LOCATIONS, places)
+    for path in folder.rglob("*_10m.tif"):
+        path.write_bytes(bytes(path.stat().st_size))  # only who reads it sees that
+    found = [{problem.where.split("/")[2] for problem in check_catalog(folder, sample=n).problems} for n in range(5)]
+    assert [len(places) for places in found] == [0, 1, 2, 3, 4]
+    assert found[1] < found[2] < found[3]
+
+
+def test_a_sample_of_everything_makes_no_sense(index_only):
+    with pytest.raises(ValueError, match="Asked for both a sample and all files"):
+        check_catalog(index_only, deep=True, sample=3)
+    with pytest.raises(ValueError, match="Asked for a sample of -1 locations"):
+        check_catalog(index_only, sample=-1)
 
 
 def test_of_a_large_catalog_size_secrets_and_equal_files_are_found_though_nothing_is_read(index_only, monkeypatch):

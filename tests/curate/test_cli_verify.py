@@ -82,6 +82,22 @@ def test_a_sampled_catalog_says_what_was_left_out_and_deep_reads_it_all(sound, c
     assert (code, "16 of 16 files read" in out) == (0, True)
 
 
+def test_a_sample_of_so_many_locations_is_read(sound, capsys):
+    code, out, _ = run(capsys, sound, "--sample", 1)
+    assert (code, "8 of 16 files read" in out) == (0, True)
+    assert "Of 1 of 2 locations the files were only looked for, not read" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(("--sample", 3, "--deep"), "both --deep and --sample are given"), (("--sample", -1), "--sample is -1; expected")],
+)
+def test_a_sample_that_makes_no_sense_ends_with_2_in_words(sound, capsys, words, told):
+    code, out, err = run(capsys, sound, *words)
+    assert (code, out) == (2, "")
+    assert told in err
+
+
 def test_many_problems_of_a_kind_are_told_in_part():
     problems = tuple(Problem("missing-asset", f"{number}.tif", "Is not there.") for number in range(KEPT))
     lines = list(report_lines(Report("cat", problems, {"missing-asset": 5 * KEPT}, (), {})))

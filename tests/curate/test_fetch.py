@@ -12,9 +12,15 @@ from catalogs.bands import SENSORS
 from catalogs.foreign import SourceBand, SourceScene
 from catalogs.lattice import squares_around, transformer
 from catalogs.records import Grid, Location
-from curate.fetch import aligned_window, covering_window, read_bands, read_mask, read_plane, valid_percent
+from curate import fetch
+from curate.fetch import PlaneAsk, aligned_window, covering_window, valid_percent
+from tests.curate.plain_build import read_bands, read_mask
 
 PLACE = Location("a-000000", 32631, (500040, 5400000, 500640, 5400600))
+
+
+def read_plane(source, band, place, **how):
+    return fetch.read_plane(source, PlaneAsk(band, place, **how))
 
 
 class Files:
@@ -123,10 +129,10 @@ def test_landsats_half_pixel_is_warped_without_a_shift(tmp_path):
 def test_a_mask_is_warped_by_its_nearest_pixel_and_keeps_its_pixel_size(tmp_path):
     classes = np.random.default_rng(0).choice([4, 8, 11], (140, 140)).astype("uint8")
     band = write(tmp_path / "m.tif", classes, left=499980, top=5401200, gsd=10)
-    patch = read_mask(Files(), scene(scl=band), SENSORS["sentinel-2-l2a"].mask, PLACE)
+    patch = read_mask(Files(), scene(scl=band), PLACE)
     assert (patch.key, patch.grid.gsd, patch.bands[0].gsd, patch.resampling) == ("scl", 10, 10, None)
     shifted = write(tmp_path / "n.tif", classes, left=499985, top=5401205, gsd=10)
-    patch = read_mask(Files(), scene(scl=shifted), SENSORS["sentinel-2-l2a"].mask, PLACE)
+    patch = read_mask(Files(), scene(scl=shifted), PLACE)
     assert set(np.unique(patch.pixels)) <= {4, 8, 11}
     assert patch.resampling == "nearest"
 

@@ -3,12 +3,15 @@
 import gzip
 import json
 import shutil
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from shapely.geometry import shape
 
-from catalogs.lattice import squares_around
+from catalogs.lattice import footprint, grid_square, squares_around
 from catalogs.records import Location
 from catalogs.testing import make_catalog, make_locations
 from curate.search import Searches, location_boxes
@@ -80,17 +83,74 @@ def test_signatures_stay_in_memory(tmp_path, source_folder):
     scene = found.candidates(S2, locations[0])[0].scene
     assert scene.bands["B04"].href == "https://example.com/B04.tif?sig=hush&v=1"
     (path,) = (tmp_path / ".seastars" / "search" / S2).iterdir()
-    text = gzip.decompress(path.read_bytes()).decode()
-    assert "hush" not in text
-    assert json.loads(text)[0]["bands"]["B04"]["href"] == "https://example.com/B04.tif?v=1"
+    assets = pq.read_table(path)["assets"].to_pylist()
+    assert "hush" not in str(assets)
+    assert assets[0]["B04"]["href"] == "https://example.com/B04.tif?v=1"
 
 
 def test_the_same_answers_are_saved_as_the_same_bytes(tmp_path, source_folder):
     saved = []
     for name in "ab":
         searches(open_source(str(source_folder)), tmp_path / name, make_locations()).ensure(S2, "31TCJ")
-        saved.append((tmp_path / name / ".seastars" / "search" / S2 / "31TCJ.json.gz").read_bytes())
+        saved.append((tmp_path / name / ".seastars" / "search" / S2 / "31TCJ_20230101_20240101.parquet").read_bytes())
     assert saved[0] == saved[1]
+
+
+def test_a_long_span_is_asked_year_by_year_and_a_lost_year_alone_is_asked_again(tmp_path, source_folder):
+    locations = make_locations()
+    source = Signing(open_source(str(source_folder)))
+    span = (datetime(2021, 6, 1, 12, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
+    whole = searches(source, tmp_path, locations, span).candidates(S2, locations[0])
+    folder = tmp_path / ".seastars" / "search" / S2
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == [
+        "31TCJ_20210601T1200_20220601T1200.parquet",
+        "31TCJ_20220601T1200_20230601T1200.parquet",
+        "31TCJ_20230601T1200_20240101.parquet",
+    ]
+    (folder / names[1]).write_bytes(b"cut short")
+    assert searches(source, tmp_path, locations, span).candidates(S2, locations[0]) == whole
+    assert len(source.searches) == 4
+
+
+def test_more_locations_in_a_square_ask_anew(tmp_path, source_folder):
+    locations = make_locations()
+    source = Signing(open_source(str(source_folder)))
+    searches(source, tmp_path, locations[:1]).ensure(S2, "31TCJ")
+    assert searches(source, tmp_path, locations).ensure(S2, "31TCJ") == 9
+    assert len(source.searches) == 2
+
+
+def test_an_answer_of_the_first_version_is_used_as_it_is(tmp_path, source_folder):
+    locations = make_locations()
+    scene = open_source(str(source_folder)).search(S2, location_boxes(locations)[0], *SPAN)[0]
+    row = {key: value for key, value in asdict(scene).items() if value is not None}
+    row["datetime"] = row["datetime"].isoformat()
+    path = tmp_path / ".seastars" / "search" / S2 / "31TCJ.json.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.compress(json.dumps([row]).encode()))
+    source = Signing(open_source(str(source_folder)))
+    assert searches(source, tmp_path, locations).scenes(S2, "31TCJ").scenes == [scene]
+    assert source.searches == []
+
+
+def test_scenes_over_many_squares_are_those_of_each(tmp_path):
+    """Against shapely, one pair at a time."""
+    rng = np.random.default_rng(3)
+    epsg, bounds = squares_around(rng.uniform(1.6, 2.0, 20), rng.uniform(43.3, 43.9, 20), 9000)
+    pairs = enumerate(zip(epsg, bounds, strict=True))
+    locations = [Location(f"a-{i:06d}", int(e), tuple(int(v) for v in b)) for i, (e, b) in pairs]
+    found = searches(open_source("simulated"), tmp_path, locations, (SPAN[0], SPAN[0] + timedelta(days=20)))
+    square = "31TCJ"
+    mine = [location for location in found.locations if grid_square(location) == square]
+    scenes = found.scenes(S2, square)
+    touching, covering = scenes.over(mine)
+    assert 0 < covering.sum() < touching.sum() < touching.size
+    for place, location in enumerate(mine):
+        outline = shape(footprint(location)[0])
+        for number, scene in enumerate(scenes.scenes):
+            assert touching[place, number] == shape(scene.footprint).intersects(outline)
+            assert covering[place, number] == shape(scene.footprint).covers(outline)
 
 
 def test_boxes_hold_all_squares_and_split_at_the_antimeridian():

@@ -1,0 +1,289 @@
+"""What `curate plan` tells and `curate build` tells of its cost: a forecast as a table, in words and as JSON; the budget."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from catalogs.console import Progress, counted, duration, emit, emit_json, progress, say
+from catalogs.recipe import read_recipe
+from curate.build_request import BuildRequest
+from curate.cli.summary_lines import size_words
+from curate.errors import CurateError
+from curate.file_shapes import decoding_speed
+from curate.foresight import foresee, foresee_rest, free_bytes
+from curate.parts import Part
+from curate.pipeline import Build, Todo
+from curate.plan import Forecast, SensorForecast
+from curate.reading.counts import Counts
+from curate.search import Searches
+
+SEARCHES_AT_ONCE = 16
+USUAL_MBPS = 100.0
+CHEAP = 20_000
+"""Locations up to which a build says beforehand what it will cost without being asked: some seconds to a minute."""
+SHOWN_FROM = 2_000
+"""Locations from which that takes so long that its progress is shown."""
+GB = 1e9
+FLAGS = ("source", "seasons", "start", "end", "window_days", "max_cloud", "max_scene_cloud", "max_delta_days", "items")
+"""Of a recipe's section, beside sensors and bands."""
+HEAD = ("", "candidates", "scenes read", "patches", "requests", "fetched", "on disk")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """How a plan is made and told."""
+
+    workers: int | None
+    """Searches at once."""
+    part: str | None
+    """Which part of the locations."""
+    retry_failed: bool
+    """Plan for what failed for good too."""
+    mbps: float
+    """Speed of the network, megabits per second."""
+    as_json: bool
+    """Print it as JSON."""
+    quiet: bool
+    """Show no progress."""
+
+
+def run_plan(catalog: Path, request: BuildRequest, options: PlanOptions) -> None:
+    """Make a plan and print it.
+
+    Raises:
+        CurateError: A speed that is none, and whatever the build with these flags would be refused for.
+    """
+    from curate.sources import open_source
+
+    if not 0 < options.mbps < float("inf"):
+        raise CurateError(f"--mbps is {options.mbps:g}; expected megabits per second, above 0, such as 100.")
+    part = Part.parse(options.part) if options.part is not None else None
+    build = Build.prepare(catalog, request, open_source, part=part, dry_run=True)
+    forecast = foresee(
+        build,
+        workers=options.workers or SEARCHES_AT_ONCE,
+        retry_failed=options.retry_failed,
+        watch=partial(progress, quiet=options.quiet),
+    )
+    cost = Cost.of(build, forecast, options.mbps)
+    if options.as_json:
+        emit_json(cost.to_json(build))
+        return
+    emit("\n".join(cost.lines(build)))
+    if forecast.locations:
+        say(f"Next: curate build {' '.join([str(catalog), *_flags(build, options.part)])}", quiet=options.quiet)
+
+
+def _flags(build: Build, part: str | None) -> Iterator[str]:
+    """What makes a build the one that was planned: all of its recipe that is no default, unless the catalog has it already."""
+    recipe = {} if "build" in read_recipe(build.folder) else build.recipe
+    for sensor in recipe.get("sensors", ()):
+        yield f"--sensor {sensor}"
+    if recipe.get("bands"):
+        yield f"--bands {','.join(recipe['bands'])}"
+    for name in FLAGS:
+        if recipe.get(name) is not None:
+            value = recipe[name]
+            text = f"{value:g}" if isinstance(value, float) else str(value)
+            yield f"--{name.replace('_', '-')} {shlex.quote(text)}"
+    if part:
+        yield f"--part {part}"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A forecast on this machine and this network."""
+
+    forecast: Forecast
+    """Of the build."""
+    mbps: float
+    """Speed of the network, megabits per second."""
+    cores: int
+    """Of this machine."""
+    decoded_per_s: float | None
+    """Bytes of pixels that one core decodes in a second; none where nothing is fetched."""
+    free: int
+    """Room on the disk, bytes."""
+
+    @classmethod
+    def of(cls, build: Build, forecast: Forecast, mbps: float) -> Cost:
+        """Here and now."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        speed = decoding_speed() if forecast.bytes else None
+        return cls(forecast, mbps, cores, speed, free_bytes(build.folder))
+
+    @property
+    def decoding_s(self) -> float:
+        """Time to decode all blocks on all cores, seconds."""
+        return self.forecast.total("decoded_bytes") / self.decoded_per_s / self.cores if self.decoded_per_s else 0.0
+
+    @property
+    def fetching_s(self) -> float:
+        """Time to fetch all bytes, seconds."""
+        return self.forecast.hours(mbps=self.mbps) * 3600
+
+    def lines(self, build: Build) -> Iterator[str]:
+        """The forecast for people."""
+        told = self.forecast
+        which = f" (part {build.part})" if build.part else ""
+        left = f"{counted(told.locations, 'location')} with {counted(told.seasons, 'season')} to do"
+        when = f"{build.recipe['start']} to {build.recipe['end']}"
+        yield f"{build.folder}{which}: {left}, from {build.source.name}, {when}"
+        if not told.locations:
+            yield "Everything is done: a build would fetch nothing. --retry-failed plans for what could not be completed."
+            return
+        yield ""
+        yield from _aligned([HEAD, *_rows(told)])
+        yield ""
+        yield from self._footing(build)
+
+    def _footing(self, build: Build) -> Iterator[str]:
+        disk = self.forecast.total("disk_bytes")
+        if self.decoded_per_s:
+            fetch = f"{duration(self.fetching_s)} to fetch at {self.mbps:g} Mbit/s (--mbps)"
+            speed = f"{counted(self.cores, 'core')} at {self.decoded_per_s / 1e6:.0f} MB/s each"
+            yield f"time  {fetch}; {duration(self.decoding_s)} to decode on {speed}"
+        elif build.source.simulated:
+            yield "time  nothing is fetched: the scenes are rendered here"
+        room = "" if disk < self.free else ": too little room, give another disk or want less"
+        yield f"disk  {size_words(disk)} of {size_words(self.free)} that are free{room}"
+        for sensor, each in self.forecast.sensors.items():
+            if self.decoded_per_s and not each.is_sampled:
+                yield f"note  the sizes of {sensor} are usual ones: no header of its scenes could be read"
+        missing = self.forecast.seasons - min((each.patches for each in self.forecast.sensors.values()), default=0)
+        if missing >= 1:
+            yield f"note  {missing:,.0f} of {counted(self.forecast.seasons, 'season')} are expected to find no clear scene"
+
+    def to_json(self, build: Build) -> dict[str, Any]:
+        """The forecast for machines."""
+        hours = {"fetching": _hours(self.fetching_s), "decoding": _hours(self.decoding_s)}
+        sizes = {"disk_bytes": round(self.forecast.total("disk_bytes")), "free_bytes": self.free}
+        speeds = {"mbps": self.mbps, "cores": self.cores, "decoded_bytes_per_s": round(self.decoded_per_s or 0)}
+        head = {"catalog": str(build.folder), "source": build.source.name, "part": str(build.part) if build.part else None}
+        return head | forecast_json(self.forecast) | sizes | {"hours": hours} | speeds
+
+
+def _hours(seconds: float) -> float:
+    return round(seconds / 3600, 4)
+
+
+def forecast_json(forecast: Forecast) -> dict[str, Any]:
+    """A forecast in JSON's types, its expectations rounded."""
+    sensors = {sensor: _sensor_json(each) for sensor, each in forecast.sensors.items()}
+    totals = {"requests": round(forecast.requests), "bytes": round(forecast.bytes)}
+    return {"locations": forecast.locations, "seasons": forecast.seasons, "sensors": sensors, **totals}
+
+
+def _sensor_json(sensor: SensorForecast) -> dict[str, Any]:
+    names = ("candidates", "scenes", "looks", "patches")
+    costs = ("mask_requests", "mask_bytes", "requests", "bytes", "decoded_bytes", "disk_bytes")
+    return {name: round(getattr(sensor, name)) for name in (*names, *costs)} | {"is_sampled": sensor.is_sampled}
+
+
+def _rows(told: Forecast) -> Iterator[tuple[str, ...]]:
+    for sensor, each in told.sensors.items():
+        requests, fetched = each.mask_requests + each.requests, each.mask_bytes + each.bytes
+        counts = (f"{each.candidates:,}", f"{each.scenes:,.0f}", f"{each.patches:,.0f}")
+        yield (sensor, *counts, _count(requests), _size(fetched), size_words(each.disk_bytes))
+        if fetched and each.mask_bytes:
+            yield ("  masks", "", "", f"{each.looks:,.0f} looks", _count(each.mask_requests), _size(each.mask_bytes), "")
+            yield ("  measurements", "", "", "", _count(each.requests), _size(each.bytes), "")
+    if len(told.sensors) > 1:
+        patches, disk = told.total("patches"), told.total("disk_bytes")
+        yield ("together", "", "", f"{patches:,.0f}", _count(told.requests), _size(told.bytes), size_words(disk))
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value else "-"
+
+
+def _size(value: float) -> str:
+    return size_words(value) if value else "-"
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Rows as lines, the first column to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
+        yield "  ".join(cells).rstrip()
+
+
+def check_budget(budget_gb: float | None) -> None:
+    """Refuse a budget that is none.
+
+    Raises:
+        CurateError: It is not above 0.
+    """
+    if budget_gb is not None and not budget_gb > 0:
+        raise CurateError(f"--budget-gb is {budget_gb:g}; expected gigabytes that may be fetched, above 0, such as 50.")
+
+
+class Expectation:
+    """What a build says of its cost before it begins and once it ends."""
+
+    def __init__(self, build: Build, *, budget_gb: float | None, quiet: bool, as_json: bool) -> None:
+        """Expect nothing yet."""
+        self._build = build
+        self._budget_gb = budget_gb
+        self._quiet = quiet
+        self._is_wanted = budget_gb is not None or as_json or not quiet
+        self.forecast: Forecast | None = None
+
+    @property
+    def budget_bytes(self) -> float | None:
+        """Bytes that may be fetched."""
+        return None if self._budget_gb is None else self._budget_gb * GB
+
+    def before(self, searches: Searches, todo: Todo) -> None:
+        """Say what is expected, and refuse what exceeds the budget.
+
+        Raises:
+            CurateError: It does.
+        """
+        is_cheap = len(todo) <= CHEAP or self._budget_gb is not None
+        if self._build.source.simulated or not (self._is_wanted and is_cheap):
+            return
+        watch = partial(_quietly, quiet=self._quiet or len(todo) < SHOWN_FROM)
+        told = self.forecast = foresee_rest(self._build, searches, todo, watch=watch)
+        at = f"{duration(told.hours(mbps=USUAL_MBPS) * 3600)} at {USUAL_MBPS:g} Mbit/s"
+        say(
+            f"Expected: {counted(round(told.total('patches')), 'item')} of {counted(round(told.total('scenes')), 'scene')}; "
+            f"{counted(round(told.requests), 'request')}, {size_words(told.bytes)} to fetch ({at}), "
+            f"{size_words(told.total('disk_bytes'))} on disk.",
+            quiet=self._quiet,
+        )
+        if self._budget_gb is not None and told.bytes > self._budget_gb * GB:
+            raise CurateError(
+                f"This build is expected to fetch {size_words(told.bytes)}; --budget-gb allows {self._budget_gb:g} GB. Nothing "
+                "was fetched. Raise the budget, or want less: fewer --seasons, --bands or locations; `curate plan` tells more."
+            )
+
+    def after(self, fetched: Counts | None, *, is_spent: bool) -> None:
+        """Say what was fetched, beside what was expected, and that the budget is spent."""
+        if fetched and fetched.requests:
+            said = f"Fetched {size_words(fetched.bytes)} in {counted(fetched.requests, 'request')}"
+            told = self.forecast
+            hoped = f"; {size_words(told.bytes)} in {told.requests:,.0f} were expected" if told else ""
+            say(f"{said}{hoped}.", quiet=self._quiet)
+        if is_spent:
+            say(
+                f"The budget of {self._budget_gb:g} GB is spent. What is done is kept and valid: raise --budget-gb and run the "
+                "same command again, and it continues."
+            )
+
+    def to_json(self, fetched: Counts | None) -> dict[str, Any]:
+        """What was expected and what was fetched, for machines; null where nobody knows."""
+        told = self.forecast and forecast_json(self.forecast)
+        return {"expected": told, "fetched": fetched and {"requests": fetched.requests, "bytes": fetched.bytes}}
+
+
+def _quietly(total: int, description: str, *, quiet: bool) -> AbstractContextManager[Progress]:
+    return progress(total, description, quiet=quiet)

@@ -1,0 +1,119 @@
+"""The forecast of a build that is prepared: what is left to do, the files of its source, and what that costs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from catalogs import fields, layout
+from catalogs.errors import ContractError
+from catalogs.failures import read_failures
+from catalogs.index_files import open_index
+from catalogs.index_listing import listed_index
+from catalogs.journal import Failure, Journal
+from catalogs.recipe import check_same, read_recipe
+from curate.assemble import Wanted
+from curate.errors import RecipeError
+from curate.estimate import FileShape
+from curate.file_shapes import sampled_shapes, usual_shapes
+from curate.pipeline import Build, Todo, Watch
+from curate.plan import Forecast, forecast, sample_scene
+from curate.search import Searches
+from curate.sources.protocol import Source, reads_files
+
+HEADERS_AT_ONCE = 8
+TRIES = 3
+"""Of a header: the usual sizes do as well where a server is down."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What earlier runs have done, as it stands on the disk; see `curate.pipeline.Finished`."""
+
+    done: frozenset[str]
+    """Ids of the locations."""
+    failures: Sequence[Failure]
+    """Of the last checkpoint and of the journal since."""
+
+    @classmethod
+    def read(cls, folder: Path, sensors: Sequence[str]) -> Finished:
+        """Of a catalog's folder; nothing is written."""
+        failures: dict[str, list[Failure]] = defaultdict(list)
+        for failure in read_failures(folder):
+            failures[failure.location].append(failure)
+        for entry in Journal(folder).entries():
+            failures[entry.location] = list(entry.failures)
+        done = set(failures)
+        for sensor in sensors:
+            done |= _locations_of_index(folder / sensor)
+        return cls(frozenset(done), [failure for mine in failures.values() for failure in mine])
+
+
+def _locations_of_index(collection: Path) -> set[str]:
+    document = collection / layout.COLLECTION
+    if not document.exists():
+        return set()
+    paths = [collection / name for name in listed_index(json.loads(document.read_bytes()))]
+    with open_index([str(path) for path in paths if path.exists()]) as index:
+        return set(pc.unique(index.read([fields.LOCATION])[fields.LOCATION]).to_pylist())
+
+
+def foresee(build: Build, *, workers: int, retry_failed: bool, watch: Watch) -> Forecast:
+    """What a build would cost from here on; search answers are saved as the build would save them, and nothing else.
+
+    Args:
+        build: Prepared as for a dry run.
+        workers: Searches at once.
+        retry_failed: As of the build.
+        watch: Shows progress.
+
+    Raises:
+        RecipeError: The catalog was begun with another recipe.
+        SourceUnavailableError: The source does not answer a search.
+    """
+    old = read_recipe(build.folder).get("build")
+    if old:
+        try:
+            check_same(build.folder, "build", old, json.loads(json.dumps(build.recipe)))
+        except ContractError as error:
+            raise RecipeError(str(error)) from error
+    searches = Searches(build.source, build.folder, build.mine, build.wanted.plan.span)
+    finished = Finished.read(build.folder, list(build.wanted.sensors))
+    todo = build.todo(finished, searches.locations, retry_failed=retry_failed)
+    if todo and not build.source.simulated:
+        build.search(searches, watch, workers)
+    return foresee_rest(build, searches, todo, watch=watch)
+
+
+def foresee_rest(build: Build, searches: Searches, todo: Todo, *, watch: Watch) -> Forecast:
+    """What it costs to complete some locations, all of whose searches are answered."""
+    shapes = _shapes(build.source, searches, build.wanted, todo)
+    return forecast(searches, build.wanted, todo, shapes, watch=watch, as_json=build.recipe["items"] == "json")
+
+
+def _shapes(source: Source, searches: Searches, wanted: Wanted, todo: Todo) -> dict[str, list[FileShape]]:
+    """The files of each sensor's scenes; none of a source that renders them."""
+    if source.simulated:
+        return {}
+    shapes: dict[str, list[FileShape]] = {}
+    for sensor, bands in wanted.sensors.items():
+        scene = sample_scene(searches, sensor, todo) if reads_files(source) else None
+        if scene:
+            from curate.reading.headers import Headers
+            from curate.reading.transport import Patience, Transport
+
+            with Transport(connections=HEADERS_AT_ONCE, patience=Patience(attempts=TRIES)) as transport:
+                shapes[sensor] = sampled_shapes(scene, bands, Headers(transport, fetchers=HEADERS_AT_ONCE))
+        shapes[sensor] = shapes.get(sensor) or usual_shapes(sensor, bands)
+    return shapes
+
+
+def free_bytes(folder: Path) -> int:
+    """Room on the disk that holds a folder."""
+    return shutil.disk_usage(folder).free

@@ -1,0 +1,269 @@
+"""What a build would cost, from the answers of its searches and the headers of one sample scene per sensor.
+
+Square by square the candidates of each location and season are put in the order in which a build would look at them; `estimate`
+says how often it looks and fetches, and how many blocks that touches. Of each scene nothing but the chance that it is
+used is kept, so that memory does not grow with the locations.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from catalogs.bands import find_sensor
+from catalogs.foreign import SourceScene
+from catalogs.lattice import grid_square
+from catalogs.records import Band, Location
+from curate.assemble import Wanted
+from curate.choose import UNKNOWN_CLOUD, Candidate, in_window, merge_copies
+from curate.estimate import FileShape, Visit, expect_blocks, expect_visits, log_left_out
+from curate.pipeline import Todo, Watch
+from curate.search import Searches, SquareScenes
+from curate.seasons import DateWindow
+from curate.unit import neighbourhoods
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DISK_SHARE = 0.7
+"""Of its pixels' bytes that an item's measurements take on the disk: 0.69 to 0.73 of simulated Sentinel-2."""
+MASK_DISK_SHARE = 0.1
+"""The same of its mask."""
+ASSET_BYTES = 1_000
+"""Of an asset beside its pixels."""
+JSON_BYTES, ROW_BYTES = 9_000, 1_000
+"""Of an item's JSON, and of its row in the index."""
+
+
+@dataclass
+class SensorForecast:
+    """What a build is expected to do with the scenes of one sensor."""
+
+    candidates: int = 0
+    """Scenes over the locations."""
+    scenes: float = 0.0
+    """Of these, expected to be read in part."""
+    looks: float = 0.0
+    """Masks of a location that are read."""
+    patches: float = 0.0
+    """Items that are written."""
+    mask_requests: float = 0.0
+    """To choose."""
+    mask_bytes: float = 0.0
+    """The same, fetched."""
+    requests: float = 0.0
+    """For measurements."""
+    bytes: float = 0.0
+    """The same, fetched."""
+    decoded_bytes: float = 0.0
+    """Of the blocks of both, once inflated."""
+    disk_bytes: float = 0.0
+    """Of the items."""
+    is_sampled: bool = False
+    """Whether the sizes of blocks are those of a scene of the source, or usual ones."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a build is expected to cost."""
+
+    locations: int
+    """To do."""
+    seasons: int
+    """Of these locations, to do, all together."""
+    sensors: Mapping[str, SensorForecast]
+    """By the sensor's id."""
+
+    def total(self, name: str) -> float:
+        """A figure of all sensors together."""
+        return float(sum(getattr(sensor, name) for sensor in self.sensors.values()))
+
+    @property
+    def requests(self) -> float:
+        """All of them."""
+        return self.total("mask_requests") + self.total("requests")
+
+    @property
+    def bytes(self) -> float:
+        """Fetched, all of them."""
+        return self.total("mask_bytes") + self.total("bytes")
+
+    def hours(self, *, mbps: float) -> float:
+        """Time to fetch all bytes over a link of so many megabits per second."""
+        return self.bytes * 8 / (mbps * 1e6) / 3600
+
+
+def forecast(
+    searches: Searches, wanted: Wanted, todo: Todo, shapes: Mapping[str, Sequence[FileShape]], *, watch: Watch, as_json: bool
+) -> Forecast:
+    """Go through what is to do, unit by unit, and say what it is expected to cost.
+
+    Args:
+        searches: Their answers are used, and asked for where they are not saved.
+        wanted: Of every location.
+        todo: Locations and seasons.
+        shapes: The files of each sensor's scenes; none of a source that has no files.
+        watch: Shows progress.
+        as_json: Whether items are JSON files too.
+    """
+    planner = _Planner(searches, wanted, shapes)
+    if not todo:
+        return planner.result(0, as_json=as_json)
+    with watch(len(todo), "Planning") as bar:
+        for unit in neighbourhoods(todo):
+            for square, group in groupby(unit, grid_square):
+                locations = list(group)
+                planner.add(square, [(location, todo[location]) for location in locations])
+                bar.advance(ok=len(locations))
+    return planner.result(len(todo), as_json=as_json)
+
+
+@dataclass
+class _Uses:
+    """The chances that a sensor's scenes are of no use, as natural logarithms, by the scene's id."""
+
+    looks: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    fetches: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+class _Planner:
+    """Adds up what squares are expected to cost."""
+
+    def __init__(self, searches: Searches, wanted: Wanted, shapes: Mapping[str, Sequence[FileShape]]) -> None:
+        self._searches = searches
+        self._wanted = wanted
+        self._shapes = shapes
+        self._seasons = 0
+        self._uses = {sensor: _Uses() for sensor in wanted.sensors}
+        self._sums = {sensor: SensorForecast(is_sampled=_are_sampled(shapes.get(sensor, ()))) for sensor in wanted.sensors}
+
+    def add(self, square: str, places: Sequence[tuple[Location, frozenset[int] | None]]) -> None:
+        """Take in locations of a grid square that are read together."""
+        locations = [location for location, _ in places]
+        found = {sensor: self._searches.scenes(sensor, square) for sensor in self._wanted.sensors}
+        over = {sensor: scenes.over(locations) for sensor, scenes in found.items()}
+        chances = {sensor: np.zeros((2, len(places), len(each.scenes))) for sensor, each in found.items()}
+        for number, sensor, place, visit in self._visits(found, over, places):
+            chances[sensor][:, number, place] += log_left_out(visit.look), log_left_out(visit.fetch)
+            self._sums[sensor].looks += visit.look
+            self._sums[sensor].patches += visit.keep
+            self._sums[sensor].disk_bytes += visit.keep * _pixel_bytes(sensor, self._wanted.sensors[sensor], locations[number])
+        bounds = np.array([location.bounds for location in locations], float)
+        for sensor, scenes in found.items():
+            self._add_uses(sensor, scenes, over[sensor][0].any(axis=0), chances[sensor])
+            self._add_blocks(sensor, bounds, chances[sensor])
+
+    def _visits(
+        self,
+        found: Mapping[str, SquareScenes],
+        over: Mapping[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]],
+        places: Sequence[tuple[Location, frozenset[int] | None]],
+    ) -> Iterator[tuple[int, str, int, Visit]]:
+        """(location, sensor, scene, visit) of every season; worked out once for locations with the same candidates."""
+        merged: dict[Any, dict[str, list[Candidate]]] = {}
+        visits: dict[Any, list[tuple[str, int, Visit]]] = {}
+        numbers = {sensor: {id(scene): place for place, scene in enumerate(each.scenes)} for sensor, each in found.items()}
+        for number, (location, seasons) in enumerate(places):
+            key = location.zone, *(part[number].tobytes() for parts in over.values() for part in parts)
+            if key not in merged:
+                merged[key] = {
+                    sensor: _candidates(each, over[sensor][0][number], over[sensor][1][number], location.zone)
+                    for sensor, each in found.items()
+                }
+            for window in self._wanted.plan.windows(location.id):
+                if seasons is not None and window.season not in seasons:
+                    continue
+                self._seasons += 1
+                if (key, window) not in visits:
+                    visits[key, window] = self._season(merged[key], window, numbers)
+                yield from ((number, *each) for each in visits[key, window])
+
+    def _season(
+        self, merged: Mapping[str, Sequence[Candidate]], window: DateWindow, numbers: Mapping[str, Mapping[int, int]]
+    ) -> list[tuple[str, int, Visit]]:
+        inside = {sensor: in_window(candidates, window) for sensor, candidates in merged.items()}
+        expected = expect_visits(inside, max_cloud=self._wanted.max_cloud, max_delta_days=self._wanted.max_delta_days)
+        return [
+            (sensor, numbers[sensor][id(candidate.scene)], visit)
+            for sensor, candidates in inside.items()
+            for candidate, visit in zip(candidates, expected[sensor], strict=True)
+            if visit.look or visit.fetch
+        ]
+
+    def _add_uses(self, sensor: str, found: SquareScenes, touched: NDArray[np.bool_], chances: NDArray[np.float64]) -> None:
+        looks, fetches = chances.sum(axis=1)
+        for place in touched.nonzero()[0].tolist():
+            self._uses[sensor].looks[found.scenes[place].id] += float(looks[place])
+            self._uses[sensor].fetches[found.scenes[place].id] += float(fetches[place])
+
+    def _add_blocks(self, sensor: str, bounds: NDArray[np.float64], chances: NDArray[np.float64]) -> None:
+        sums = self._sums[sensor]
+        alike: dict[Any, tuple[float, float]] = {}
+        for shape in self._shapes.get(sensor, ()):
+            left_out = chances[0 if shape.is_mask else 1]
+            used = left_out.any(axis=0)
+            if not used.any():
+                continue
+            if shape.cut not in alike:
+                blocks, ranges = expect_blocks(shape, bounds, left_out[:, used])
+                alike[shape.cut] = float(blocks.sum()), float(ranges.sum())
+            blocks_, ranges_ = alike[shape.cut]
+            sums.decoded_bytes += blocks_ * shape.decoded_bytes
+            if shape.is_mask:
+                sums.mask_requests += ranges_
+                sums.mask_bytes += blocks_ * shape.block_bytes
+            else:
+                sums.requests += ranges_
+                sums.bytes += blocks_ * shape.block_bytes
+
+    def result(self, locations: int, *, as_json: bool) -> Forecast:
+        """All that was taken in, and the headers of the files."""
+        for sensor, sums in self._sums.items():
+            uses = self._uses[sensor]
+            looked, fetched = (1 - np.exp(list(each.values()) or [0.0]) for each in (uses.looks, uses.fetches))
+            sums.candidates = len(uses.looks)
+            sums.scenes = float(np.maximum(looked, fetched).sum())
+            for shape in self._shapes.get(sensor, ()):
+                if shape.is_mask:
+                    sums.mask_requests += float(looked.sum()) * bool(shape.header_bytes)
+                    sums.mask_bytes += float(looked.sum()) * shape.header_bytes
+                else:
+                    sums.requests += float(fetched.sum()) * bool(shape.header_bytes)
+                    sums.bytes += float(fetched.sum()) * shape.header_bytes
+            sums.disk_bytes += sums.patches * (ROW_BYTES + as_json * JSON_BYTES)
+        return Forecast(locations, self._seasons, self._sums)
+
+
+def _are_sampled(shapes: Sequence[FileShape]) -> bool:
+    return bool(shapes) and all(shape.is_sampled for shape in shapes)
+
+
+def _candidates(found: SquareScenes, touching: NDArray[np.bool_], covering: NDArray[np.bool_], zone: int) -> list[Candidate]:
+    return merge_copies(
+        [Candidate(found.scenes[place], bool(covering[place])) for place in touching.nonzero()[0].tolist()], zone
+    )
+
+
+def _pixel_bytes(sensor_id: str, bands: Sequence[Band], location: Location) -> float:
+    """What an item's assets are expected to take on the disk."""
+    sensor = find_sensor(sensor_id)
+    each = np.dtype(sensor.data_type).itemsize * DISK_SHARE
+    total = sum((location.side_m / band.gsd) ** 2 * each for band in bands) + len({band.gsd for band in bands}) * ASSET_BYTES
+    if sensor.mask:
+        total += (location.side_m / sensor.mask.gsd) ** 2 * np.dtype(sensor.mask_type).itemsize * MASK_DISK_SHARE + ASSET_BYTES
+    return total
+
+
+def sample_scene(searches: Searches, sensor: str, todo: Todo) -> SourceScene | None:
+    """A scene whose files stand for those of a sensor: the clearest over the square in the middle; none where there is none."""
+    squares = sorted({grid_square(location) for location in todo})
+    for square in (squares[len(squares) // 2], *squares) if squares else ():
+        scenes = searches.scenes(sensor, square).scenes
+        if scenes:
+            return min(scenes, key=lambda s: (UNKNOWN_CLOUD if s.cloud_percent is None else s.cloud_percent, s.id))
+    return None

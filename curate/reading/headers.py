@@ -1,0 +1,163 @@
+"""What the headers of rasters say: fetched once per file, all at the same time, and kept.
+
+A header of a kind that is not followed here (no TIFF, another compression, no EPSG code of its own ...) is left to GDAL, which
+knows more and has its words for what is wrong.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from catalogs.files import is_remote
+from catalogs.secrets import without_secrets
+from curate.errors import SourceUnavailableError
+from curate.reading.gdal_blocks import gdal_header
+from curate.reading.tiff_layout import FileHeader, parse_tiff
+
+if TYPE_CHECKING:
+    from curate.reading.transport import Fetched, Transport
+
+HEADER_BYTES = 16 << 10
+"""Fetched first: what a COG of 10,980 pixels says of itself, overviews included, is a fifth of it."""
+FURTHER_BYTES = 4 << 10
+"""Fetched at least of what lies elsewhere, since the values of tags lie side by side."""
+LONGEST_BYTES = 64 << 20
+"""Of the values of a tag: 4 million blocks. A longer one is damaged."""
+KEPT_HEADERS = 8192
+MOST_TRIES = 2
+"""Times that a header is read while its file changes."""
+
+
+class Headers:
+    """The headers that were read last, by address; any thread may ask."""
+
+    def __init__(self, transport: Transport, *, fetchers: int) -> None:
+        self._transport = transport
+        self._fetchers = fetchers
+        self._known: OrderedDict[str, Future[FileHeader]] = OrderedDict()
+        self._lock = Lock()
+
+    def read_all(self, hrefs: Iterable[str]) -> dict[str, FileHeader | SourceUnavailableError]:
+        """The headers of files, or why one cannot be had; those that are not known are fetched at the same time."""
+        distinct = list(dict.fromkeys(hrefs))
+        unknown = [href for href in distinct if not self._is_known(href)]
+        if len(unknown) > 1:
+            with ThreadPoolExecutor(min(self._fetchers, len(unknown)), thread_name_prefix="header") as pool:
+                fetched = dict(zip(unknown, pool.map(self._try, unknown), strict=True))
+        else:
+            fetched = {href: self._try(href) for href in unknown}
+        return {href: fetched[href] if href in fetched else self._try(href) for href in distinct}
+
+    def renew(self, href: str, stale: FileHeader) -> FileHeader:
+        """The header of a file that has changed since; whoever asks first fetches it.
+
+        Raises:
+            SourceUnavailableError: It cannot be read.
+        """
+        self.forget(href, stale)
+        return self._get(href)
+
+    def forget(self, href: str, stale: FileHeader) -> None:
+        """Drop a header that is not to be trusted any more, unless another has taken its place."""
+        name = without_secrets(href)
+        with self._lock:
+            known = self._known.get(name)
+            if known is not None and known.done() and known.result() is stale:
+                del self._known[name]
+
+    def _is_known(self, href: str) -> bool:
+        with self._lock:
+            return without_secrets(href) in self._known
+
+    def _try(self, href: str) -> FileHeader | SourceUnavailableError:
+        try:
+            return self._get(href)
+        except SourceUnavailableError as error:
+            return error
+
+    def _get(self, href: str) -> FileHeader:
+        """A header; another thread that asks for the same one meanwhile waits for it."""
+        name = without_secrets(href)
+        with self._lock:
+            known = self._known.get(name)
+            if known is not None:
+                self._known.move_to_end(name)
+            else:
+                mine: Future[FileHeader] = Future()
+                self._known[name] = mine
+                while len(self._known) > KEPT_HEADERS:
+                    self._known.popitem(last=False)
+        if known is not None:
+            return known.result()
+        try:
+            mine.set_result(_read_header(self._transport, href))
+        except BaseException as error:  # noqa: BLE001 # whoever waits for it must be told
+            with self._lock:
+                self._known.pop(name, None)
+            mine.set_exception(error)
+        return mine.result()
+
+
+def is_replaced(fetched: Fetched, known: FileHeader | Fetched) -> bool:
+    """Whether a range is of another version of a file than what is known of it."""
+    return fetched.etag != known.etag or (None not in (fetched.size, known.size) and fetched.size != known.size)
+
+
+class _ChangedError(Exception):
+    """The file was replaced between two ranges of its header."""
+
+
+class _Beginning:
+    """The ranges of a file that its header needs."""
+
+    def __init__(self, transport: Transport, href: str) -> None:
+        self._transport = transport
+        self._href = href
+        self.first = transport.fetch(href, 0, HEADER_BYTES)
+        self._pieces = [(0, self.first.content)]
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Bytes of the file; fewer where it ends."""
+        for start, content in reversed(self._pieces):
+            if start <= offset and offset + size <= start + len(content):
+                return content[offset - start : offset - start + size]
+        if size > LONGEST_BYTES:
+            raise struct.error(f"{size} bytes of a header")
+        self._extend(offset, size)
+        start, content = self._pieces[-1]
+        return content[offset - start : offset - start + size]
+
+    def _extend(self, offset: int, size: int) -> None:
+        """Fetch what lies there and a little more, but not again what the last piece has of it."""
+        start, content = self._pieces[-1]
+        end = start + len(content)
+        known = content[offset - start :] if start <= offset <= end else b""
+        first, last = offset + len(known), offset + max(size, FURTHER_BYTES)
+        if self.first.size is not None:
+            last = min(last, self.first.size)
+        further = self._transport.fetch(self._href, first, last) if first < last else None
+        if further is not None and is_replaced(further, self.first):
+            raise _ChangedError
+        self._pieces.append((offset, known + further.content if further else known))
+
+
+def _read_header(transport: Transport, href: str) -> FileHeader:
+    if not is_remote(href) and not Path(href.removeprefix("file://")).is_file():
+        return gdal_header(href)
+    for _ in range(MOST_TRIES):
+        try:
+            file = _Beginning(transport, href)
+            parsed = parse_tiff(file.read, without_secrets(href), etag=file.first.etag, size=file.first.size)
+            return parsed or gdal_header(href)
+        except _ChangedError:
+            continue
+    raise SourceUnavailableError(
+        f"{without_secrets(href)} was replaced {MOST_TRIES} times while its header was read; expected a file that stays. "
+        "Run the same command again when its provider is done."
+    )

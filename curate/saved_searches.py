@@ -1,0 +1,268 @@
+"""Answers of a source, saved: the scenes of one sensor over one grid square and period, as stac-geoparquet.
+
+`<sensor>/<square>_<first day>_<day after the last>.parquet`, one row per scene, one asset per band under our names, so that
+geopandas, DuckDB and stac-geoparquet read what a build had to choose from. Each file says which question it answers; that of
+another question (other locations in the square, another source) is no answer. The same scenes give the same bytes.
+
+References:
+    stac-geoparquet 1.1.0, https://github.com/radiantearth/stac-geoparquet-spec
+    GeoParquet 1.1.0, https://geoparquet.org/releases/v1.1.0/
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from catalogs import fields
+from catalogs.bands import Sensor, find_sensor
+from catalogs.foreign import SourceBand, SourceScene
+from catalogs.from_stac import read_time
+from catalogs.pixels import write_whole
+from catalogs.rows import BBOX, LINK
+from catalogs.to_stac import STAC_VERSION
+from catalogs.wkb import from_wkb, to_wkb
+from curate.sources.protocol import LonLatBox
+
+METADATA = {
+    "geo": {
+        "version": "1.1.0",
+        "primary_column": "geometry",
+        "columns": {
+            "geometry": {
+                "encoding": "WKB",
+                "geometry_types": [],
+                "covering": {"bbox": {field.name: ["bbox", field.name] for field in BBOX}},
+            }
+        },
+    },
+    "stac-geoparquet": {"version": "1.1.0"},
+}
+"""Of a file; unlike our own items' footprints, a provider's may turn either way."""
+QUESTION = "seastars:question"
+"""Key of a file's metadata: what was asked, as JSON."""
+SOURCE_BAND = "seastars:source_band"
+"""Of an asset: which band of its file, from 1."""
+BOX_DIGITS = 7
+"""Of degrees, in a question: a centimetre, so that another release of PROJ asks nothing anew."""
+TEXT, NUMBER, TIME = pa.string(), pa.float64(), pa.timestamp("us", tz="UTC")
+BAND = pa.struct([("name", TEXT), ("nodata", NUMBER), ("raster:scale", NUMBER), ("raster:offset", NUMBER)])
+ASSET = pa.struct([("href", TEXT), ("bands", pa.list_(BAND)), ("file:checksum", TEXT), (SOURCE_BAND, pa.int32())])
+PLAIN = {
+    "datetime": ("datetime", TIME),
+    "start_datetime": ("start_datetime", TIME),
+    "end_datetime": ("end_datetime", TIME),
+    "cloud_percent": ("eo:cloud_cover", NUMBER),
+    "platform": ("platform", TEXT),
+    "sun_elevation": ("view:sun_elevation", NUMBER),
+    "sun_azimuth": ("view:sun_azimuth", NUMBER),
+    "relative_orbit": ("sat:relative_orbit", pa.int32()),
+    "orbit_state": ("sat:orbit_state", TEXT),
+    "baseline": ("processing:version", TEXT),
+    "created": ("processing:datetime", TEXT),
+    "radiometry": (fields.RADIOMETRY, TEXT),
+    "simulated": (fields.SIMULATED, pa.bool_()),
+}
+"""Column and type by the field of a scene that it holds as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a source was asked."""
+
+    source: str
+    """Its name, without secrets."""
+    sensor: str
+    """Id of the sensor."""
+    boxes: Sequence[LonLatBox]
+    """(west, south, east, north), degrees."""
+    start: datetime
+    """First instant."""
+    end: datetime
+    """First instant after the last."""
+    max_scene_cloud: float
+    """Percent of a whole scene above which none is offered."""
+
+    def text(self) -> str:
+        """The question as JSON, the same for the same question."""
+        boxes = [[round(value, BOX_DIGITS) for value in box] for box in self.boxes]
+        told: dict[str, Any] = {"source": self.source, "sensor": self.sensor, "boxes": boxes}
+        told |= {"start": self.start.isoformat(), "end": self.end.isoformat(), "max_scene_cloud": float(self.max_scene_cloud)}
+        return json.dumps(told, ensure_ascii=False)
+
+
+def answer_path(folder: Path, square: str, question: Question) -> Path:
+    """Where the answer over a grid square is saved.
+
+    Examples:
+        >>> from datetime import UTC
+        >>> asked = Question(source="a", sensor="naip", boxes=(), start=datetime(2023, 1, 1, tzinfo=UTC),
+        ...     end=datetime(2023, 7, 1, 12, tzinfo=UTC), max_scene_cloud=100)
+        >>> answer_path(Path("search"), "31UDQ", asked).as_posix()
+        'search/naip/31UDQ_20230101_20230701T1200.parquet'
+    """
+    first, last = (
+        f"{when:%Y%m%d}" if when.hour == when.minute == 0 else f"{when:%Y%m%dT%H%M}" for when in (question.start, question.end)
+    )
+    return folder / question.sensor / f"{square}_{first}_{last}.parquet"
+
+
+def periods(span: tuple[datetime, datetime]) -> Iterator[tuple[datetime, datetime]]:
+    """A span cut into periods of at most a year, each from where the last ended."""
+    start, end = span
+    while start < end:
+        until = min(_year_later(start), end)
+        yield start, until
+        start = until
+
+
+def _year_later(when: datetime) -> datetime:
+    try:
+        return when.replace(year=when.year + 1)
+    except ValueError:  # the 29th of February
+        return when + timedelta(days=365)
+
+
+def save_answer(path: Path, scenes: Sequence[SourceScene], question: Question) -> None:
+    """Write an answer as a whole or not at all.
+
+    Args:
+        path: Of `answer_path`; its folder is made.
+        scenes: Of one sensor, without secrets, in the order in which they are to be read again.
+        question: What they answer.
+
+    Raises:
+        OSError: The disk is full or cannot be written.
+    """
+    table = encode_scenes(scenes, find_sensor(question.sensor))
+    table = table.replace_schema_metadata({**table.schema.metadata, QUESTION: question.text()})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", row_group_size=max(len(table), 1))
+    write_whole(path, buffer.getvalue())
+
+
+def load_answer(path: Path, question: Question) -> list[SourceScene] | None:
+    """The scenes of a saved answer; none where there is no file, a broken one, or that of another question."""
+    try:
+        with pq.ParquetFile(path) as file:
+            if (file.schema_arrow.metadata or {}).get(QUESTION.encode()) != question.text().encode():
+                return None
+            return decode_scenes(file.read())
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def load_old_answer(path: Path) -> list[SourceScene]:
+    """The scenes of an answer of seastars 0.1, gzipped JSON of a whole span, so that a build begun with it ends as it would."""
+    return [_scene_from_json(row) for row in json.loads(gzip.decompress(path.read_bytes()))]
+
+
+def encode_scenes(scenes: Sequence[SourceScene], sensor: Sensor) -> pa.Table:
+    """Scenes of a sensor as rows of stac-geoparquet."""
+    columns: dict[str, pa.Array] = {"id": pa.array([scene.id for scene in scenes], TEXT)}
+    for name, (column, type_) in PLAIN.items():
+        columns[column] = pa.array([getattr(scene, name) for scene in scenes], type_)
+    count = len(scenes)
+    columns |= {
+        "proj:code": pa.array([scene.epsg and f"EPSG:{scene.epsg}" for scene in scenes], TEXT),
+        "bbox": pa.array([_box(scene.footprint) for scene in scenes], BBOX),
+        "type": pa.array(["Feature"] * count, TEXT),
+        "stac_version": pa.array([STAC_VERSION] * count, TEXT),
+        "stac_extensions": pa.array([[]] * count, pa.list_(TEXT)),
+        "collection": pa.array([sensor.id] * count, TEXT),
+        "geometry": pa.array([to_wkb(scene.footprint) for scene in scenes], pa.binary()),
+        "links": pa.array([_links(scene) for scene in scenes], pa.list_(LINK)),
+        "assets": pa.StructArray.from_arrays([_assets(scenes, name) for name in _band_names(sensor)], _band_names(sensor)),
+    }
+    return pa.table(columns).replace_schema_metadata({key: json.dumps(value) for key, value in METADATA.items()})
+
+
+def decode_scenes(table: pa.Table) -> list[SourceScene]:
+    """The scenes of a table, equal to those that were encoded; heights in footprints are left out."""
+    values = {name: table[column].to_pylist() for name, (column, _) in PLAIN.items()}
+    values |= {"id": table["id"].to_pylist(), "sensor": table["collection"].to_pylist()}
+    values["footprint"] = [from_wkb(content) for content in table["geometry"].to_pylist()]
+    values["epsg"] = [code and int(code.removeprefix("EPSG:")) for code in table["proj:code"].to_pylist()]
+    values["href"] = [links[0]["href"] if links else None for links in table["links"].to_pylist()]
+    values["bands"] = _bands_of_rows(table["assets"].combine_chunks())
+    names = list(values)
+    return [
+        SourceScene(**_in_utc(dict(zip(names, row, strict=True))))
+        for row in zip(*(values[name] for name in names), strict=True)
+    ]
+
+
+def _in_utc(row: dict[str, Any]) -> dict[str, Any]:
+    """Times in Python's own UTC rather than Arrow's."""
+    return row | {name: read_time(row[name]) for name in ("datetime", "start_datetime", "end_datetime")}
+
+
+def _band_names(sensor: Sensor) -> list[str]:
+    return [band.name for band in (*sensor.bands, sensor.mask) if band]
+
+
+def _assets(scenes: Sequence[SourceScene], name: str) -> pa.Array:
+    return pa.array([_asset(name, band) if (band := scene.bands.get(name)) else None for scene in scenes], ASSET)
+
+
+def _asset(name: str, band: SourceBand) -> dict[str, Any]:
+    stated = {"name": name, "nodata": band.nodata, "raster:scale": band.scale, "raster:offset": band.offset}
+    return {"href": band.href, "bands": [stated], "file:checksum": band.checksum, SOURCE_BAND: band.index}
+
+
+def _bands_of_rows(assets: pa.StructArray) -> list[dict[str, SourceBand]]:
+    """The bands of every row, read column by column: a tenth of the time that rows as dictionaries take."""
+    rows: list[dict[str, SourceBand]] = [{} for _ in range(len(assets))]
+    for field in assets.type:
+        asset = pc.struct_field(assets, field.name)
+        present = pc.is_valid(asset).to_numpy(zero_copy_only=False).nonzero()[0]
+        asset = asset.take(pa.array(present))
+        stated = pc.list_flatten(pc.struct_field(asset, "bands"))
+        parts = (
+            pc.struct_field(asset, "href"),
+            pc.struct_field(asset, SOURCE_BAND),
+            pc.struct_field(stated, "raster:scale"),
+            pc.struct_field(stated, "raster:offset"),
+            pc.struct_field(stated, "nodata"),
+            pc.struct_field(asset, "file:checksum"),
+        )
+        for row, values in zip(present, zip(*(part.to_pylist() for part in parts), strict=True), strict=True):
+            rows[row][field.name] = SourceBand(*values)
+    return rows
+
+
+def _links(scene: SourceScene) -> list[dict[str, str]]:
+    return [{"rel": "self", "href": scene.href, "type": "application/geo+json"}] if scene.href else []
+
+
+def _box(geometry: Mapping[str, Any]) -> dict[str, float]:
+    """Bounding box of a geometry; of parts on both sides of 180 degrees its west exceeds its east (RFC 7946)."""
+    polygons = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
+    parts = [[(point[0], point[1]) for point in polygon[0]] for polygon in polygons]
+    south, north = _reach(y for part in parts for _, y in part)
+    west, east = _reach(x for part in parts for x, _ in part)
+    if (west, east) == (-180.0, 180.0) and len(parts) > 1:
+        western = [part for part in parts if min(x for x, _ in part) == -180.0]
+        eastern = [part for part in parts if part not in western]
+        west, east = min(x for part in eastern for x, _ in part), max(x for part in western for x, _ in part)
+    return {"xmin": west, "ymin": south, "xmax": east, "ymax": north}
+
+
+def _reach(values: Iterable[float]) -> tuple[float, float]:
+    known = [float(value) for value in values]
+    return min(known), max(known)
+
+
+def _scene_from_json(row: dict[str, Any]) -> SourceScene:
+    times: dict[str, Any] = {key: read_time(row[key]) for key in ("datetime", "start_datetime", "end_datetime") if key in row}
+    return SourceScene(**{**row, **times, "bands": {name: SourceBand(**band) for name, band in row["bands"].items()}})

@@ -1,0 +1,161 @@
+import re
+
+import obstore
+import pytest
+from obstore.store import S3Store
+
+from curate.errors import SourceUnavailableError
+from curate.reading import buckets
+from curate.reading.addresses import MARGIN_S, SIGNED_FOR_S, Addresses
+from curate.reading.transport import Patience, Transport
+from tests.curate.reading.scripted_server import Answer, part_of, serve_script
+from tests.servers import serve_s3
+
+CONTENT = bytes(range(200))
+QUICK = Patience(attempts=2, base_s=0.005, longest_s=0.01)
+HREF = "s3://scenes/2023/B 04+.tif"
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIAABCDEFGHIJKLMNOP", "AWS_SECRET_ACCESS_KEY": "hush"}
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """The environment without anything of AWS, and how to set it."""
+    for name in ("REGION", "DEFAULT_REGION", "ENDPOINT_URL", "ENDPOINT", "PROFILE", "SKIP_SIGNATURE", "SESSION_TOKEN"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    for name in (*buckets.CREDENTIALS, "AWS_SECRET_ACCESS_KEY", "AWS_REQUEST_PAYER"):
+        monkeypatch.delenv(name, raising=False)
+    buckets.forget_credentials()
+
+    def put(**values):
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        buckets.forget_credentials()
+
+    yield put
+    buckets.forget_credentials()
+
+
+def test_without_credentials_an_address_is_not_signed(environment):
+    assert not buckets.is_signing()
+    assert buckets.web_address(HREF, None, 60) == "https://s3.us-east-1.amazonaws.com/scenes/2023/B%2004%2B.tif"
+    assert buckets.web_address("S3://scenes/a.tif", "eu-west-3", 60) == "https://s3.eu-west-3.amazonaws.com/scenes/a.tif"
+
+
+def test_region_and_endpoint_are_the_environments(environment):
+    environment(AWS_REGION="eu-central-1")
+    assert buckets.web_address(HREF, None, 60).startswith("https://s3.eu-central-1.amazonaws.com/scenes/")
+    environment(AWS_ENDPOINT_URL="http://127.0.0.1:9000")
+    assert buckets.web_address(HREF, None, 60) == "http://127.0.0.1:9000/scenes/2023/B%2004%2B.tif"
+
+
+def test_with_credentials_it_is_signed_for_as_long_as_asked(environment):
+    environment(**KEYS, AWS_SESSION_TOKEN="token", AWS_REQUEST_PAYER="true")
+    address = buckets.web_address(HREF, None, 61)
+    for part in ("Credential=AKIA", "Expires=61&", "Signature=", "Security-Token=token"):
+        assert f"X-Amz-{part}" in address
+    assert "&x-amz-request-payer=requester" in address
+    assert "hush" not in address
+
+
+@pytest.mark.parametrize("word", ["true", "1", "YES"])
+def test_credentials_may_be_left_out(environment, word):
+    environment(**KEYS, AWS_SKIP_SIGNATURE=word)
+    assert "?" not in buckets.web_address(HREF, None, 60)
+
+
+def test_the_machines_role_is_asked_only_where_told_to(environment):
+    environment(AWS_SKIP_SIGNATURE="false")
+    assert buckets.is_signing()
+
+
+def test_keys_of_a_profile_are_read_from_the_shared_file(environment, tmp_path):
+    (tmp_path / "credentials").write_text(
+        "[other]\naws_access_key_id = AKIAX\n[mine]\naws_access_key_id = AKIAMINE\naws_secret_access_key = a%b\n"
+    )
+    environment(AWS_PROFILE="mine", AWS_SHARED_CREDENTIALS_FILE=str(tmp_path / "credentials"))
+    assert "X-Amz-Credential=AKIAMINE%2F" in buckets.web_address(HREF, None, 60)
+    environment(AWS_PROFILE="none")
+    assert "?" not in buckets.web_address(HREF, None, 60)
+    (tmp_path / "credentials").write_text("no profile")
+    environment(AWS_PROFILE="mine")
+    assert not buckets.is_signing()
+
+
+def test_credentials_that_cannot_be_had_are_told(environment):
+    environment(AWS_CONTAINER_CREDENTIALS_FULL_URI="http://127.0.0.1:1/role")
+    with pytest.raises(SourceUnavailableError, match=r"scenes/2023/B 04\+\.tif cannot be signed: the credentials of the envir"):
+        buckets.web_address(HREF, None, 60)
+
+
+def test_a_signature_is_kept_until_shortly_before_its_end(environment):
+    environment(**KEYS)
+    now = [0.0]
+    signed = Addresses(clock=lambda: now[0])
+    first = signed.place(HREF)
+    environment(**KEYS | {"AWS_ACCESS_KEY_ID": "AKIAAAAAAAAAAAAAAAAA"})
+    now[0] = SIGNED_FOR_S - MARGIN_S - 1
+    assert signed.place(HREF) is first
+    now[0] += 1
+    assert "AKIAAAAAAAAAAAAAAAAA" in signed.place(HREF).address
+
+
+# With servers
+
+
+def test_an_object_that_is_fetched_is_asked_for_with_a_signature(environment):
+    with serve_script(lambda asked: part_of(CONTENT, asked)) as store, Transport(patience=QUICK) as transport:
+        environment(**KEYS, AWS_ENDPOINT_URL=store.url)
+        assert transport.fetch(HREF, 5, 10).content == CONTENT[5:10]
+        assert store.asked[0].target.startswith(
+            "/scenes/2023/B%2004%2B.tif?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIA"
+        )
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, b"AccessDenied"), (400, b"ExpiredToken")])
+def test_an_expired_signature_or_token_is_replaced_with_todays_credentials(environment, status, code):
+    def answer(asked):
+        return part_of(CONTENT, asked) if "AKIANEW" in asked.target else Answer(status, b"<Code>" + code + b"</Code>")
+
+    with serve_script(answer) as store, Transport(patience=QUICK) as transport:
+        environment(**KEYS, AWS_ENDPOINT_URL=store.url)
+        with pytest.raises(SourceUnavailableError, match=rf"B 04\+\.tif cannot be read: .* {status} .*, {code.decode()}"):
+            transport.fetch(HREF, 5, 10)
+        assert len(store.asked) == 2
+        environment(AWS_ACCESS_KEY_ID="AKIANEW")
+        assert transport.fetch(HREF, 5, 10).content == CONTENT[5:10]
+        assert transport.fetch(HREF, 15, 20).content == CONTENT[15:20]
+        assert len(store.asked) == 5
+        assert transport.counts.retries == 0
+
+
+def test_a_public_bucket_that_refuses_is_not_asked_twice(environment):
+    with serve_script(lambda _: Answer(403)) as store, Transport(patience=QUICK) as transport:
+        environment(AWS_ENDPOINT_URL=store.url)
+        with pytest.raises(SourceUnavailableError, match="403 Forbidden"):
+            transport.fetch(HREF, 5, 10)
+        assert [asked.target for asked in store.asked] == ["/scenes/2023/B%2004%2B.tif"]
+
+
+def test_a_bucket_in_another_region_is_learned_once(environment):
+    def answer(asked):
+        there = re.search(r"%2F([a-z0-9-]+)%2Fs3", asked.target)[1] == "eu-west-3"
+        moved = {"x-amz-bucket-region": "eu-west-3", "Location": "http://127.0.0.1:1/elsewhere"}
+        return part_of(CONTENT, asked) if there else Answer(307, headers=moved)
+
+    with serve_script(answer) as store, Transport(patience=QUICK) as transport:
+        environment(**KEYS, AWS_ENDPOINT_URL=store.url)
+        for name in ("a", "b"):
+            assert transport.fetch(f"s3://scenes/{name}.tif", 5, 10).content == CONTENT[5:10]
+        assert len(store.asked) == 3
+
+
+def test_a_stand_in_for_s3_gives_ranges_of_its_objects(environment):
+    with serve_s3("scenes") as told, Transport(patience=QUICK) as transport:
+        environment(**told)
+        obstore.put(S3Store("scenes", client_options={"allow_http": True}), "2023/B 04+.tif", CONTENT)
+        fetched = transport.fetch(HREF, 190, 300)
+        assert (fetched.content, fetched.size) == (CONTENT[190:], 200)
+        assert re.fullmatch(r'"[0-9a-f]{32}"', fetched.etag)
+        with pytest.raises(SourceUnavailableError, match=r"s3://scenes/none\.tif cannot be read: .* 404 .*NoSuchKey"):
+            transport.fetch("s3://scenes/none.tif", 0, 10)
+        assert transport.counts.retries == 0

@@ -1,0 +1,83 @@
+"""Files that only GDAL reads: each needed block once, a damaged one spoils only its own."""
+
+import numpy as np
+import pytest
+
+from catalogs.foreign import SourceBand
+from curate.errors import SourceUnavailableError
+from curate.reading import gdal_blocks
+from curate.reading.gdal_blocks import gdal_header, read_blocks
+from curate.reading.reader import BlockReader
+from tests.curate.reading.disk import DiskTransport, by_rasterio, cut_out, read_all, windows_of, wishes, write_raster
+
+LZW = {"tiled": True, "blockxsize": 64, "blockysize": 64, "compress": "lzw"}
+
+
+def test_the_header_is_what_gdal_tells(tmp_path):
+    write_raster(tmp_path / "a.tif", count=2, nodata=4, **LZW)
+    header = gdal_header(str(tmp_path / "a.tif"))
+    assert (header.grid.epsg, header.grid.shape, header.count) == (32631, (300, 340), 2)
+    assert (header.data_types, header.nodata) == (("uint16", "uint16"), (4.0, 4.0))
+    assert (header.cuts[1].block_height, header.cuts[1].block_width) == (64, 64)
+    assert header.packing is None
+
+
+def test_blocks_come_one_by_one_cut_off_at_the_edge(tmp_path):
+    pixels = write_raster(tmp_path / "a.tif", count=2, **LZW)
+    href = str(tmp_path / "a.tif")
+    found = dict(read_blocks(href, gdal_header(href), [(1, 0), (2, 29)], is_over=lambda: False))
+    assert (found[1, 0] == pixels[0, :64, :64]).all()
+    assert (found[2, 29] == pixels[1, 256:, 320:]).all()
+    assert found[2, 29].shape == (44, 20)
+
+
+def test_it_stops_when_told(tmp_path):
+    write_raster(tmp_path / "a.tif", **LZW)
+    href = str(tmp_path / "a.tif")
+    asked = iter([False, False, True])
+    assert len(list(read_blocks(href, gdal_header(href), [(1, n) for n in range(9)], is_over=lambda: next(asked)))) == 2
+
+
+def test_each_needed_block_is_read_once_however_many_windows(tmp_path, monkeypatch):
+    pixels = write_raster(tmp_path / "a.tif", count=3, interleave="pixel", **LZW)
+    read = []
+    plain = gdal_blocks.read_blocks
+    monkeypatch.setattr(
+        "curate.reading.sweep.read_blocks",
+        lambda href, header, blocks, **options: (read.extend(blocks), plain(href, header, blocks, **options))[1],
+    )
+    windows = windows_of(count=20)[1:]
+    reader = BlockReader(DiskTransport(tmp_path), fetchers=4)
+    found = read_all(reader, wishes(f"{tmp_path}/a.tif", windows, [3, 1]))
+    for (_, band, window), array in found.items():
+        assert (array == cut_out(pixels[band - 1], window)).all()
+    assert len(read) == len(set(read)) <= 60
+    assert {band for band, _ in read} == {1, 3}
+
+
+def test_a_damaged_block_spoils_its_own_windows_alone(tmp_path):
+    write_raster(tmp_path / "a.tif", compress="zstd", blockysize=50, tiled=False, nbits=12)
+    pixels = by_rasterio(tmp_path / "a.tif")[0]
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    content[-1000:] = bytes(1000)
+    (tmp_path / "a.tif").write_bytes(content)
+    reader = BlockReader(DiskTransport(tmp_path), fetchers=4)
+    windows = [(0, row, 30, 20) for row in range(5, 300, 50)]
+    found = read_all(reader, wishes(f"{tmp_path}/a.tif", windows))
+    errors = [key[2] for key, result in found.items() if isinstance(result, SourceUnavailableError)]
+    assert errors == windows[-1:]
+    assert "a.tif cannot be read as a raster" in str(found[f"{tmp_path}/a.tif", 1, windows[-1]])
+    for window in windows[:-1]:
+        assert np.array_equal(found[f"{tmp_path}/a.tif", 1, window], cut_out(pixels, window))
+
+
+def test_a_file_that_is_gone_by_then_spoils_its_windows(tmp_path):
+    write_raster(tmp_path / "a.tif", **LZW)
+    href = f"{tmp_path}/a.tif"
+    reader = BlockReader(DiskTransport(tmp_path), fetchers=4)
+    reader.rasters([SourceBand(href)])
+    (tmp_path / "a.tif").unlink()
+    for error in read_all(reader, wishes(href, windows_of())).values():
+        assert "a.tif does not exist" in str(error)
+    with pytest.raises(SourceUnavailableError, match="does not exist"):
+        gdal_header(href)

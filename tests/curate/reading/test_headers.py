@@ -1,0 +1,157 @@
+"""Headers are fetched once each, at the same time, kept by address, and left to GDAL where it takes GDAL."""
+
+import threading
+
+import pytest
+import rasterio
+from rasterio import Affine
+
+from curate.errors import SourceUnavailableError
+from curate.reading.headers import HEADER_BYTES, KEPT_HEADERS, Headers
+from curate.reading.transport import Fetched
+from tests.curate.reading.disk import ROOT, DiskTransport, write_raster
+
+TILED = {"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "deflate"}
+
+
+def header_of(folder, name="a.tif", root=ROOT):
+    return Headers(DiskTransport(folder), fetchers=4).read_all([root + name])[root + name]
+
+
+def test_a_header_is_fetched_once_whoever_asks_and_with_whatever_signature(tmp_path):
+    write_raster(tmp_path / "a.tif", **TILED)
+    transport = DiskTransport(tmp_path)
+    headers = Headers(transport, fetchers=4)
+    first = headers.read_all([f"{ROOT}a.tif?sig=one", f"{ROOT}a.tif?sig=one"])
+    second = headers.read_all([f"{ROOT}a.tif?sig=two"])
+    assert first[f"{ROOT}a.tif?sig=one"] is second[f"{ROOT}a.tif?sig=two"]
+    assert transport.ranges == [("a.tif", 0, HEADER_BYTES)]
+
+
+def test_threads_that_ask_at_the_same_time_share_one_request(tmp_path):
+    write_raster(tmp_path / "a.tif", **TILED)
+    transport = DiskTransport(tmp_path)
+    headers = Headers(transport, fetchers=4)
+    go = threading.Event()
+    transport.fault = lambda name, start, end, part: (go.wait(5), part)[1]
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(headers.read_all([ROOT + "a.tif"]))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    assert len(transport.ranges) == 1
+
+
+def test_many_headers_are_fetched_at_the_same_time(tmp_path):
+    for number in range(6):
+        write_raster(tmp_path / f"{number}.tif", **TILED)
+    transport = DiskTransport(tmp_path)
+    together = threading.Barrier(4)
+    calls = iter(range(6))
+
+    def meet(name, start, end, part):
+        if next(calls) < 4:
+            together.wait(timeout=10)
+        return part
+
+    transport.fault = meet
+    Headers(transport, fetchers=4).read_all([f"{ROOT}{number}.tif" for number in range(6)])
+    assert transport.most_at_once == 4
+
+
+def test_a_failure_is_not_kept(tmp_path):
+    headers = Headers(DiskTransport(tmp_path), fetchers=4)
+    assert isinstance(headers.read_all([ROOT + "a.tif"])[ROOT + "a.tif"], SourceUnavailableError)
+    write_raster(tmp_path / "a.tif", **TILED)
+    assert headers.read_all([ROOT + "a.tif"])[ROOT + "a.tif"].grid.shape == (300, 340)
+
+
+def test_the_oldest_headers_are_dropped(tmp_path, monkeypatch):
+    assert KEPT_HEADERS > 1000
+    monkeypatch.setattr("curate.reading.headers.KEPT_HEADERS", 2)
+    for name in "abc":
+        write_raster(tmp_path / f"{name}.tif", **TILED)
+    transport = DiskTransport(tmp_path)
+    headers = Headers(transport, fetchers=1)
+    for name in "abacab":
+        headers.read_all([f"{ROOT}{name}.tif"])
+    assert [name for name, _, _ in transport.ranges] == ["a.tif", "b.tif", "c.tif", "b.tif"]
+
+
+@pytest.mark.parametrize("options", [{}, {"bigtiff": "yes"}, {"endianness": "big"}])
+def test_what_lies_beyond_the_first_bytes_is_fetched_where_it_is(tmp_path, options):
+    write_raster(tmp_path / "a.tif", size=(800, 1000), **TILED, **options)
+    transport = DiskTransport(tmp_path)
+    header = Headers(transport, fetchers=1).read_all([ROOT + "a.tif"])[ROOT + "a.tif"]
+    assert len(header.packing.offsets) == len(header.packing.sizes) == 50 * 63
+    assert HEADER_BYTES < 8 * 50 * 63
+    assert 2 <= len(transport.ranges) <= 3
+    assert transport.ranges[1][1] == HEADER_BYTES, "nothing is fetched twice"
+    assert transport.bytes < HEADER_BYTES + 17 * 50 * 63
+
+
+def test_a_header_at_the_end_of_the_file_is_found(tmp_path):
+    write_raster(tmp_path / "a.tif", size=(400, 400), compress="none")
+    with rasterio.open(tmp_path / "a.tif", "r+") as raster:
+        raster.update_tags(note="long" * 3000)
+    content = (tmp_path / "a.tif").read_bytes()
+    assert int.from_bytes(content[4:8], "little") > HEADER_BYTES
+    header = header_of(tmp_path)
+    assert header.packing is not None
+    assert (header.grid.shape, header.size, header.etag) == ((400, 400), len(content), "one")
+
+
+def test_a_file_that_changes_between_two_ranges_of_its_header_is_read_again_and_then_refused(tmp_path):
+    write_raster(tmp_path / "a.tif", size=(800, 1000), **TILED)
+
+    class Changing(DiskTransport):
+        changes = 1
+
+        def fetch(self, href, start, end):
+            found = super().fetch(href, start, end)
+            if start and self.changes:
+                self.changes -= 1
+                self.etags["a.tif"] = f"before change {self.changes}"
+                return Fetched(found.content, "another", found.size)
+            return found
+
+    assert Headers(Changing(tmp_path), fetchers=1).read_all([ROOT + "a.tif"])[ROOT + "a.tif"].packing is not None
+    always = Changing(tmp_path)
+    always.changes = 99
+    error = Headers(always, fetchers=1).read_all([ROOT + "a.tif"])[ROOT + "a.tif"]
+    assert "https://store.test/a.tif was replaced 2 times while its header was read; expected a file that stays" in str(error)
+
+
+@pytest.mark.parametrize("name", ["GTiff", "PNG"])
+def test_what_has_no_place_or_is_turned_is_told_in_the_words_of_every_source(tmp_path, name):
+    path = f"{tmp_path}/a.tif"
+    write_raster(tmp_path / "a.tif", transform=Affine(10, 2, 0, 1, -10, 0))
+    assert "is rotated or upside down (transform 10.0, 2.0, 1.0, -10.0); expected north up" in str(header_of(tmp_path))
+    write_raster(tmp_path / "a.tif", transform=Affine(10, 0, 0, 0, -20, 0))
+    assert "has pixels of 10 x 20; expected squares. Warp it with `gdalwarp -tr 10 10`" in str(header_of(tmp_path))
+    write_raster(tmp_path / "a.tif", crs="+proj=laea +lat_0=11 +lon_0=7")
+    error = header_of(tmp_path, path, root="")
+    assert "where a coordinate system with an EPSG code was expected" in str(error)
+
+
+def test_a_local_file_that_is_not_there_is_told_in_the_words_of_every_source(tmp_path):
+    path = f"{tmp_path}/no.tif"
+    transport = DiskTransport(tmp_path)
+    error = Headers(transport, fetchers=1).read_all([path])[path]
+    assert "no.tif does not exist" in str(error)
+    assert "Expected the file that its item names; restore it" in str(error)
+    assert not transport.ranges
+
+
+def test_a_renewed_header_is_fetched_once_by_all_who_hold_the_stale_one(tmp_path):
+    write_raster(tmp_path / "a.tif", **TILED)
+    transport = DiskTransport(tmp_path)
+    headers = Headers(transport, fetchers=1)
+    stale = headers.read_all([ROOT + "a.tif"])[ROOT + "a.tif"]
+    new = headers.renew(ROOT + "a.tif", stale)
+    assert new is not stale
+    assert headers.renew(ROOT + "a.tif", stale) is new
+    assert len(transport.ranges) == 2

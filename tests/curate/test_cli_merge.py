@@ -1,0 +1,99 @@
+"""`curate build --part` and `curate merge` from outside: what they print where, and their exit codes."""
+
+import json
+import shutil
+
+import pytest
+
+from catalogs import layout, open_catalog
+from catalogs.locations import write_locations
+from catalogs.recipe import write_section
+from catalogs.testing import make_locations
+from catalogs.validate import check_catalog
+from curate.cli import main
+
+BUILD = ("--source", "simulated", "--seasons", "1", "--start", "2023-05-01", "--end", "2023-09-01", "--workers", "1")
+
+
+def run(capsys, *words):
+    with pytest.raises(SystemExit) as end:
+        main(list(map(str, words)))
+    told = capsys.readouterr()
+    return end.value.code, told.out, told.err
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory):
+    """Three locations in two grid squares."""
+    out = tmp_path_factory.mktemp("sampled") / "cat"
+    write_section(out, "sample", {"region": "test", "seed": 3})
+    write_locations(out / layout.LOCATIONS, make_locations(3, lon=2.95, side_m=120))
+    return out
+
+
+def test_parts_are_built_and_joined(sampled, tmp_path, capsys):
+    folders = [shutil.copytree(sampled, tmp_path / f"p{number}") for number in (1, 2)]
+    for number, folder in enumerate(folders, start=1):
+        code, _, err = run(capsys, "build", folder, "--part", f"{number}/2", *BUILD)
+        assert code == 0
+        assert f"of {folder} (part {number}/2) from simulated" in err
+        assert f"It is part {number}/2. Once all are built, join them: curate merge PART... --out FOLDER" in err
+    code, out, err = run(capsys, "merge", *folders, "--out", tmp_path / "cat", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert (told["parts"], told["locations"]) == (2, 3)
+    assert told["items"] + told["failures"] == 3
+    assert told["files"]["linked"] > 0
+    assert err.startswith(f"Joining 2 parts in {tmp_path / 'cat'}.\n")
+    assert f"files linked, 0 copied.\nNext: curate verify {tmp_path / 'cat'}\n" in err
+    assert check_catalog(tmp_path / "cat").is_valid
+    assert len(open_catalog(tmp_path / "cat").items()) == told["items"]
+    code, _, err = run(capsys, "merge", folders[0], "--out", tmp_path / "other", "--quiet")
+    assert code == 2
+    assert err.startswith("Part 2/2 is missing. Build what is missing, and name all parts: curate merge PART... --out FOLDER")
+
+
+def test_a_dry_run_counts_the_part(sampled, tmp_path, capsys):
+    folder = shutil.copytree(sampled, tmp_path / "p")
+    counts = []
+    for part in ("1/2", "2/2"):
+        code, out, _ = run(capsys, "build", folder, "--part", part, *BUILD, "--dry-run", "--json")
+        assert code == 0
+        counts.append(json.loads(out)["locations"])
+    assert sum(counts) == 3
+    assert min(counts) > 0
+    assert not (folder / ".seastars").exists()
+
+
+def test_a_part_needs_dates_that_hold_on_another_day(sampled, tmp_path, capsys):
+    folder = shutil.copytree(sampled, tmp_path / "p")
+    code, _, err = run(capsys, "build", folder, "--part", "1/2", "--source", "simulated")
+    assert code == 2
+    assert "--part is given without --start or --end: the period would end four weeks before today" in err
+    assert {path.name for path in folder.iterdir()} == {layout.RECIPE, layout.LOCATIONS}
+    for dates in (("--end", "2023-09-01"), ("--start", "2023-05-01")):
+        assert run(capsys, "build", folder, "--part", "1/2", "--source", "simulated", *dates, "--dry-run")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("merge", "--out", "x"), "No part was named"),
+        (("merge", "nowhere", "--out", "x"), "nowhere is no catalog that curate sampled; expected the parts of a build"),
+        (("merge", "a"), "--out"),
+        (("build", "a", "--part", "4/3"), "--part is '4/3'; expected a number and how many parts there are"),
+        (("build", "a", "--prt", "1/3"), "Did you mean"),
+    ],
+)
+def test_what_cannot_be_ends_with_2_in_words(tmp_path, capsys, monkeypatch, words, told):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_shows_an_example(capsys):
+    code, out, _ = run(capsys, "merge", "--help")
+    assert code == 0
+    assert "curate merge data/p1 data/p2 --out data/france" in out

@@ -1,0 +1,407 @@
+"""Parts of a build, joined: the bytes of the undivided build, and refusals of what is no part of it."""
+
+import errno
+import json
+import os
+import pkgutil
+import shutil
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from catalogs import layout, open_catalog, partitions
+from catalogs.console import progress
+from catalogs.errors import ContractError, MissingAssetError
+from catalogs.failures import read_failures, write_failures
+from catalogs.index import read_items, write_items
+from catalogs.journal import Entry, Journal
+from catalogs.locations import read_locations, write_locations
+from catalogs.publication import RECORD
+from catalogs.recipe import write_section
+from catalogs.records import Location
+from catalogs.testing import make_locations
+from catalogs.validate import check_catalog
+from curate.build_request import BuildRequest
+from curate.errors import CurateError, RecipeError
+from curate.merge import merge_parts
+from curate.merge_checks import check_same_build
+from curate.parts import Part
+from curate.pipeline import Build
+from curate.placing import Placed
+from curate.sources import open_source
+from tests.trees import tree
+
+S2 = "sentinel-2-l2a"
+PARTS = 3
+SQUARES = [make_locations(2, lon=lon, side_m=120) for lon in (1.3, 2.9, 4.2)]
+LOCATIONS = [
+    Location(f"test-{number:06d}", place.epsg, place.bounds, ("train", "val")[number % 2])
+    for number, place in enumerate(square[row] for row in range(2) for square in SQUARES)
+]
+"""In three grid squares, their ids by turns: the rows of the parts interleave."""
+ASKED = {
+    "source": "simulated",
+    "seasons": "2",
+    "start": date(2023, 3, 1),
+    "end": date(2023, 9, 1),
+    "max_cloud": 1.0,
+    "window_days": 10,
+}
+
+
+def quiet(total, description):
+    return progress(total, description, quiet=True)
+
+
+def sample(folder, locations=LOCATIONS, **values):
+    folder.mkdir(parents=True)
+    write_section(folder, "sample", {"region": "test", "seed": 3, **values})
+    write_locations(folder / layout.LOCATIONS, locations)
+    return folder
+
+
+def build(folder, part=None, **changes):
+    prepared = Build.prepare(folder, BuildRequest(**{**ASKED, **changes}), open_source, part=part)
+    return prepared.run(workers=2, watch=quiet)
+
+
+def merge(folders, out):
+    return merge_parts(list(folders), out, watch=quiet)
+
+
+def build_parts(home, **changes):
+    folders = [sample(home / f"p{number}") for number in range(1, PARTS + 1)]
+    for number, folder in enumerate(folders, start=1):
+        build(folder, Part(PARTS, number), **changes)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """An undivided build, and its parts."""
+    home = tmp_path_factory.mktemp("made")
+    build(sample(home / "whole" / "cat"))
+    return home / "whole" / "cat", build_parts(home)
+
+
+@pytest.fixture(scope="module")
+def made_in_files(tmp_path_factory):
+    """The same with items as rows of an index in three files."""
+    home = tmp_path_factory.mktemp("made_in_files")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(partitions, "LOCATIONS_PER_FILE", 2)
+        build(sample(home / "whole" / "cat"), items="parquet")
+        yield home / "whole" / "cat", build_parts(home, items="parquet")
+
+
+@pytest.fixture(params=["made", "made_in_files"])
+def either(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def parts(made, tmp_path):
+    """The parts, to be spoiled."""
+    return [shutil.copytree(folder, tmp_path / folder.name) for folder in made[1]]
+
+
+def test_joined_parts_are_the_undivided_build_byte_for_byte(either, tmp_path):
+    whole, folders = either
+    before = [tree(folder) for folder in folders]
+    summary = merge(folders, tmp_path / "cat")
+    assert tree(tmp_path / "cat") == tree(whole)
+    assert [tree(folder) for folder in folders] == before
+    assert (summary.parts, summary.locations) == (PARTS, len(LOCATIONS))
+    assert min(summary.items, summary.failures) > 0
+    assert summary.items + summary.failures == 2 * len(LOCATIONS)
+    assert set(summary.placed) == {Placed.LINKED}
+    report = check_catalog(tmp_path / "cat", deep=True)
+    assert report.is_valid
+    assert not report.unfinished
+
+
+def test_an_index_of_several_files_is_joined_as_such(made_in_files, tmp_path):
+    merge(made_in_files[1], tmp_path / "cat")
+    names = {path.name for path in (tmp_path / "cat" / S2 / layout.INDEX_FOLDER).iterdir()}
+    assert names == {"00000.parquet", "00001.parquet", "00002.parquet"}
+
+
+def test_a_build_of_the_joined_catalog_has_nothing_to_do(made, tmp_path):
+    merge(made[1], tmp_path / "cat")
+    assert build(tmp_path / "cat").locations_done == 0
+    assert tree(tmp_path / "cat") == tree(made[0])
+
+
+def test_every_part_builds_its_own_locations_alone(made):
+    counts = [len({item.location.id for item in open_catalog(folder).items()}) for folder in made[1]]
+    assert min(counts) > 0
+    assert sum(counts) <= len(LOCATIONS)
+    for number, folder in enumerate(made[1], start=1):
+        mine = {location.id for location in Part(PARTS, number).of(LOCATIONS)}
+        assert {item.location.id for item in open_catalog(folder).items()} <= mine
+        assert {failure.location for failure in read_failures(folder)} <= mine
+
+
+def test_a_part_is_valid_and_says_what_it_is(made):
+    for number, folder in enumerate(made[1], start=1):
+        report = check_catalog(folder)
+        assert report.is_valid, report.problems
+        left = len(LOCATIONS) - len(Part(PARTS, number).of(LOCATIONS))
+        words = (
+            f"{left} of {len(LOCATIONS)} locations are not built here: it is part {number}/3. `curate merge` joins the parts."
+        )
+        assert report.unfinished == (words,)
+
+
+def test_a_part_is_continued_without_being_named(parts):
+    assert build(parts[0]).locations == len(Part(PARTS, 1).of(LOCATIONS))
+    with pytest.raises(RecipeError, match="builds part 1/3, and --part is 2/3"):
+        build(parts[0], Part(PARTS, 2))
+
+
+def test_a_dry_run_remembers_no_part(tmp_path):
+    folder = sample(tmp_path / "p")
+    Build.prepare(folder, BuildRequest(**ASKED), open_source, part=Part(2, 1), dry_run=True)
+    assert not (folder / layout.WORK).exists()
+
+
+def test_too_many_parts_are_refused_before_anything_is_written(tmp_path):
+    folder = sample(tmp_path / "p")
+    with pytest.raises(CurateError, match="which stay whole"):
+        build(folder, Part(9, 1))
+    assert {path.name for path in folder.iterdir()} == {layout.RECIPE, layout.LOCATIONS}
+
+
+def test_parts_are_copied_where_they_cannot_be_linked(made, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", fail)
+    summary = merge(made[1], tmp_path / "cat")
+    assert set(summary.placed) == {Placed.COPIED}
+    assert tree(tmp_path / "cat") == tree(made[0])
+
+
+def test_joining_again_changes_nothing(made, tmp_path):
+    merge(made[1], tmp_path / "cat")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.tif")}
+    summary = merge(made[1], tmp_path / "cat")
+    assert set(summary.placed) == {Placed.THERE}
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.tif")} == before
+    assert tree(tmp_path / "cat") == tree(made[0])
+
+
+def test_the_sampled_folder_itself_can_take_the_parts(made, tmp_path):
+    merge(made[1], sample(tmp_path / "cat"))
+    assert tree(tmp_path / "cat") == tree(made[0])
+
+
+class Killed(BaseException):
+    """What nothing handles."""
+
+
+QUICK = ("at a later file", "between index and links")
+STOPS = {
+    "at the first file": ("curate.merge.place_file", 0),
+    "at a later file": ("curate.merge.place_file", 20),
+    "before the first index": ("catalogs.index_writer.write_rows", 0),
+    "between two indices": ("catalogs.index_writer.write_rows", 1),
+    "between index and links": ("catalogs.writer.CatalogWriter._write_collection", 1),
+}
+
+
+@pytest.mark.parametrize("stop", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in STOPS])
+def test_a_stopped_merge_leaves_a_catalog_and_is_continued(either, tmp_path, monkeypatch, stop):
+    out, (where, calls) = tmp_path / "cat", STOPS[stop]
+    if stop == "between two indices" and not (either[0] / S2 / layout.INDEX_FOLDER).exists():
+        return
+    module, _, name = where.rpartition(".")
+    owner = pkgutil.resolve_name(module.replace(".CatalogWriter", ":CatalogWriter"))
+    real, left = getattr(owner, name), iter(range(calls))
+
+    def stopping(*args):
+        if next(left, None) is None:
+            raise Killed
+        return real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, stopping)
+        with pytest.raises(Killed):
+            merge(either[1], out)
+    report = check_catalog(out)
+    assert report.is_valid, report.problems
+    assert report.unfinished
+    merge(either[1], out)
+    assert tree(out) == tree(either[0])
+
+
+def test_parts_that_share_locations_are_joined_where_they_agree(made, tmp_path):
+    merge([*made[1], made[0]], tmp_path / "cat")
+    assert tree(tmp_path / "cat") == tree(made[0])
+
+
+def test_different_items_of_one_location_are_refused_with_both_sides(made, parts, tmp_path):
+    index = parts[0] / S2 / layout.INDEX
+    items = read_items(index)
+    items[1]["properties"]["eo:cloud_cover"] = 3.25
+    schema = next(iter(open_catalog(parts[0])._store(S2).file._files)).schema_arrow
+    write_items(index, items, schema)
+    with pytest.raises(RecipeError, match=rf"both have {items[1]['id']}, and differ: properties\.eo:cloud_cover is .* in the"):
+        merge([*parts, made[0]], tmp_path / "cat")
+    write_items(index, items[1:], schema)
+    with pytest.raises(RecipeError, match=rf"both have {items[0]['id']}, and differ: only one of them has it\. Leave one"):
+        merge([*parts, made[0]], tmp_path / "cat")
+    assert not (tmp_path / "cat").exists()
+
+
+def test_different_failures_of_one_location_are_refused(parts, made, tmp_path):
+    failed = next(folder for folder in parts if read_failures(folder))
+    first, *others = read_failures(failed)
+    write_failures(failed, [replace(first, message="The clearest has 99 %."), *others])
+    with pytest.raises(RecipeError, match=rf"both have {first.location}, and differ: what could not be completed differs\. L"):
+        merge([*parts, made[0]], tmp_path / "cat")
+
+
+def test_a_missing_part_is_named(made, tmp_path):
+    with pytest.raises(RecipeError, match=r"^Part 2/3 is missing\. Build what is missing, and name all parts"):
+        merge([made[1][0], made[1][2]], tmp_path / "cat")
+    with pytest.raises(RecipeError, match=r"^Parts 1/3, 2/3 are missing\. Build"):
+        merge(made[1][2:], tmp_path / "cat")
+    assert not (tmp_path / "cat").exists()
+
+
+def test_parts_that_remember_nothing_lack_locations(parts, tmp_path):
+    for folder in parts:
+        shutil.rmtree(folder / layout.WORK)
+    count = len(Part(PARTS, 3).of(LOCATIONS))
+    with pytest.raises(RecipeError, match=rf"^No part has {count} locations?, such as test-00000\d\. Build what is missing"):
+        merge(parts[:2], tmp_path / "cat")
+
+
+def test_a_part_that_is_not_done_is_named(parts, tmp_path):
+    fresh = sample(tmp_path / "fresh")
+    Build.prepare(fresh, BuildRequest(**ASKED, items=json.loads((parts[0] / "recipe.json").read_text())["build"]["items"]),
+                  open_source, part=Part(PARTS, 2))  # fmt: skip
+    with pytest.raises(RecipeError, match=rf"Nothing is built in {fresh} yet\. Build it first: curate build"):
+        merge([parts[0], fresh, parts[2]], tmp_path / "cat")
+    shutil.copytree(parts[0] / S2, fresh / S2)
+    shutil.copy(parts[0] / layout.CATALOG, fresh)
+    with pytest.raises(RecipeError, match=rf"^{fresh}, part 2/3, is not built to its end: curate build {fresh} Build what"):
+        merge([parts[0], fresh, parts[2]], tmp_path / "cat")
+
+
+def test_a_stopped_part_is_refused(parts, tmp_path):
+    Journal(parts[1]).append(Entry("test-000000", [], []))
+    with pytest.raises(RecipeError, match=r"The build of .*p2 was stopped\. Run it again to its end: curate build .*p2"):
+        merge(parts, tmp_path / "cat")
+
+
+def test_another_recipe_is_refused_with_both_sides(parts, tmp_path):
+    path = parts[1] / layout.RECIPE
+    recipe = json.loads(path.read_text())
+    recipe["build"]["end"] = "2023-10-01"
+    path.write_text(json.dumps(recipe))
+    words = r'p1 and .*p2 were made from different recipes: build\.end is "2023-09-01" and "2023-10-01"\. Parts of one'
+    with pytest.raises(RecipeError, match=words):
+        merge(parts, tmp_path / "cat")
+
+
+def moved(location, metres=60):
+    left, bottom, right, top = location.bounds
+    return Location(location.id, location.epsg, (left + metres, bottom, right + metres, top), location.split)
+
+
+def test_one_id_with_two_bounds_is_refused_with_both(parts, tmp_path):
+    locations = read_locations(parts[1] / layout.LOCATIONS)
+    write_locations(parts[1] / layout.LOCATIONS, [*locations[:4], moved(locations[4]), *locations[5:]])
+    with pytest.raises(RecipeError) as error:
+        merge(parts, tmp_path / "cat")
+    words, zone = str(error.value), f"of EPSG:{locations[4].epsg} (train)"
+    assert words.startswith(f"Location test-000004 is {locations[4].bounds} {zone} in {parts[0]}, ")
+    assert f"and {moved(locations[4]).bounds} {zone} in {parts[1]}." in words
+
+
+def test_samples_of_other_seeds_are_told_with_their_recipes(parts, tmp_path):
+    other = parts[1]
+    write_locations(other / layout.LOCATIONS, [moved(LOCATIONS[0]), *LOCATIONS[1:]])
+    recipe = json.loads((other / layout.RECIPE).read_text())
+    recipe["sample"]["seed"] = 4
+    (other / layout.RECIPE).write_text(json.dumps(recipe))
+    with pytest.raises(RecipeError, match=r"test-000000 is \(.*They were made from different recipes: sample\.seed is 3 and 4"):
+        merge([parts[0], other], tmp_path / "cat")
+
+
+def test_locations_that_one_side_lacks_are_named(parts, tmp_path):
+    write_locations(parts[1] / layout.LOCATIONS, LOCATIONS[:-1])
+    with pytest.raises(RecipeError, match=r"p2 lacks location test-000005, which .*p1 has"):
+        merge(parts, tmp_path / "cat")
+    with pytest.raises(RecipeError, match=r"p2 lacks location test-000005, which .*p3 has"):
+        merge(parts[::-1], tmp_path / "cat")
+    write_locations(parts[1] / layout.LOCATIONS, LOCATIONS[::-1])
+    with pytest.raises(RecipeError, match="have their locations in different order"):
+        merge(parts, tmp_path / "cat")
+
+
+def test_what_is_no_part_is_refused(parts, tmp_path):
+    with pytest.raises(CurateError, match="No part was named"):
+        merge([], tmp_path / "cat")
+    with pytest.raises(CurateError, match="p1 is named twice"):
+        merge([parts[0], parts[0].parent / "p2" / ".." / "p1"], tmp_path / "cat")
+    with pytest.raises(RecipeError, match="is no catalog that curate sampled"):
+        merge([tmp_path / "absent"], tmp_path / "cat")
+    with pytest.raises(RecipeError, match="Nothing is built in"):
+        merge([sample(tmp_path / "new")], tmp_path / "cat")
+    (parts[0] / layout.WORK).mkdir(exist_ok=True)
+    (parts[0] / RECORD).write_text(json.dumps({"to": "s3://bucket/cat", "documents": {}}))
+    with pytest.raises(RecipeError, match=r"The files of .*p1 are in s3://bucket/cat, and parts are joined where"):
+        merge(parts, tmp_path / "cat")
+
+
+def test_a_folder_that_holds_something_else_is_refused(parts, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.doc").write_text("")
+    with pytest.raises(ContractError, match=r"is not a catalog of seastars: it holds 'thesis\.doc'"):
+        merge(parts, tmp_path / "home")
+    with pytest.raises(CurateError, match=r"--out .*p1 is the part .*p1 or lies in it"):
+        merge(parts, parts[0])
+    with pytest.raises(CurateError, match="or lies in it"):
+        merge(parts, parts[0] / "cat")
+    with pytest.raises(RecipeError, match=r"different recipes: sample\.seed is 3 and 9"):
+        merge(parts, sample(tmp_path / "another", seed=9))
+    with pytest.raises(RecipeError, match="builds part 3/3 itself"):
+        merge(parts[:2], parts[2])
+
+
+def test_a_folder_in_the_middle_of_a_build_is_refused(parts, made, tmp_path):
+    out = shutil.copytree(made[0], tmp_path / "cat")
+    Journal(out).append(Entry("test-000000", [], []))
+    with pytest.raises(RecipeError, match=r"A build of .*cat was stopped\. Run it again to its end, or join the parts"):
+        merge(parts, out)
+
+
+def test_a_file_that_a_part_lacks_is_named(parts, tmp_path):
+    path = next(parts[1].rglob("*.tif"))
+    path.unlink()
+    with pytest.raises(MissingAssetError, match=rf"{path} is not there, though the part's index names it\. Look what else"):
+        merge(parts, tmp_path / "cat")
+
+
+def test_search_answers_come_along(parts, made, tmp_path):
+    for number, folder in enumerate(parts):
+        saved = folder / layout.WORK / "search" / S2 / f"{number}.parquet"
+        saved.parent.mkdir(parents=True, exist_ok=True)
+        saved.write_text(folder.name)
+        saved.with_name("left.part").write_text("")
+    merge(parts, tmp_path / "cat")
+    work = tmp_path / "cat" / layout.WORK
+    assert sorted(path.name for path in work.rglob("*") if path.is_file()) == ["0.parquet", "1.parquet", "2.parquet"]
+    assert not check_catalog(tmp_path / "cat").unfinished
+
+
+def test_what_is_not_asked_for_yet_does_not_differ(made, tmp_path):
+    from curate.built_part import BuiltPart
+
+    part = BuiltPart.open(made[1][0])
+    sampled = {name: part.recipe[name] for name in ("contract", "sample")}
+    check_same_build(part, BuiltPart(sample(tmp_path / "s"), sampled, None))

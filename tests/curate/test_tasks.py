@@ -1,0 +1,142 @@
+"""What a worker of a cluster does with a unit, in this process: the same as threads, from no more than the task carries."""
+
+import asyncio
+import pickle
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from catalogs import layout
+from catalogs.console import progress
+from catalogs.locations import read_locations, write_locations
+from catalogs.recipe import write_section
+from catalogs.testing import make_catalog, make_locations
+from curate import tasks
+from curate.build_request import BuildRequest
+from curate.errors import ClusterError
+from curate.pipeline import Build
+from curate.search import Searches
+from curate.sources import open_source
+from curate.tasks import GivenScenes, Job, Unit, complete_unit, make_units, stop_units
+from tests.trees import tree
+
+S2 = "sentinel-2-l2a"
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """A build that is about to begin, and what its tasks are made of."""
+    source = make_catalog(tmp_path / "source", seasons=2)
+    out = tmp_path / "cat"
+    out.mkdir()
+    write_section(out, "sample", {"region": "test", "seed": 3})
+    write_locations(out / layout.LOCATIONS, make_locations())
+    request = BuildRequest(source=str(source), seasons="2", start=date(2023, 1, 1), end=date(2023, 7, 1))
+    build = Build.prepare(out, request, open_source)
+    searches = Searches(build.source, out, build.locations, build.wanted.plan.span)
+    yield build, searches, Job.of(out, build.locations, connections=2)
+    tasks._DESKS.clear()
+
+
+def units_of(build, searches, *, with_items=(), simulated=False):
+    places = [(location, None) for location in build.locations]
+    return list(make_units(searches, [S2], [places[:2], places[2:]], with_items=with_items, simulated=simulated))
+
+
+def test_units_give_what_a_build_in_threads_writes(prepared, tmp_path):
+    build, searches, job = prepared
+    outcomes = [outcome for unit in units_of(build, searches) for outcome in complete_unit(job, unit).outcomes]
+    written = {name: digest for name, digest in tree(build.folder).items() if name.startswith(f"{S2}/")}
+    build.run(workers=2, watch=lambda total, words: progress(total, words, quiet=True))
+    built = {name for name in tree(build.folder) if name.startswith(f"{S2}/")}
+    assert {name for name in built - written.keys() if "catalog.json" not in name} == {
+        f"{S2}/{layout.INDEX}",
+        f"{S2}/{layout.COLLECTION}",
+    }
+    assert {name: tree(build.folder)[name] for name in written} == written
+    assert sorted(location.id for location, _, _ in outcomes) == sorted(location.id for location in build.locations)
+    assert sum(len(items) for _, items, _ in outcomes) == 6
+
+
+def test_a_unit_travels_and_carries_only_scenes_that_touch_it(prepared):
+    build, searches, job = prepared
+    first, second = units_of(build, searches)
+    assert pickle.loads(pickle.dumps((job, first)))[0] == job
+    assert all(build.locations[0].id in scene.id or build.locations[1].id in scene.id for scene in first.scenes[S2])
+    assert {scene.id for scene in first.scenes[S2]}.isdisjoint(scene.id for scene in second.scenes[S2])
+
+
+def test_given_scenes_answer_as_the_search_does(prepared):
+    build, searches, _ = prepared
+    for unit in units_of(build, searches):
+        given = GivenScenes(unit.scenes)
+        for location, _ in unit.places:
+            assert given.candidates(S2, location) == searches.candidates(S2, location)
+
+
+def test_what_a_lost_worker_left_of_a_location_is_removed_unless_it_has_older_items(prepared):
+    build, searches, job = prepared
+    folders = layout.Layout.of(build.locations)
+    left = [build.folder / S2 / folders.folder(location) / "20200101T000000_10m.tif" for location in build.locations]
+    for path in left:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"left")
+    for unit in units_of(build, searches, with_items=[build.locations[1].id]):
+        complete_unit(job, unit)
+    assert [path.exists() for path in left] == [False, True, False]
+
+
+def test_rendered_scenes_are_not_sent(prepared):
+    build, searches, _ = prepared
+    assert [unit.scenes for unit in units_of(build, searches, simulated=True)] == [None, None]
+
+
+def test_a_run_that_was_stopped_does_nothing_more(prepared):
+    build, searches, job = prepared
+    unit, _ = units_of(build, searches)
+    assert len(complete_unit(job, unit).outcomes) == 2
+    asyncio.run(stop_units("another"))
+    assert len(complete_unit(job, unit).outcomes) == 2
+    asyncio.run(stop_units(job.run))
+    assert complete_unit(job, unit).outcomes == []
+
+
+def test_what_was_fetched_is_told_once(prepared):
+    build, searches, job = prepared
+    first, second = (complete_unit(job, unit).fetched for unit in units_of(build, searches))
+    assert first["bytes"] > second["bytes"] > 0
+    assert first["requests"] + second["requests"] == tasks._DESKS[job.run]._reader.fetched.requests
+
+
+def test_a_new_run_ends_the_one_before(prepared):
+    build, searches, job = prepared
+    unit, _ = units_of(build, searches)
+    complete_unit(job, unit)
+    complete_unit(replace(job, run="next"), unit)
+    assert list(tasks._DESKS) == ["next"]
+
+
+def test_a_worker_of_another_environment_is_refused(prepared):
+    build, searches, job = prepared
+    unlike = replace(job, versions={**job.versions, "rasterio": "0.1"})
+    with pytest.raises(ClusterError, match=r"A worker has rasterio [\d.]+, the build 0\.1\. A catalog is the same bytes"):
+        complete_unit(unlike, units_of(build, searches)[0])
+
+
+@pytest.mark.parametrize("what", ["nothing", "another"])
+def test_a_worker_that_does_not_see_the_catalog_is_refused(prepared, tmp_path, what):
+    build, searches, job = prepared
+    if what == "another":
+        (tmp_path / what).mkdir()
+        (tmp_path / what / layout.RECIPE).write_text("{}")
+    with pytest.raises(ClusterError, match=r"A worker does not see the catalog in .*\. Put it on a file system that all"):
+        complete_unit(replace(job, address=str(tmp_path / what)), units_of(build, searches)[0])
+
+
+def test_what_is_seen_in_logs_holds_no_address(prepared):
+    build, searches, job = prepared
+    scenes = {S2: [replace(scene, href="https://me:hush@host/x") for scene in units_of(build, searches)[0].scenes[S2]]}
+    unit = Unit(((read_locations(build.folder / layout.LOCATIONS)[0], None),), frozenset(), scenes)
+    assert repr(unit) == "<unit of 1 location from test-000000>"
+    assert "source" not in repr(job)
