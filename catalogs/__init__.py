@@ -20,6 +20,7 @@ for location, scenes in items.by_location(): ...             # all scenes of a s
 - A catalog is a folder, or a prefix in an object store: `catalog.json`, `locations.parquet`, `recipe.json`, and per sensor a
   `collection.json`, the index `items.parquet`, and the items' files. All hrefs are relative and stay within; it may be moved.
 - The index is stac-geoparquet, derived, and enough to read by; JSON items are there for other tools, up to 50,000 of them.
+  Where it is large and all there is, it lies in files of 5,000 locations each: `items/00000.parquet` and those that follow.
 - Writing is atomic: a catalog opens at any moment, and what a killed run left is unfinished, not invalid.
 - The contract has a version; a reader takes its own major version and names the remedy otherwise.
 - Other people's catalogs open too, if their bands can be told; their scenes are `catalogs.foreign.SourceScene`.

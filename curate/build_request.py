@@ -89,8 +89,8 @@ def check_dates(request: BuildRequest, old: Mapping[str, Any] | None) -> None:
     """
     if old is None and request.start is None and request.end is None:
         raise CurateError(
-            "--part is given without --start or --end: the period would end four weeks before today, and parts that are built on "
-            "different days would not fit together. Give --end, such as --end 2024-01-01, the same for all parts."
+            "--part is given without --start or --end: the period would end four weeks before today, and parts that are built "
+            "on different days would not fit together. Give --end, such as --end 2024-01-01, the same for all parts."
         )
 
 

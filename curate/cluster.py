@@ -71,19 +71,9 @@ def connect(scheduler: str) -> Iterator[Client]:
         ClusterLostError: No scheduler answers.
     """
     distributed = _distributed()
-    import dask
-
     if scheduler.partition(":")[0] == LOCAL:
-        count = int(scheduler.partition(":")[2] or 0) or None
         with (
-            dask.config.set({"distributed.deploy.lost-worker-timeout": "1 day"}),  # one that dies is started again, if slowly
-            distributed.LocalCluster(
-                n_workers=count,
-                threads_per_worker=1,
-                dashboard_address="127.0.0.1:0",
-                preload=LEAVE_CTRL_C,
-                silence_logs=logging.ERROR,
-            ) as cluster,
+            _start_processes(distributed, int(scheduler.partition(":")[2] or 0) or None) as cluster,
             distributed.Client(cluster, set_as_default=False) as client,
         ):
             yield client
@@ -224,6 +214,29 @@ class _Flight:
         self._has_workers = threads > 0
         self._counted = time.monotonic()
         self._room = max(FEWEST, PER_THREAD * threads)
+
+
+def _start_processes(distributed: Any, count: int | None) -> Any:
+    """A cluster of processes of this machine, one per core where no count is given.
+
+    Raises:
+        ClusterError: They do not start.
+    """
+    import dask
+
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "1 day"})  # one that dies is started again, however slowly
+    try:
+        return distributed.LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",
+            preload=LEAVE_CTRL_C,
+            silence_logs=logging.ERROR,
+        )
+    except (OSError, RuntimeError) as error:
+        raise ClusterError(
+            f"The processes of --scheduler local did not start: {error} Ask for fewer, such as local:2, or leave it out."
+        ) from error
 
 
 def _distributed() -> Any:

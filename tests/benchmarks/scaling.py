@@ -6,7 +6,9 @@ Each way of building is a `curate build` of its own, of the same locations into 
 cluster of one or two processes on this machine. Patches are of 600 m and one 60 m band with its mask, four per location, rows
 of the index alone: the least to render, so that what is measured is the build's bookkeeping as much as it can be. Processor
 seconds are those of the build and all of its processes. Memory is sampled twice a second, of the process that keeps the
-catalog and of its largest worker, and told as the mean of each quarter of the run, the first of which holds the imports.
+catalog and of its largest worker, and told as the mean of each quarter of the run, the first of which holds the imports. What
+the simulation remembers of its landscape is cut to a few MB in the process that is started, so that it is full early; the
+workers of a cluster keep its 176 MB, and grow until these are full.
 """
 
 from __future__ import annotations
@@ -39,6 +41,12 @@ ROW = 200
 SAMPLE_S = 0.5
 THREADS = "threads"
 BUILD = ("--source", "simulated", "--bands", "B01", "--seasons", str(SEASONS), "--start", "2023-01-01", "--end", "2024-01-01")
+PROGRAM = """
+from curate.simulation import world
+world.GROUND_BYTES = world.PIXEL_BYTES = 4 << 20
+from curate.cli import main
+main()
+"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class Run:
 def measure(folder: Path, way: str, patches: int) -> Run:
     """Build so many patches in a way."""
     make_sampled(folder, patches // SEASONS)
-    command = [sys.executable, "-c", "from curate.cli import main; main()", "build", str(folder), *BUILD]
+    command = [sys.executable, "-c", PROGRAM, "build", str(folder), *BUILD]
     more = ("--workers", "1") if way == THREADS else ("--scheduler", way)
     cpu, began = _cpu_of_children(), time.perf_counter()
     with subprocess.Popen([*command, "--items", "parquet", "--quiet", *more], cwd=ROOT) as process:
@@ -75,11 +83,12 @@ def measure(folder: Path, way: str, patches: int) -> Run:
 
 
 def make_sampled(folder: Path, count: int) -> None:
-    """A folder as `curate sample` makes it, of so many squares, in rows 6 km apart."""
+    """A folder as `curate sample` makes it, of so many squares, in rows over 40 degrees of latitude at most."""
     folder.mkdir(parents=True)
     write_section(folder, "sample", {"region": "benchmark", "seed": 3})
+    step = min(0.9, 40 * ROW / count)
     rows = (
-        make_locations(min(ROW, count - start), lat=38 + 0.06 * number, slug=f"row{number:03d}")
+        make_locations(min(ROW, count - start), lat=20 + step * number, slug=f"row{number:03d}")
         for number, start in enumerate(range(0, count, ROW))
     )
     write_locations(folder / layout.LOCATIONS, [location for row in rows for location in row])

@@ -217,7 +217,7 @@ def count(action):
 
 curate.packing.plan_pack = partial(plan_pack, shard_bytes={shard_bytes})
 pack_shards._Part.write = count(pack_shards._Part.write)
-for module in ("pack_journal", "pack_writer", "writer"):
+for module in ("pack_journal", "pack_writer", "scene_writer"):
     __import__(f"catalogs.{{module}}")
     sys.modules[f"catalogs.{{module}}"].write_whole = count(pixels.write_whole)
 main(["pack", sys.argv[1], "--workers", "2", "--quiet"])

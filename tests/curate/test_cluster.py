@@ -168,3 +168,12 @@ def test_a_scheduler_that_does_not_answer_is_told(monkeypatch):
     address = f"tcp://127.0.0.1:{free_port()}"
     with pytest.raises(ClusterLostError, match=f"No Dask scheduler answers at {address}"), connect(address):
         pass
+
+
+def test_processes_that_do_not_start_are_told(monkeypatch):
+    def fail(**_):
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr(distributed, "LocalCluster", fail)
+    with pytest.raises(ClusterError, match=r"did not start: Nanny failed to start\. Ask for fewer"), connect("local:2"):
+        pass
