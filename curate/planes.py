@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from curate.errors import SourceUnavailableError, StoppedError
 from curate.fetch import Plane, PlaneAsk, PlanePlan, finish_plane, plan_plane, read_plane
+from curate.reading.arenas import limit_arenas
 from curate.reading.counts import Counts
 from curate.reading.reader import BlockReader, WindowRead
 from curate.reading.transport import Transport
@@ -138,5 +139,6 @@ def open_planes(source: Source, *, connections: int) -> PlaneReader:
     """
     if not reads_files(source):
         return SinglePlanes(source)
+    limit_arenas()
     transport = Transport(connections=connections)
     return FilePlanes(BlockReader(transport, fetchers=connections, undecoded_bytes=UNDECODED_BYTES), transport)
