@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 
 ARENAS = 2
-"""Places that threads take memory from, at most. glibc has up to eight per core, and each keeps what was freed in it: a build of 800
-patches peaked at 510 MB, and at 444 MB with two of them, no slower (`python -m tests.benchmarks.curation FOLDER --whole 800`)."""
+"""Places that threads take memory from, at most. glibc has up to eight per core, and each keeps what was freed in it: a build
+of 800 patches peaked at 510 MB, and at 444 MB with two of them, no slower (`python -m tests.benchmarks.curation FOLDER --whole
+800`)."""
 _ARENA_MAX = -8
 """`M_ARENA_MAX` of glibc's malloc.h."""
 
