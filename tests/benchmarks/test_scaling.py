@@ -1,10 +1,12 @@
-"""The benchmark of scaling, small enough for a test: that memory stays flat, not its figures."""
+"""The benchmark of scaling, small enough for a test: that memory stays within its caches, not its figures."""
 
 import pytest
 
 from tests.benchmarks.scaling import THREADS, measure, quarters, tell
 
 PATCHES = 400
+CACHES_MB = 200
+"""What the simulated world (176 MB) and the squares that are remembered may still add after a quarter of so short a run."""
 
 
 def test_quarters_are_means():
@@ -15,13 +17,13 @@ def test_quarters_are_means():
 @pytest.mark.slow
 @pytest.mark.benchmark
 @pytest.mark.parametrize("way", [THREADS, "local:2"])
-def test_a_build_takes_no_more_memory_as_it_goes_on(tmp_path, way):
+def test_a_build_takes_no_more_memory_than_its_caches_as_it_goes_on(tmp_path, way):
     if way != THREADS:
         pytest.importorskip("distributed")
     run = measure(tmp_path / "cat", way, PATCHES)
     assert run.patches == PATCHES
     for resident in (run.keeper_mb, run.worker_mb):
-        assert resident[-1] < max(1.3 * resident[1], 1.0)
+        assert resident[-1] - resident[1] < CACHES_MB
     assert all(0 < megabytes < 600 for megabytes in run.keeper_mb)
     assert (max(run.worker_mb) > 0) == (way != THREADS)
     assert way in tell(run)
