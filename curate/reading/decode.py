@@ -71,7 +71,7 @@ class Encoding:
         if self.compression == tiff.RAW:
             return packed
         if self.compression == tiff.ZSTD:
-            return _inflate_zstd(packed, size)
+            return _inflate_zstd(packed, size, most)
         import deflate
 
         try:
@@ -112,10 +112,13 @@ class Encoding:
         return np.ascontiguousarray(needed.transpose(0, 2, 1)).view(f"<f{size}")[:, :, 0]
 
 
-def _inflate_zstd(packed: bytes | memoryview, size: int) -> memoryview:
+def _inflate_zstd(packed: bytes | memoryview, size: int, most: int) -> memoryview:
+    """A frame of `size` bytes, or of `most`: Arrow wants to know which."""
     import pyarrow as pa
 
-    try:
-        return memoryview(pa.Codec("zstd").decompress(pa.py_buffer(packed), size))
-    except (OSError, pa.ArrowException):
-        raise DamagedBlockError(f"does not inflate to {size} bytes") from None
+    for expected in {size: None, most: None}:
+        try:
+            return memoryview(pa.Codec("zstd").decompress(pa.py_buffer(packed), expected))
+        except (OSError, pa.ArrowException):
+            continue
+    raise DamagedBlockError(f"does not inflate to {size} bytes")
