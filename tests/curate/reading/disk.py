@@ -12,6 +12,7 @@ from rasterio import Affine
 
 from catalogs.foreign import SourceBand
 from curate.errors import SourceUnavailableError
+from curate.reading.counts import Counts
 from curate.reading.reader import WindowRead
 from curate.reading.transport import Fetched
 
@@ -24,6 +25,7 @@ class DiskTransport:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.counts = Counts()
         self.ranges: list[tuple[str, int, int]] = []
         """(name, start, end) of every request."""
         self.at_once = self.most_at_once = 0

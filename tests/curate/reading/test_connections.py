@@ -1,3 +1,4 @@
+import logging
 import random
 import socket
 import subprocess
@@ -85,6 +86,23 @@ def test_stop_wakes_who_waits_in_the_middle_of_a_body():
             connected.recv(4_096)
             connected.sendall(b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10\r\n\r\n12345")
         connected.close()
+
+
+def test_a_signed_address_is_not_in_what_urllib3_logs(caplog):
+    caplog.set_level(logging.DEBUG, "urllib3")
+    answer = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10\r\nno header\r\n\r\n0123456789"
+    with socket.create_server(("127.0.0.1", 0)) as listening, Transport(patience=SLOW) as transport:
+        href = f"http://127.0.0.1:{listening.getsockname()[1]}/a.tif?X-Amz-Signature=s3cr3t&sig=s3cr3t"
+        thread = threading.Thread(target=transport.fetch, args=(href, 0, 10))
+        thread.start()
+        connected, _ = listening.accept()
+        connected.recv(4_096)
+        connected.sendall(answer)
+        thread.join(10)
+        connected.close()
+    assert "Failed to parse headers (url=" in caplog.text
+    assert '"GET /a.tif?... HTTP/1.1" 206' in caplog.text
+    assert "s3cr3t" not in caplog.text
 
 
 def test_stop_wakes_who_waits_for_a_connection():

@@ -110,5 +110,5 @@ def test_the_last_strip_may_be_filled_up(compression):
     encoding = Encoding(np.dtype("u1"), 1, compression, tiff.NO_PREDICTOR, WIDTH)
     assert encoding.unpack(packed(compression, bytes(WIDTH * 3)), 3, ROWS).shape == (3, WIDTH)
     assert encoding.unpack(packed(compression, bytes(WIDTH * ROWS)), 3, ROWS).shape == (ROWS, WIDTH)
-    with pytest.raises(DamagedBlockError, match="holds 36 bytes of pixels; expected 27|does not inflate to 27 bytes"):
+    with pytest.raises(DamagedBlockError, match=r"holds 36 bytes of pixels; expected 27|does not inflate to 27 bytes"):
         encoding.unpack(packed(compression, bytes(WIDTH * 4)), 3, ROWS)

@@ -55,6 +55,14 @@ def test_each_needed_block_is_read_once_however_many_windows(tmp_path, monkeypat
     assert {band for band, _ in read} == {1, 3}
 
 
+def test_what_gdal_fetches_is_counted_as_its_blocks_take_in_the_file(tmp_path):
+    write_raster(tmp_path / "a.tif", **LZW)
+    transport = DiskTransport(tmp_path)
+    read_all(BlockReader(transport, fetchers=4), wishes(f"{tmp_path}/a.tif", [(0, 0, 340, 300)]))
+    assert transport.counts.requests == 30
+    assert transport.counts.bytes == pytest.approx((tmp_path / "a.tif").stat().st_size, abs=30)
+
+
 def test_a_damaged_block_spoils_its_own_windows_alone(tmp_path):
     write_raster(tmp_path / "a.tif", compress="zstd", blockysize=50, tiled=False, nbits=12)
     pixels = by_rasterio(tmp_path / "a.tif")[0]
