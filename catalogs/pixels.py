@@ -28,6 +28,7 @@ import hashlib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from secrets import token_hex
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -93,13 +94,20 @@ def write_raster(path: Path, array: NDArray[Any], grid: Grid, bands: Sequence[Ba
     return multihash(content), len(content)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, shared: bool = False) -> None:
     """Write a file beside its name, then rename it, so that a name never holds a part.
+
+    Args:
+        path: Where to; its folder is made.
+        content: All of it.
+        shared: Other processes may write it at the same time: its part has a name of its own, which a later run does not write
+            over. For folders that are swept.
 
     Raises:
         OSError: The disk is full or cannot be written; the part is removed.
     """
-    part = path.with_name(path.name + layout.TEMPORARY)
+    own = f".{token_hex(8)}" if shared else ""
+    part = path.with_name(f"{path.name}{own}{layout.TEMPORARY}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         part.write_bytes(content)

@@ -33,13 +33,14 @@ def remember_target(folder: Path, wanted: str | None) -> str | None:
         The address, as of `find_target`; none where the files lie in the folder itself.
 
     Raises:
-        CatalogError: An earlier run wrote elsewhere, or the place is the folder itself, or lies within it.
+        CatalogError: An earlier run wrote elsewhere, or the place is the folder itself, or lies within it. An address that
+            no run has reached is none that was written to: it is forgotten.
     """
     kept = read_target(folder)
     address = find_target(wanted) if wanted else kept
     if address is None or address == kept:
         return kept
-    if kept is not None or (folder / layout.CATALOG).exists():
+    if (folder / layout.CATALOG).exists():  # written as soon as the files' address has answered, before any of them
         raise CatalogError(
             f"{folder} has its files in {kept or 'itself'}; --to {wanted} would split the catalog. "
             "Leave --to out to go on there, or sample another folder."

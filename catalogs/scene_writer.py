@@ -84,10 +84,30 @@ class SceneWriter:
             The item in row form, as `write_scene` gives it.
         """
         item = scene_to_item(scene)
-        if self.json_items:
-            folder = self.folders.folder(scene.location)
-            self.target.put(f"{scene.sensor}/{folder}/{layout.item_name(item['id'])}", encode_document(link_item(item)))
+        self._put_item(scene.location, item)
         return item
+
+    def write_last(self, location: Location, items: Iterable[Mapping[str, Any]]) -> None:
+        """Write the JSON of items that several seasons share once more, as the last of these has it, which the index keeps.
+
+        Args:
+            location: All of whose seasons are written, in whatever order.
+            items: Theirs, in row form, in the order of the seasons.
+        """
+        last: dict[tuple[str, str], Mapping[str, Any]] = {}
+        shared = set()
+        for item in items:
+            name = item["collection"], item["id"]
+            if name in last:
+                shared.add(name)
+            last[name] = item
+        for name in sorted(shared):
+            self._put_item(location, last[name])
+
+    def _put_item(self, location: Location, item: Mapping[str, Any]) -> None:
+        if self.json_items:
+            href = f"{item['collection']}/{self.folders.folder(location)}/{layout.item_name(item['id'])}"
+            self.target.put(href, encode_document(link_item(item)))
 
     def sweep(self, sensor: str, location: Location, items: Iterable[Mapping[str, Any]]) -> None:
         """Remove files of a location that no item of it names: left by a run that was killed.

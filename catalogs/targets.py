@@ -6,10 +6,11 @@ upload once it is complete.
 
 from __future__ import annotations
 
+import errno
 import posixpath
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -51,14 +52,27 @@ class Target(Protocol):
 class FolderTarget:
     """A folder of this machine, or of a file system that it shares."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, shared: bool = False) -> None:
+        """Use a folder; it is made where absent.
+
+        Args:
+            folder: Where to.
+            shared: Other processes may write the same files, with the same content, at the same time.
+        """
         self._root = folder
+        self._shared = shared
         self.address = str(folder)
         self.writers = 1
 
     def put(self, href: str, content: bytes | Path) -> None:
         """Write a file beside its name, then rename it."""
-        write_whole(self._root / href, content if isinstance(content, bytes) else content.read_bytes())
+        content = content if isinstance(content, bytes) else content.read_bytes()
+        try:
+            write_whole(self._root / href, content, shared=self._shared)
+        except FileNotFoundError:  # The sweep of another process removed the part, or the folder.
+            if not self._shared:
+                raise
+            write_whole(self._root / href, content, shared=True)
 
     def put_all(self, contents: Mapping[str, bytes | Path]) -> None:
         """Write one after the other."""
@@ -72,13 +86,13 @@ class FolderTarget:
     def sweep(self, folder: str, named: Collection[str]) -> None:
         """Remove what is not named."""
         place = self._root / folder
-        if not place.is_dir():
-            return
-        for path in place.iterdir():
-            if path.name not in named:
-                path.unlink(missing_ok=True)
-        if not named:
-            place.rmdir()
+        # Another process may write to the folder, or have removed it.
+        with suppress(FileNotFoundError):
+            for path in list(place.iterdir()):
+                if path.name not in named:
+                    path.unlink(missing_ok=True)
+            if not named:
+                _remove_empty(place)
 
 
 class BucketTarget:
@@ -191,6 +205,17 @@ def find_target(text: str) -> str:
     return f"{BUCKET}{bucket}"
 
 
-def open_target(address: str, *, lists_once: bool = False) -> Target:
-    """The place of an address that `find_target` gave; see `BucketTarget`."""
-    return BucketTarget(address, lists_once=lists_once) if address.startswith(BUCKET) else FolderTarget(Path(address))
+def open_target(address: str, *, lists_once: bool = False, shared: bool = False) -> Target:
+    """The place of an address that `find_target` gave; see `BucketTarget` and `FolderTarget`."""
+    if address.startswith(BUCKET):
+        return BucketTarget(address, lists_once=lists_once)
+    return FolderTarget(Path(address), shared=shared)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder, unless somebody has just written to it."""
+    try:
+        folder.rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise

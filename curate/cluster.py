@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,10 @@ COUNT_S = 5.0
 """How often the cluster's threads are counted."""
 ANSWER_S = 10
 """How long a scheduler may take to answer."""
-RESULT_S = 120
-"""How long the rows of a unit that is done may take to arrive."""
+RESULT_S = 30
+"""How long the rows of a unit that is done may take to arrive before others are looked after."""
+MOST_TRIES = 3
+"""How often a unit is sent, where nothing of it comes back."""
 
 
 def check_scheduler(text: str) -> None:
@@ -118,6 +121,15 @@ def build_on_cluster(client: Client, job: Job, units: Iterable[Unit], *, fetched
         flight.end()
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """A unit on the cluster."""
+
+    unit: Unit
+    tries: int
+    """How often it was sent, this time included."""
+
+
 class _Flight:
     """The units that are on the cluster."""
 
@@ -126,7 +138,7 @@ class _Flight:
         self._job = job
         self._fetched = fetched
         self._landed: Queue[Any] = Queue()
-        self._flying: dict[Any, Unit] = {}
+        self._flying: dict[Any, _Sent] = {}
         self._room = FEWEST
         self._counted = 0.0
         self._sent = 0
@@ -138,13 +150,14 @@ class _Flight:
         while True:
             self._count_threads()
             while len(self._flying) < self._room and (unit := next(waiting, None)):
-                self._send(unit)
+                self._send(_Sent(unit, 1))
             if not self._flying:
                 return
             future = self._next()
             done = self._done(future, self._flying.pop(future))
-            self._fetched.add(**done.fetched)
-            yield from done.outcomes
+            if done:
+                self._fetched.add(**done.fetched)
+                yield from done.outcomes
 
     def end(self) -> None:
         """Take back what has not begun, and let the workers give up what has, or let go of what they kept."""
@@ -153,11 +166,14 @@ class _Flight:
                 self._client.cancel(list(self._flying), force=True)
                 self._client.run(stop_units, self._job.run, wait=False, on_error="ignore")
 
-    def _send(self, unit: Unit) -> None:
+    def _send(self, sent: _Sent) -> None:
         key = f"seastars-{self._job.run}-{self._sent}"
-        future = self._client.submit(complete_unit, self._job, unit, key=key, pure=False)
+        future = self._client.submit(complete_unit, self._job, sent.unit, key=key, pure=False)
         self._sent += 1
-        self._flying[future] = unit
+        self._await(future, sent)
+
+    def _await(self, future: Any, sent: _Sent) -> None:
+        self._flying[future] = sent
         future.add_done_callback(self._landed.put)
 
     def _next(self) -> Any:
@@ -168,28 +184,62 @@ class _Flight:
             self._check_there()
             self._count_threads()
 
-    def _done(self, future: Any, unit: Unit) -> Done:
+    def _done(self, future: Any, sent: _Sent) -> Done | None:
+        """What a unit gave, whose rest is sent again; none where all of it is still to come."""
         from distributed import KilledWorker
+        from distributed.comm.core import CommClosedError
 
         if future.cancelled():
             raise self._lost()
         try:
             done: Done = future.result(timeout=RESULT_S)
         except KilledWorker:
-            raise ClusterError(
-                f"{unit!r} has ended several workers one after the other; most likely they lack memory. Give them 2 GB or more "
-                "each, then run the same command again: it continues."
-            ) from None
+            self._send_once_more(sent)
+            return None
         except ModuleNotFoundError as error:
             raise ClusterError(
                 f"A worker lacks {error.name}. Give the workers the environment that the build was started in: "
                 f"pip install seastars=={self._job.versions['seastars']}"
             ) from None
-        except (TimeoutError, ConnectionError) as error:
-            if self._client.status == "running" and not isinstance(error, TimeoutError):
+        except (TimeoutError, ConnectionError, CommClosedError) as error:
+            if self._client.status != "running":
+                raise self._lost() from None
+            if future.status == "error" or isinstance(error, ConnectionError):
                 raise  # what the unit itself has met
-            raise self._lost() from None
+            self._await(future, sent)  # its worker died with the rows, and another one does it again
+            return None
+        self._send_rest(sent, done)
         return done
+
+    def _send_once_more(self, sent: _Sent) -> None:
+        """Send a unit whose workers were lost, where Dask would not: it counts the losses of units that only waited there too.
+
+        Raises:
+            ClusterError: It was sent often enough.
+        """
+        if sent.tries == MOST_TRIES:
+            raise ClusterError(
+                f"{sent.unit!r} has ended several workers one after the other; most likely they lack memory. "
+                "Give them 2 GB or more each, then run the same command again: it continues."
+            )
+        self._send(replace(sent, tries=sent.tries + 1))
+
+    def _send_rest(self, sent: _Sent, done: Done) -> None:
+        """Send again what a worker gave up though nobody stopped this build.
+
+        Raises:
+            ClusterLostError: Nothing of it was done, again and again.
+        """
+        given = {location.id for location, _, _ in done.outcomes}
+        rest = tuple(place for place in sent.unit.places if place[0].id not in given)
+        if not rest:
+            return
+        if not given and sent.tries == MOST_TRIES:
+            raise ClusterLostError(
+                f"Workers have given up {sent.unit!r} {sent.tries} times; most likely another build that writes to "
+                f"{self._job.address} has the same workers. Let it end, then run the same command again: it continues."
+            )
+        self._send(_Sent(replace(sent.unit, places=rest), 1 if given else sent.tries + 1))
 
     def _check_there(self) -> None:
         if self._client.status != "running":

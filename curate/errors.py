@@ -9,6 +9,7 @@ CurateError                                  exit code 2: change the command
 │   └── ClusterLostError                     exit code 4: the scheduler does not answer; run again
 ├── SourceUnavailableError (ConnectionError) exit code 4: the source does not answer; run again
 │   └── HostDownError                        all of one host fails: nobody asks it for a while
+├── UnfinishedError                          exit code 4: locations were left out; run again
 └── StoppedError                             exit code 130: a fetch that was told to stop
 
 Each message says what is wrong, with the value; what was expected; and what to do.
@@ -57,6 +58,12 @@ class SourceUnavailableError(CurateError, ConnectionError):
 
 class HostDownError(SourceUnavailableError):
     """A host of which nothing succeeds any more, so that it is left alone for a while."""
+
+
+class UnfinishedError(CurateError):
+    """A build that ended with fewer locations done than were to do."""
+
+    exit_code = 4
 
 
 class StoppedError(CurateError):

@@ -41,7 +41,7 @@ def sampled_shapes(scene: SourceScene, bands: Sequence[Band], headers: Headers) 
         headers: Reads them.
 
     Returns:
-        The files; none where a header cannot be read.
+        The files; none where a header cannot be read, or a file lacks a band that the source says is in it.
     """
     sensor = find_sensor(scene.sensor)
     by_href: dict[str, list[Band]] = defaultdict(list)
@@ -52,7 +52,9 @@ def sampled_shapes(scene: SourceScene, bands: Sequence[Band], headers: Headers) 
     shapes: list[FileShape] = []
     for href, held in by_href.items():
         header = found[href]
-        if isinstance(header, SourceUnavailableError):
+        if isinstance(header, SourceUnavailableError) or not all(
+            1 <= scene.bands[band.name].index <= header.count for band in held
+        ):
             return []
         shapes += _of_file(header, held, scene, sensor)
     return shapes
@@ -85,8 +87,7 @@ def _of_file(header: FileHeader, held: Sequence[Band], scene: SourceScene, senso
 def _mean_block(header: FileHeader, index: int, decoded: float) -> float:
     """What a block of a band takes in the file in the mean, those that were never written left out."""
     if header.packing is None:
-        blocks = sum(cut.count for cut in header.cuts)
-        return header.size / blocks if header.size else decoded * USUAL_SHARE
+        return header.mean_block_bytes or decoded * USUAL_SHARE
     sizes = header.packing.sizes
     if header.packing.are_apart:
         sizes = np.array_split(sizes, header.count)[index]

@@ -29,7 +29,7 @@ from catalogs.records import Location
 from catalogs.writer import GEONAMES_NOTICE, CatalogWriter
 from curate.assemble import Assembler, Wanted
 from curate.build_request import BuildRequest, check_dates, read_wanted, resolve_request
-from curate.errors import RecipeError, SourceSensorError
+from curate.errors import RecipeError, SourceSensorError, UnfinishedError
 from curate.locking import disk_errors, only_writer
 from curate.parts import Part, remember_part, settle_part
 from curate.planes import open_planes
@@ -131,6 +131,7 @@ class Build:
     _written: int = field(default=0, init=False)
     _seen: int = field(default=0, init=False)
     _fetched: Counts | None = field(default=None, init=False)
+    _budget_bytes: float | None = field(default=None, init=False)
 
     @classmethod
     def prepare(
@@ -224,6 +225,7 @@ class Build:
             CatalogUnreachableError: The files go to an address that does not answer.
             StorageError: The disk is full or cannot be written.
             SourceUnavailableError: The source does not answer a search.
+            UnfinishedError: Fewer locations were done than were to do.
         """
         with only_writer(self.folder), disk_errors(self.folder):
             elsewhere = remember_target(self.folder, to)
@@ -238,17 +240,18 @@ class Build:
             )
             searches = Searches(self.source, self.folder, self.mine, self.wanted.plan.span)
             todo = self.todo(writer, searches.locations, retry_failed=retry_failed)
-            if todo and not self.source.simulated:
-                self.search(searches, watch, workers)
+            self._budget_bytes = budget_bytes
             stopped = is_spent = False
             try:
+                if todo and not self.source.simulated:
+                    self.search(searches, watch, workers)
                 if before and todo:
                     before(searches, todo)
                 if scheduler:
                     outcomes = self._on_cluster(todo, searches, writer, workers=workers, scheduler=scheduler)
                 else:
                     outcomes = self._in_threads(todo, Assembler(self.source, searches, writer.scenes, self.wanted), workers)
-                is_spent = self._record(todo, outcomes, writer, watch, budget_bytes=budget_bytes)
+                is_spent = self._record(todo, outcomes, writer, watch)
             except KeyboardInterrupt:
                 stopped = True
             finally:
@@ -286,10 +289,18 @@ class Build:
         with closing(open_planes(self.source, connections=workers)) as reader:
             most, at_once = (MOST, UNITS_AT_ONCE) if reader.gathers else (1, workers)
             units = _units(neighbourhoods(self.locations, most), todo)
-            with closing(build_in_threads(assembler, units, reader, at_once=at_once)) as outcomes:
-                for outcome in outcomes:
-                    self._fetched = reader.fetched
-                    yield outcome
+
+            def is_over() -> bool:
+                self._fetched = reader.fetched
+                return self._is_spent
+
+            try:
+                with closing(build_in_threads(assembler, units, reader, at_once=at_once, is_over=is_over)) as outcomes:
+                    for outcome in outcomes:
+                        self._fetched = reader.fetched
+                        yield outcome
+            finally:
+                self._fetched = reader.fetched
 
     def _on_cluster(
         self,
@@ -325,13 +336,14 @@ class Build:
         outcomes: Generator[Outcome],
         writer: CatalogWriter,
         watch: Watch,
-        *,
-        budget_bytes: float | None,
     ) -> bool:
         """Take each finished location into the journal, and now and then the journal into the catalog.
 
         Returns:
             Whether it ended because so many bytes were fetched.
+
+        Raises:
+            UnfinishedError: Fewer locations were given than are to do.
         """
         earlier = _Earlier.of(writer, {place.id: seasons for place, seasons in todo.items() if seasons})
         due = time.monotonic() + CHECKPOINT_S
@@ -345,9 +357,19 @@ class Build:
                     began = time.monotonic()
                     writer.checkpoint()
                     due = time.monotonic() + max(CHECKPOINT_S, 10 * (time.monotonic() - began))
-                if budget_bytes is not None and self._fetched and self._fetched.bytes >= budget_bytes:
-                    return self._seen < len(todo)
-        return False
+                if self._is_spent:
+                    break
+        if self._seen < len(todo) and not self._is_spent:
+            raise UnfinishedError(
+                f"The build ended with {self._seen} of {len(todo)} locations done, though nobody stopped it. "
+                "What was done is kept: run the same command again, and it continues with the rest."
+            )
+        return self._is_spent and self._seen < len(todo)
+
+    @property
+    def _is_spent(self) -> bool:
+        """Whether so many bytes were fetched as may be."""
+        return self._budget_bytes is not None and self._fetched is not None and self._fetched.bytes >= self._budget_bytes
 
     def _describe(self) -> str:
         words = "Simulated scenes, rendered from a made-up landscape" if self.source.simulated else "Scenes"

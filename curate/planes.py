@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from curate.errors import SourceUnavailableError, StoppedError
 from curate.fetch import Plane, PlaneAsk, PlanePlan, finish_plane, plan_plane, read_plane
+from curate.outage import Outage
 from curate.reading.arenas import limit_arenas
 from curate.reading.counts import Counts
 from curate.reading.reader import BlockReader, WindowRead
@@ -33,6 +34,9 @@ class PlaneReader(Protocol):
 
     turn: AbstractContextManager[Any]
     """Held by the unit whose measurements are read, so that those of one unit at a time are in memory."""
+
+    outage: Outage
+    """The hosts that are down, so that what one unit has found out the next one need not."""
 
     @property
     def fetched(self) -> Counts | None:
@@ -57,6 +61,7 @@ class SinglePlanes:
 
     def __init__(self, source: Source) -> None:
         """Read nothing yet."""
+        self.outage = Outage()
         self._source = source
 
     def read(self, asks: Sequence[tuple[Key, PlaneAsk]]) -> Iterator[tuple[Key, Plane | SourceUnavailableError]]:
@@ -88,6 +93,7 @@ class FilePlanes:
             transport: Which it fetches through; closed with this.
         """
         self.turn: AbstractContextManager[Any] = Lock()
+        self.outage = Outage()
         self._blocks = blocks
         self._transport = transport
 

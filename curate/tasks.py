@@ -1,9 +1,10 @@
 """Units of a build as tasks of a cluster: what is sent to a worker, and what it does there.
 
 A task carries its own locations, and the scenes over them that the build's search has found; a worker needs neither the rest
-of the plan nor the saved answers. It opens the build's source by its name, once per process, and writes assets and items
-straight to where the catalog's files go; rows and failures go back to the build, which alone writes the index. A unit that is
-done twice, because its worker was lost, is written with the same bytes.
+of the plan nor the saved answers nor the source, whose files it reads by their addresses. Where scenes are rendered it is
+given none, and opens the source by its name, once per process. It writes assets and items straight to where the catalog's
+files go; rows and failures go back to the build, which alone writes the index. A unit that is done twice, because its worker
+was lost, is written with the same bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event, Lock
@@ -22,7 +25,7 @@ from uuid import uuid4
 
 from catalogs import files, layout
 from catalogs.console import counted
-from catalogs.foreign import SourceScene
+from catalogs.foreign import SourceBand, SourceScene
 from catalogs.lattice import grid_square
 from catalogs.publication import read_target
 from catalogs.recipe import read_recipe
@@ -36,6 +39,8 @@ from curate.planes import open_planes
 from curate.reading.counts import Counts
 from curate.search import Searches, SquareScenes
 from curate.sources import open_source
+from curate.sources.protocol import LonLatBox, Source, SourceRaster
+from curate.sources.rasters import open_raster
 from curate.unit import Outcome, build_unit
 
 ALIKE = ("seastars", "numpy", "pyarrow", "rasterio")
@@ -115,6 +120,30 @@ class GivenScenes:
         return self._found[sensor].candidates(location)
 
 
+class GivenFiles:
+    """What a unit with scenes needs of its source: their files. Nothing is opened or searched, so no name, path or password."""
+
+    simulated = False
+    reads_files = True
+
+    def __init__(self, name: str) -> None:
+        """Take the name of the source that found them."""
+        self.name = name
+        self.skipped: dict[str, str] = {}
+
+    def sensors(self) -> Sequence[str]:
+        """None: whoever has the scenes need not ask."""
+        return ()
+
+    def search(self, sensor: str, box: LonLatBox, start: datetime, end: datetime) -> list[SourceScene]:  # noqa: ARG002
+        """Nothing, as of `sensors`."""
+        return []
+
+    def open(self, band: SourceBand) -> AbstractContextManager[SourceRaster]:
+        """Open one band; see `curate.sources.rasters.open_raster`."""
+        return open_raster(band)
+
+
 def make_units(
     searches: Searches,
     sensors: Iterable[str],
@@ -144,7 +173,7 @@ class Done:
     """What a worker gives back."""
 
     outcomes: Sequence[Outcome]
-    """The unit's locations with their rows and failures; fewer where the build was stopped."""
+    """The unit's locations with their rows and failures; fewer where the run was stopped, or another one ended it."""
     fetched: Mapping[str, float]
     """What went over the worker's network since it last told, by the names of `curate.reading.counts.Counts`."""
 
@@ -157,7 +186,7 @@ def complete_unit(job: Job, unit: Unit) -> Done:
         CatalogUnreachableError: The files go to an address that does not answer.
         OSError: The disk is full or cannot be written.
     """
-    return _desk_of(job).complete(unit)
+    return _desk_of(job, has_scenes=unit.scenes is not None).complete(unit)
 
 
 async def stop_units(run: str) -> None:
@@ -173,12 +202,14 @@ def same_environment() -> dict[str, str]:
 class _Desk:
     """What a worker process keeps for the units of one run: the source, one reader, and where files go."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, *, has_scenes: bool) -> None:
         _check_worker(job)
         section = json.loads(job.section)
-        self._source = open_source(section["source"], max_scene_cloud=section["max_scene_cloud"])
+        self.address = job.address
+        name = section["source"]
+        self._source: Source = GivenFiles(name) if has_scenes else open_source(name, max_scene_cloud=section["max_scene_cloud"])
         self._wanted = read_wanted(section, job.seed)
-        self._target = open_target(job.address)
+        self._target = open_target(job.address, shared=True)  # A worker that was given up may still be at the same unit.
         self._scenes = SceneWriter(self._target, layout.Layout(job.crowded), section["items"] == "json")
         self._reader = open_planes(self._source, connections=job.connections)
         self._stop = Event()
@@ -197,6 +228,11 @@ class _Desk:
         for sweep in sweeps:
             sweep.result()
         return Done(done, self._tell_fetched())
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether its run was stopped."""
+        return self._stop.is_set()
 
     def end(self) -> None:
         """Give up what is in work, and let go of connections."""
@@ -224,17 +260,17 @@ class _Desk:
 
 
 _DESKS: dict[str, _Desk] = {}
-"""By run; that of the last one alone."""
+"""By run; of each address that is written to, the last one alone."""
 _LOCK = Lock()
 
 
-def _desk_of(job: Job) -> _Desk:
+def _desk_of(job: Job, *, has_scenes: bool) -> _Desk:
+    """The desk of a run; a new one takes the place of an older run's over the same catalog, which cannot be alive any more."""
     with _LOCK:
         if job.run not in _DESKS:
-            for desk in _DESKS.values():
-                desk.end()
-            _DESKS.clear()
-            _DESKS[job.run] = _Desk(job)
+            for run in [run for run, desk in _DESKS.items() if desk.is_ended or desk.address == job.address]:
+                _DESKS.pop(run).end()
+            _DESKS[job.run] = _Desk(job, has_scenes=has_scenes)
         return _DESKS[job.run]
 
 

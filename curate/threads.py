@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
-from queue import Full, Queue
+from queue import Empty, Full, Queue
 from threading import Event, Lock, Thread
 from typing import TypeVar
 
@@ -22,9 +22,18 @@ AHEAD = 64
 """Locations that are done before the journal has taken them: a checkpoint may take seconds."""
 LOOK_S = 0.2
 """How often a thread that waits looks whether the build is stopped."""
+ASK_S = 1.0
+"""How often it is asked whether the build is over while no location is done."""
 
 
-def build_in_threads(assembler: Assembler, units: Iterable[Places], reader: PlaneReader, *, at_once: int) -> Generator[Outcome]:
+def build_in_threads(
+    assembler: Assembler,
+    units: Iterable[Places],
+    reader: PlaneReader,
+    *,
+    at_once: int,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Generator[Outcome]:
     """Complete units, several at once; close it early, and what is in work is given up within seconds.
 
     Args:
@@ -32,6 +41,7 @@ def build_in_threads(assembler: Assembler, units: Iterable[Places], reader: Plan
         units: In the order in which they are begun.
         reader: Of the build's source; it is stopped where this ends early.
         at_once: Units in work, and so threads.
+        is_over: Asked while no location is done, every second; what is in work is given up once it is so.
 
     Yields:
         Each location as it is done.
@@ -47,7 +57,12 @@ def build_in_threads(assembler: Assembler, units: Iterable[Places], reader: Plan
     running = at_once
     try:
         while running:
-            outcome = done.get()
+            try:
+                outcome = done.get(timeout=ASK_S)
+            except Empty:
+                if is_over():
+                    return
+                continue
             if isinstance(outcome, BaseException):
                 raise outcome
             if outcome is None:

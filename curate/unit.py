@@ -30,7 +30,6 @@ from curate.choose import middle
 from curate.decide import Answer
 from curate.errors import HostDownError, SourceUnavailableError
 from curate.fetch import Plane, PlaneAsk
-from curate.outage import Outage
 from curate.planes import PlaneReader
 
 MOST = 512
@@ -110,7 +109,9 @@ def build_unit(
         for season in rounds.run([season for _, seasons in begun for season in seasons if season.wish]):
             left[season.location.id] -= 1
             if not left[season.location.id]:
-                yield _outcome(season.location, by_location.pop(season.location.id))
+                outcome = _outcome(season.location, by_location.pop(season.location.id))
+                assembler.writer.write_last(*outcome[:2])
+                yield outcome
 
 
 def portions(seasons: Collection[Season], open_bytes: int) -> Iterator[list[Season]]:
@@ -170,7 +171,8 @@ class _Rounds:
         self._reader = reader
         self._writers = writers
         self._stop = stop
-        self._outage = Outage()
+        self._outage = reader.outage
+        self._has_borne = False
 
     def run(self, seasons: list[Season]) -> Iterator[Season]:
         """Give each season once it is done; fewer where it is stopped."""
@@ -182,13 +184,18 @@ class _Rounds:
                         return
                     yield from self._read(portion, masks=bool(masks))
             seasons = [season for season in seasons if season.wish]
-            self._outage.endure(self._stop)
+            if self._has_borne:
+                self._has_borne = False
+                self._outage.endure(self._stop)
 
     def _read(self, seasons: Sequence[Season], *, masks: bool) -> Iterator[Season]:
         """Read the wishes of seasons at once, let each go on when it has all of its own, and give those that are done."""
         taken: deque[Future[Season]] = deque()
+        last: dict[str, Future[Season]] = {}
         for waiting in self._completed(_readings(self._assembler, seasons, masks=masks), masks=masks):
-            taken.append(self._writers.submit(_take, waiting))
+            location = waiting.season.location.id
+            last[location] = self._writers.submit(_take, waiting, last.get(location))
+            taken.append(last[location])
             while taken and (taken[0].done() or len(taken) > UNWRITTEN):
                 yield from _if_done(taken.popleft())
         while taken:
@@ -225,6 +232,7 @@ class _Rounds:
                 borne |= self._outage.is_borne(href, plane)
             elif not isinstance(plane, SourceUnavailableError):
                 self._outage.answered(href)
+        self._has_borne |= borne
         return borne
 
 
@@ -242,7 +250,10 @@ def _readings(assembler: Assembler, seasons: Sequence[Season], *, masks: bool) -
     return readings
 
 
-def _take(waiting: _Waiting) -> Season:
+def _take(waiting: _Waiting, before: Future[Season] | None) -> Season:
+    """Let a season go on, after the one before it of its location: two that keep one scene write the same files."""
+    if before:
+        before.result()
     answers, waiting.answers = waiting.answers, {}
     waiting.season.take([answers[place] for place in range(len(answers))])
     return waiting.season

@@ -14,7 +14,7 @@ from catalogs.publication import read_target
 from catalogs.targets import find_target
 from curate.assemble import count_reasons
 from curate.build_request import BuildRequest
-from curate.cli.planning import Expectation, check_budget
+from curate.cli.planning import Expectation, check_budget, check_workers
 from curate.errors import SourceUnavailableError
 from curate.parts import Part
 from curate.pipeline import Build, BuildSummary
@@ -60,6 +60,7 @@ def run_build(catalog: Path, request: BuildRequest, options: RunOptions) -> int:
 
     quiet = options.quiet
     check_budget(options.budget_gb)
+    check_workers(options.workers)
     if options.to:
         find_target(options.to)
     if options.scheduler:

@@ -62,6 +62,7 @@ def run_plan(catalog: Path, request: BuildRequest, options: PlanOptions) -> None
     """
     from curate.sources import open_source
 
+    check_workers(options.workers)
     if not 0 < options.mbps < float("inf"):
         raise CurateError(f"--mbps is {options.mbps:g}; expected megabits per second, above 0, such as 100.")
     part = Part.parse(options.part) if options.part is not None else None
@@ -224,6 +225,16 @@ def check_budget(budget_gb: float | None) -> None:
     """
     if budget_gb is not None and not budget_gb > 0:
         raise CurateError(f"--budget-gb is {budget_gb:g}; expected gigabytes that may be fetched, above 0, such as 50.")
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of workers that is none.
+
+    Raises:
+        CurateError: It is.
+    """
+    if workers is not None and workers < 1:
+        raise CurateError(f"--workers is {workers}; expected 1 or more. Leave it out for as many as suit the source.")
 
 
 class Expectation:

@@ -5,7 +5,9 @@ Proxies and certificates are the environment's, as they are for searches.
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -20,6 +22,11 @@ from urllib3.util import make_headers
 if TYPE_CHECKING:
     from curate.reading.addresses import Place
     from curate.reading.retries import Patience
+
+
+LOGGERS = ("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry")
+"""That tell of addresses, with a malformed header as a warning, of each request where somebody debugs."""
+_QUERY = re.compile(r"\?[^\s\"'<>]*")
 
 
 class OpenSockets:
@@ -161,6 +168,16 @@ def _connect(connection: HTTPConnection, sockets: OpenSockets) -> socket.socket:
         else:
             return opened
     raise failure or OSError("its name has no address")
+
+
+def _hide_query(record: logging.LogRecord) -> bool:
+    """Leave the queries of addresses out of what is logged: they may be signed."""
+    record.msg, record.args = _QUERY.sub("?...", record.getMessage()), ()
+    return True
+
+
+for _name in LOGGERS:
+    logging.getLogger(_name).addFilter(_hide_query)
 
 
 def _shut(opened: socket.socket) -> None:

@@ -13,7 +13,8 @@ class Counts:
     requests: int = 0
     """Sent to servers, every try and every redirection among them; reads of local files too."""
     bytes: int = 0
-    """Received in bodies, in vain or not; what came before a reset or a stall is not known."""
+    """Received in bodies, in vain or not; what came before a reset or a stall is not known. Blocks that GDAL reads count as
+    what they take in their file in the mean, each as one request."""
     retries: int = 0
     """Tries after a failure."""
     throttled: int = 0

@@ -10,6 +10,7 @@ import struct
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -154,7 +155,7 @@ def _read_header(transport: Transport, href: str) -> FileHeader:
         try:
             file = _Beginning(transport, href)
             parsed = parse_tiff(file.read, without_secrets(href), etag=file.first.etag, size=file.first.size)
-            return parsed or gdal_header(href)
+            return parsed or replace(gdal_header(href), size=file.first.size)
         except _ChangedError:
             continue
     raise SourceUnavailableError(

@@ -196,6 +196,7 @@ class Sweep:
             if isinstance(found, SourceUnavailableError):
                 self._fail(file.users[block], found)
                 continue
+            self._transport.counts.add(requests=1, bytes=file.header.mean_block_bytes or found.nbytes)
             for read in file.users[block]:
                 part = file.part(block, read)
                 self._pixels(file, read)[part.target] = found[part.rows, part.columns]

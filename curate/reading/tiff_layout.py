@@ -78,6 +78,11 @@ class FileHeader:
         """Bands."""
         return len(self.cuts)
 
+    @property
+    def mean_block_bytes(self) -> int | None:
+        """What a block takes in the file in the mean, where its size is told."""
+        return self.size // sum(cut.count for cut in self.cuts) if self.size else None
+
     def is_inside(self, window: Window) -> bool:
         """Whether a window has pixels, and none beyond the raster."""
         column, row, width, height = window

@@ -86,8 +86,15 @@ def test_the_place_is_remembered(folder, tmp_path):
     assert read_target(folder) == "s3://bucket/france"
 
 
+def test_a_place_that_no_run_has_reached_is_forgotten_for_another(folder):
+    remember_target(folder, "s3://bukcet/france")
+    assert remember_target(folder, "s3://bucket/france") == "s3://bucket/france"
+    assert read_target(folder) == "s3://bucket/france"
+
+
 def test_another_place_later_is_refused(folder):
     remember_target(folder, "s3://bucket/france")
+    (folder / layout.CATALOG).write_text("{}")
     with pytest.raises(CatalogError, match=r"has its files in s3://bucket/france; --to s3://bucket/b would split the catalog"):
         remember_target(folder, "s3://bucket/b")
 

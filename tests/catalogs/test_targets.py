@@ -1,5 +1,8 @@
 """Files go whole to a folder or a bucket, leftovers are swept, and nothing secret is told."""
 
+from pathlib import Path
+from threading import Event, Thread
+
 import pytest
 
 from catalogs import files
@@ -72,6 +75,73 @@ def test_an_emptied_folder_is_removed(tmp_path):
     target.put("s/1/x", b"x")
     target.sweep("s/1", ())
     assert not (tmp_path / "s" / "1").exists()
+
+
+def test_what_two_write_at_once_is_whole_at_every_moment(tmp_path, monkeypatch):
+    """The second begins when the first has written its part, and stays behind in the middle of its own."""
+    targets = [FolderTarget(tmp_path, shared=True) for _ in range(2)]
+    half, go_on, parts = Event(), Event(), []
+    second = Thread(target=targets[1].put, args=("s/1/x.tif", b"whole"))
+    write, replace = Path.write_bytes, Path.replace
+
+    def write_slowly(self, content):
+        parts.append(self.name)
+        if len(parts) == 1:
+            return write(self, content)
+        write(self, content[:2])
+        half.set()
+        assert go_on.wait(30)
+        return write(self, content)
+
+    def replace_late(self, other):
+        if not half.is_set():
+            second.start()
+            assert half.wait(30)
+        return replace(self, other)
+
+    monkeypatch.setattr(Path, "write_bytes", write_slowly)
+    monkeypatch.setattr(Path, "replace", replace_late)
+    targets[0].put("s/1/x.tif", b"whole")
+    assert read(targets[0], "s/1/x.tif") == b"whole"
+    go_on.set()
+    second.join()
+    assert all(name.startswith("x.tif.") and name.endswith(".part") for name in parts)
+    assert len(set(parts)) == 2
+    assert [(path.name, path.read_bytes()) for path in (tmp_path / "s" / "1").iterdir()] == [("x.tif", b"whole")]
+
+
+def test_what_the_sweep_of_another_process_removed_is_written_again(tmp_path, monkeypatch):
+    target, replace, swept = FolderTarget(tmp_path, shared=True), Path.replace, []
+
+    def replace_after_a_sweep(self, other):
+        if not swept:
+            swept.append(self.name)
+            FolderTarget(tmp_path).sweep("s/1", ())
+        return replace(self, other)
+
+    monkeypatch.setattr(Path, "replace", replace_after_a_sweep)
+    target.put("s/1/x.tif", b"whole")
+    assert swept
+    assert [path.name for path in (tmp_path / "s" / "1").iterdir()] == ["x.tif"]
+
+
+def test_a_sweep_bears_that_another_process_writes_or_sweeps_too(tmp_path, monkeypatch):
+    target, remove = FolderTarget(tmp_path), Path.rmdir
+
+    def written_to(self):
+        (self / "new.part").write_bytes(b"x")
+        remove(self)
+
+    def removed(self):
+        remove(self)
+        remove(self)
+
+    for rmdir, is_there in ((written_to, True), (removed, False)):
+        target.put("s/1/x", b"x")
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "rmdir", rmdir)
+            target.sweep("s/1", ())
+        assert (tmp_path / "s" / "1").exists() == is_there
 
 
 def test_who_lists_once_finds_what_lay_there_before(bucket):

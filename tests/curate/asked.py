@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 
 from curate.errors import HostDownError, SourceUnavailableError
+from curate.outage import Outage
 from curate.planes import SinglePlanes
 
 
@@ -34,13 +35,14 @@ class AskedPlanes:
     gathers = True
     fetched = None
 
-    def __init__(self, source, *, seed=0, broken=(), hangs_after=None, outage=None):
+    def __init__(self, source, *, seed=0, broken=(), hangs_after=None, is_down=None):
         self.turn = Lock()
+        self.outage = Outage()
         self.calls = []
         self.broken = set(broken)
         self.stopped, self.closed = Event(), False
         self.hangs_after = hangs_after
-        self.outage = outage
+        self.is_down = is_down
         self._inner = SinglePlanes(source)
         self._random = random.Random(seed)
 
@@ -53,7 +55,7 @@ class AskedPlanes:
             if any(word in ask.band.href for word in self.broken):
                 yield key, SourceUnavailableError(f"{ask.band.href} does not answer. Run again.")
                 continue
-            if self.outage and self.outage(len(self.calls), ask.band.href):
+            if self.is_down and self.is_down(len(self.calls), ask.band.href):
                 yield key, HostDownError("simulated: 20 files one after the other failed.")
                 continue
             for _, plane in self._inner.read([(key, ask)]):

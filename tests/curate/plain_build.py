@@ -19,6 +19,22 @@ def read_bands(source, scene, bands, location):
     return band_patches(scene, bands, [read_plane(source, ask) for ask in band_asks(scene, bands, location)])
 
 
+def plain_unit(assembler, places, *, reader, stop):
+    """Twin of `build_unit`: one location after the other, and of each one season after the other."""
+    source = assembler.source
+    for location, wanted in places:
+        seasons = assembler.begin(location, wanted)
+        for season in seasons:
+            while season.wish:
+                asks = [assembler.asks(scene, location, masks=season.wish.masks) for scene in season.wish.scenes]
+                planes = [[read_plane(source, ask) for ask in each] for each in asks]
+                seen = zip(season.wish.scenes, planes, strict=True)
+                season.take([assembler.answer(scene, each, masks=season.wish.masks) for scene, each in seen])
+        outcomes = [season.outcome for season in seasons]
+        failures = [each for each in outcomes if isinstance(each, Failure)]
+        yield location, [item for each in outcomes if isinstance(each, list) for item in each], failures
+
+
 class PlainDecision:
     """The straight way to decide: it reads what it needs at once, and never more."""
 

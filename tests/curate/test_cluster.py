@@ -23,6 +23,7 @@ class Future:
 
     def __init__(self, outcome, *, lost=False):
         self._outcome, self._lost = outcome, lost
+        self.status = "error" if isinstance(outcome, Exception) else "finished"
 
     def add_done_callback(self, tell):
         tell(self)
@@ -33,6 +34,20 @@ class Future:
     def result(self, timeout):
         if isinstance(self._outcome, Exception):
             raise self._outcome
+        return self._outcome
+
+
+class Recomputed(Future):
+    """One whose rows were lost with their worker, and come once it was done again."""
+
+    def __init__(self, outcome, error):
+        super().__init__(outcome)
+        self.status, self._error = "lost", error
+
+    def result(self, timeout):
+        if self.status == "lost":
+            self.status = "finished"
+            raise self._error
         return self._outcome
 
 
@@ -49,7 +64,7 @@ class Client:
     def __init__(self, ends=None, *, threads=1):
         self.status, self.threads = "running", threads
         self.sent, self.cancelled, self.ran = [], [], []
-        self._ends = ends or (lambda unit: Future(Done([(location, [], []) for location, _ in unit.places], {"bytes": 7.0})))
+        self._ends = ends or (lambda unit: Future(whole(unit)))
 
     def nthreads(self):
         return {str(number): 1 for number in range(self.threads)}
@@ -63,6 +78,14 @@ class Client:
 
     def run(self, function, *args, **_):
         self.ran.append((function.__name__, *args))
+
+
+def whole(unit):
+    return Done([(location, [], []) for location, _ in unit.places], {"bytes": 7.0})
+
+
+def ids(outcomes):
+    return sorted(location.id for location, _, _ in outcomes)
 
 
 def units(drawn=None):
@@ -124,6 +147,51 @@ def test_a_unit_that_ends_its_workers_is_told():
     killed = distributed.KilledWorker("key", None, 3)
     with pytest.raises(ClusterError, match=r"unit of 1 location from test-000000> has ended several workers.*lack memory"):
         list(build_on_cluster(Client(lambda _: Future(killed)), JOB, units()))
+
+
+def test_a_unit_that_was_lost_with_its_workers_is_sent_again():
+    killed = []
+
+    def kill_first(unit):
+        first = unit.places[0][0].id not in killed
+        killed.append(unit.places[0][0].id)
+        return Future(distributed.KilledWorker("key", None, 3) if first else whole(unit))
+
+    client = Client(kill_first)
+    assert ids(build_on_cluster(client, JOB, units())) == [place.id for place in PLACES]
+    assert len(set(client.sent)) == 2 * len(PLACES)
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), distributed.comm.CommClosedError("in <TCP (closed)>")])
+def test_rows_that_are_lost_with_a_worker_are_waited_for(error):
+    client = Client(lambda unit: Recomputed(whole(unit), error))
+    assert ids(build_on_cluster(client, JOB, units())) == [place.id for place in PLACES]
+    assert len(client.sent) == len(PLACES)
+
+
+def test_a_unit_that_meets_a_timeout_is_no_lost_scheduler():
+    with pytest.raises(TimeoutError, match="NFS"):
+        list(build_on_cluster(Client(lambda _: Future(TimeoutError("NFS"))), JOB, units()))
+
+
+def test_locations_that_a_worker_gave_up_are_sent_again():
+    sent = []
+
+    def give_two(unit):
+        sent.append([location.id for location, _ in unit.places])
+        return Future(Done([(location, [], []) for location, _ in unit.places[:2]], {}))
+
+    places = tuple((location, None) for location in PLACES[:5])
+    assert ids(build_on_cluster(Client(give_two), JOB, [Unit(places, frozenset(), None)])) == [place.id for place in PLACES[:5]]
+    assert [len(each) for each in sent] == [5, 3, 1]
+
+
+def test_a_unit_that_workers_give_up_again_and_again_is_told():
+    client = Client(lambda _: Future(Done([], {})))
+    words = r"have given up <unit of 1 location from test-000000> 3 times; .*another build that writes to there .*it continues"
+    with pytest.raises(ClusterLostError, match=words) as told:
+        list(build_on_cluster(client, JOB, units()))
+    assert told.value.exit_code == 4
 
 
 def test_workers_without_seastars_are_told():

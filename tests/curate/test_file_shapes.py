@@ -84,6 +84,12 @@ def test_a_file_that_is_not_there_gives_no_shapes(tmp_path):
     assert sampled(scene(S2, {"B02": (path, 1), "scl": (tmp_path / "gone.tif", 1)}), ["B02"]) == []
 
 
+@pytest.mark.parametrize("index", [0, 4])
+def test_a_band_that_its_file_lacks_gives_no_shapes(tmp_path, index):
+    path = write(tmp_path / "rgb.tif", 3, data_type="uint8", **tiled(256))
+    assert sampled(scene(NAIP, {"red": (path, 1), "green": (path, index)}), ["red", "green"]) == []
+
+
 def test_usual_files_are_those_of_sentinel_2():
     """Earth Search: 1.3 to 1.43 bytes per pixel of a 10 m band, 121 blocks of 1,024 pixels; masks hardly anything."""
     shapes = {shape.bands[0]: shape for shape in usual_shapes(S2, find_sensor(S2).bands)}

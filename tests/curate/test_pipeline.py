@@ -10,12 +10,16 @@ from catalogs.console import progress
 from catalogs.failures import read_failures
 from catalogs.index import read_items
 from catalogs.locations import write_locations
+from catalogs.publication import AT_WORK
 from catalogs.recipe import read_recipe, write_section
 from catalogs.testing import make_catalog, make_locations
+from curate import pipeline
 from curate.build_request import BuildRequest, read_wanted, resolve_request
-from curate.errors import CurateError, RecipeError, SourceSensorError, SourceUnavailableError
+from curate.errors import CurateError, RecipeError, SourceSensorError, SourceUnavailableError, UnfinishedError
 from curate.pipeline import Build
+from curate.reading.counts import Counts
 from curate.sources import open_source
+from tests.curate.asked import AskedPlanes
 from tests.trees import tree
 
 S2 = "sentinel-2-l2a"
@@ -146,6 +150,21 @@ def test_what_could_not_be_read_is_recorded_and_tried_again_by_the_same_command(
     assert tree(straight) == tree(folder)
 
 
+def test_a_build_that_leaves_locations_out_is_not_complete(folder, source_folder, monkeypatch):
+    source, all_of_them = open_source(str(source_folder)), pipeline.build_in_threads
+
+    def lose_one(*args, **options):
+        yield from (outcome for outcome in all_of_them(*args, **options) if outcome[0].id != "test-000001")
+
+    monkeypatch.setattr(pipeline, "build_in_threads", lose_one)
+    with pytest.raises(UnfinishedError, match=r"ended with 2 of 3 locations done.*run the same command again") as told:
+        build(folder, source, request(source_folder))
+    assert told.value.exit_code == 4
+    monkeypatch.setattr(pipeline, "build_in_threads", all_of_them)
+    summary = build(folder, source, BuildRequest())
+    assert (summary.locations_done, summary.complete) == (1, 3)
+
+
 def test_what_failed_for_good_is_tried_again_only_when_asked(folder, source_folder):
     source = Faulty(open_source(str(source_folder)))
     asked = request(source_folder, seasons="4", end=date(2024, 1, 1))
@@ -158,6 +177,47 @@ def test_what_failed_for_good_is_tried_again_only_when_asked(folder, source_fold
     summary = build(folder, source, asked, retry_failed=True)
     assert (summary.locations_done, summary.items_written) == (3, 0)
     assert tree(folder) == before
+
+
+def test_a_search_that_fails_leaves_no_mark_where_the_files_go(folder, source_folder, tmp_path):
+    class Silent(Faulty):
+        def __init__(self, inner):
+            super().__init__(inner)
+            self.search = self._fail
+
+        def _fail(self, *_, **__):
+            raise SourceUnavailableError("the source does not answer.")
+
+    with pytest.raises(SourceUnavailableError, match="does not answer"):
+        build(folder, Silent(open_source(str(source_folder))), request(source_folder), to=str(tmp_path / "there"))
+    assert (tmp_path / "there" / layout.CATALOG).exists()
+    assert not (tmp_path / "there" / AT_WORK).exists()
+
+
+class Fetching(AskedPlanes):
+    """Has fetched much before the first location is done."""
+
+    fetched = Counts(requests=3, bytes=1_000)
+
+
+def test_a_budget_that_is_spent_ends_a_build_in_which_no_location_is_done(folder, source_folder, monkeypatch):
+    reader = Fetching(None, hangs_after=-1)
+    monkeypatch.setattr("curate.pipeline.open_planes", lambda *_, **__: reader)
+    monkeypatch.setattr("curate.threads.ASK_S", 0.01)
+    summary = build(folder, open_source(str(source_folder)), request(source_folder), budget_bytes=1_000)
+    assert (summary.is_spent, summary.locations_done, summary.complete) == (True, 0, 0)
+    assert summary.fetched.bytes == 1_000
+
+
+def test_what_was_fetched_is_told_though_no_location_is_done(folder, source_folder, monkeypatch):
+    class Interrupted(Fetching):
+        def read(self, asks):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("curate.pipeline.open_planes", lambda *_, **__: Interrupted(None))
+    summary = build(folder, open_source(str(source_folder)), request(source_folder))
+    assert summary.stopped
+    assert summary.fetched.bytes == 1_000
 
 
 def test_nothing_is_opened_by_a_dry_run(folder, source_folder):

@@ -1,9 +1,12 @@
 """What a worker of a cluster does with a unit, in this process: the same as threads, from no more than the task carries."""
 
 import asyncio
+import json
 import pickle
+import re
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +17,7 @@ from catalogs.recipe import write_section
 from catalogs.testing import make_catalog, make_locations
 from curate import tasks
 from curate.build_request import BuildRequest
-from curate.errors import ClusterError
+from curate.errors import ClusterError, CurateError
 from curate.pipeline import Build
 from curate.search import Searches
 from curate.sources import open_source
@@ -87,6 +90,21 @@ def test_what_a_lost_worker_left_of_a_location_is_removed_unless_it_has_older_it
     assert [path.exists() for path in left] == [False, True, False]
 
 
+def test_a_worker_writes_under_names_that_no_other_one_uses(prepared, monkeypatch):
+    build, searches, job = prepared
+    units, write, parts = units_of(build, searches), Path.write_bytes, []
+
+    def noted(self, content):
+        parts.append(self.name)
+        return write(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", noted)
+    for unit in units:
+        complete_unit(job, unit)
+    assert parts
+    assert all(re.search(r"\.(tif|json)\.[0-9a-f]{16}\.part$", name) for name in parts)
+
+
 def test_rendered_scenes_are_not_sent(prepared):
     build, searches, _ = prepared
     assert [unit.scenes for unit in units_of(build, searches, simulated=True)] == [None, None]
@@ -115,6 +133,46 @@ def test_a_new_run_ends_the_one_before(prepared):
     complete_unit(job, unit)
     complete_unit(replace(job, run="next"), unit)
     assert list(tasks._DESKS) == ["next"]
+
+
+def test_a_run_over_another_catalog_leaves_the_one_before_alone(prepared, tmp_path):
+    build, searches, job = prepared
+    unit, other = units_of(build, searches)
+    complete_unit(job, unit)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / layout.RECIPE).write_bytes((build.folder / layout.RECIPE).read_bytes())
+    complete_unit(replace(job, run="next", address=str(tmp_path / "other")), unit)
+    assert set(tasks._DESKS) == {job.run, "next"}
+    assert len(complete_unit(job, other).outcomes) == 1
+
+
+def test_a_run_that_was_stopped_is_forgotten_by_the_next(prepared, tmp_path):
+    build, searches, job = prepared
+    unit, _ = units_of(build, searches)
+    elsewhere = replace(job, address="s3://bucket/elsewhere")
+    complete_unit(job, unit)
+    asyncio.run(stop_units(job.run))
+    tasks._desk_of(replace(elsewhere, run="next"), has_scenes=True)
+    assert list(tasks._DESKS) == ["next"]
+
+
+def test_a_worker_that_is_given_scenes_does_not_open_the_source(prepared, tmp_path, monkeypatch):
+    """Its path is relative to another folder, or its name is without the password that opened it."""
+    build, searches, job = prepared
+    (tmp_path / "worker").mkdir()
+    monkeypatch.chdir(tmp_path / "worker")
+    unlike = replace(job, section=json.dumps({**json.loads(job.section), "source": "../missing"}))
+    outcomes = [outcome for unit in units_of(build, searches) for outcome in complete_unit(unlike, unit).outcomes]
+    assert [len(items) for _, items, _ in outcomes] == [2, 2, 2]
+    source = tasks._DESKS[job.run]._source
+    assert (source.sensors(), source.search(S2, (0, 0, 1, 1), *build.wanted.plan.span)) == ((), [])
+
+
+def test_a_worker_that_is_given_none_opens_the_source(prepared):
+    build, searches, job = prepared
+    unlike = replace(job, section=json.dumps({**json.loads(job.section), "source": "simulatd"}))
+    with pytest.raises(CurateError, match="Did you mean 'simulated'"):
+        complete_unit(unlike, units_of(build, searches, simulated=True)[0])
 
 
 def test_a_worker_of_another_environment_is_refused(prepared):

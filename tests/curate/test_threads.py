@@ -63,6 +63,15 @@ def test_an_error_of_a_unit_is_raised_and_ends_the_others(reader):
     assert not running()
 
 
+def test_what_is_in_work_is_given_up_once_it_is_over(reader, monkeypatch):
+    monkeypatch.setattr(threads, "ASK_S", 0.01)
+    monkeypatch.setattr(threads, "build_unit", lambda *_, reader, **__: iter(lambda: reader.stopped.wait(30), True))
+    asked = iter([False, False, True])
+    assert list(build_in_threads(None, [["a"]] * 10, reader, at_once=3, is_over=lambda: next(asked))) == []
+    assert reader.stopped.is_set()
+    assert not running()
+
+
 def test_closing_early_ends_threads_that_nobody_listens_to(reader, monkeypatch):
     monkeypatch.setattr(threads, "AHEAD", 1)
     outcomes = build_in_threads(None, [["a", "b", "c"]] * 10, reader, at_once=3)

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from datetime import UTC, date, datetime
 from itertools import pairwise
+from threading import Event, Lock
 
 import pytest
 
@@ -20,7 +21,7 @@ from catalogs.recipe import write_section
 from catalogs.records import Location
 from catalogs.scene_writer import SceneWriter
 from catalogs.testing import make_locations
-from curate import outage, pipeline, unit
+from curate import outage, pipeline, threads, unit
 from curate.assemble import Season
 from curate.build_request import BuildRequest
 from curate.decide import Wish
@@ -32,16 +33,17 @@ from curate.seasons import DateWindow
 from curate.sources.simulated import SimulatedSource
 from curate.unit import neighbourhoods, portions
 from tests.curate.asked import AskedPlanes
+from tests.curate.plain_build import plain_unit
 from tests.trees import tree
 
-S2, LANDSAT = "sentinel-2-l2a", "landsat-c2-l2"
+S2, LANDSAT, SPOT = "sentinel-2-l2a", "landsat-c2-l2", "spot-ortho"
 PLACES = 3
 
 
-def sampled(folder, count=PLACES):
+def sampled(folder, count=PLACES, side_m=600):
     folder.mkdir(parents=True)
     write_section(folder, "sample", {"region": "test", "seed": 3})
-    write_locations(folder / layout.LOCATIONS, make_locations(count, side_m=600))
+    write_locations(folder / layout.LOCATIONS, make_locations(count, side_m=side_m))
     return folder
 
 
@@ -172,9 +174,56 @@ def test_reading_waits_for_the_writers(tmp_path, monkeypatch):
     assert max(ahead) <= 1 + unit.UNWRITTEN
 
 
+def build_vintages(folder, monkeypatch, sensors=(SPOT,), reader=None):
+    """Build with seasons that lie in the same vintage, and so keep the same scene."""
+    if reader:
+        monkeypatch.setattr(pipeline, "open_planes", lambda *_, **__: reader)
+    bands = ["red", *(["B04"] if S2 in sensors else [])]
+    asked = BuildRequest(
+        source="simulated", sensors=sensors, seasons="2", start=date(2023, 4, 1), end=date(2023, 10, 1), bands=bands
+    )
+    prepared = Build.prepare(folder, asked, lambda *_, **__: SimulatedSource(0))
+    return prepared.run(workers=2, watch=lambda total, words: progress(total, words, quiet=True))
+
+
+@pytest.mark.parametrize("sensors", [(SPOT,), (SPOT, S2)])
+def test_seasons_that_keep_one_scene_are_written_as_one_after_the_other_would(tmp_path, monkeypatch, sensors):
+    with pytest.MonkeyPatch.context() as plainly:
+        plainly.setattr(threads, "build_unit", plain_unit)
+        build_vintages(sampled(tmp_path / "plain" / "cat", 8, 120), plainly, sensors)
+    for seed in range(2):
+        out = sampled(tmp_path / str(seed) / "cat", 8, 120)
+        build_vintages(out, monkeypatch, sensors, AskedPlanes(SimulatedSource(0), seed=seed))
+        assert tree(out) == tree(tmp_path / "plain" / "cat")
+    assert len(read_index(out / SPOT / layout.INDEX)) == 8
+
+
+def test_seasons_of_one_location_are_written_in_turn_and_in_order(tmp_path, monkeypatch):
+    """Each write waits for another one of its location, as only a thread that does not take turns makes come."""
+    write, lock, at_work, met, order = SceneWriter.write_scene, Lock(), set(), Event(), []
+
+    def waiting(self, scene, patches):
+        with lock:
+            if scene.location.id in at_work:
+                met.set()
+            at_work.add(scene.location.id)
+            order.append((scene.location.id, scene.season))
+        met.wait(0.1)
+        item = write(self, scene, patches)
+        with lock:
+            at_work.discard(scene.location.id)
+        return item
+
+    monkeypatch.setattr(SceneWriter, "write_scene", waiting)
+    build_vintages(sampled(tmp_path / "cat", side_m=120), monkeypatch)
+    assert not met.is_set()
+    expected = [(place.id, season) for place in make_locations(PLACES) for season in (0, 1)]
+    assert sorted(order, key=lambda each: each[0]) == expected
+
+
 def test_a_host_that_is_down_for_a_while_costs_time_and_no_location(tmp_path, undisturbed, monkeypatch):
     monkeypatch.setattr(outage, "LOOK_S", 0.01)
-    reader = AskedPlanes(SimulatedSource(0), outage=lambda call, _: call in {2, 3, 6, 7})
+    reader = AskedPlanes(SimulatedSource(0), is_down=lambda call, _: call in {2, 3, 6, 7})
     out = sampled(tmp_path / "cat")
     build(out, reader, monkeypatch=monkeypatch)
     assert tree(out) == tree(undisturbed)
@@ -184,10 +233,36 @@ def test_a_host_that_stays_down_ends_the_build_and_the_same_command_goes_on(tmp_
     monkeypatch.setattr(outage, "LOOK_S", 0.01)
     monkeypatch.setattr(outage, "OUTAGE_S", 0.2)
     out = sampled(tmp_path / "cat")
-    reader = AskedPlanes(SimulatedSource(0), outage=lambda call, _: call > 3)
+    reader = AskedPlanes(SimulatedSource(0), is_down=lambda call, _: call > 3)
     with pytest.raises(HostDownError, match="20 files one after the other"):
         build(out, reader, most=2, monkeypatch=monkeypatch)
     assert not any(failure.transient for failure in read_failures(out))
+    build(out, AskedPlanes(SimulatedSource(0)), monkeypatch=monkeypatch)
+    assert tree(out) == tree(undisturbed)
+
+
+def test_a_host_that_stays_down_is_waited_for_by_one_unit_alone(tmp_path, monkeypatch):
+    """The others record what they miss at once."""
+    monkeypatch.setattr(outage, "LOOK_S", 0.05)
+    monkeypatch.setattr(outage, "OUTAGE_S", 0.1)
+
+    class BesideAnother(AskedPlanes):
+        def read(self, asks):
+            for each in super().read(asks):
+                yield each
+                self.outage.answered("https://another.example/a.tif")
+
+    reader = BesideAnother(SimulatedSource(0), is_down=lambda *_: True)
+    summary = build(sampled(tmp_path / "cat"), reader, most=1, sensors=(S2,), monkeypatch=monkeypatch)
+    assert {failure.reason for failure in summary.failures} == {"unreadable"}
+    assert summary.locations_done == PLACES
+    asked = Counter((ask.band.href, ask.location.id) for call in reader.calls for ask in call.asks)
+    assert len({location for (_, location), count in asked.items() if count > 1}) == 1
+
+
+def test_rounds_without_an_outage_follow_each_other_at_once(tmp_path, undisturbed, monkeypatch):
+    monkeypatch.setattr(outage.Outage, "endure", lambda *_: pytest.fail("nothing was down"))
+    out = sampled(tmp_path / "cat")
     build(out, AskedPlanes(SimulatedSource(0)), monkeypatch=monkeypatch)
     assert tree(out) == tree(undisturbed)
 

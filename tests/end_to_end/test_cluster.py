@@ -119,6 +119,15 @@ def test_files_of_a_web_server_come_out_the_same(tmp_path, cluster):
     assert tree(tmp_path / "cluster") == tree(tmp_path / "threads")
 
 
+def test_a_source_whose_path_is_relative_is_read_by_workers_elsewhere(tmp_path, cluster, monkeypatch):
+    make_catalog(tmp_path / "here" / "source")
+    monkeypatch.chdir(tmp_path / "here")
+    dates = ("--seasons", 1, "--start", "2023-01-01", "--end", "2023-04-01", "--quiet")
+    out = sampled(tmp_path / "cat", 3)
+    assert curate("build", out, "--source", "source", *dates, "--scheduler", cluster.address) == 0
+    assert len(list(out.rglob("*.tif"))) == 12
+
+
 @pytest.mark.slow
 def test_ctrl_c_stops_the_workers_too(folder, cluster, undisturbed):
     with building(folder, *BUILD, "--scheduler", cluster.address) as process:

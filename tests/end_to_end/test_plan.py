@@ -171,6 +171,8 @@ def test_a_spent_budget_ends_a_build_that_the_same_command_continues(folder, ask
     [
         (("plan", "--mbps", 0), "--mbps is 0; expected megabits per second, above 0"),
         (("build", "--budget-gb", -1), "--budget-gb is -1; expected gigabytes that may be fetched, above 0"),
+        (("build", "--workers", -3), "--workers is -3; expected 1 or more"),
+        (("plan", "--workers", -3), "--workers is -3; expected 1 or more"),
         (("plan", "--part", "3"), "--part"),
         (("plan", "--seasons", "x"), "--seasons is 'x'"),
         (("plan", "--sensor", "spot"), "Unknown sensor 'spot'"),

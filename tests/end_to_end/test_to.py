@@ -13,7 +13,7 @@ from obstore.store import S3Store
 
 from catalogs import files, layout, open_catalog
 from catalogs.locations import read_locations, write_locations
-from catalogs.publication import AT_WORK, remember_target
+from catalogs.publication import AT_WORK
 from catalogs.recipe import write_section
 from catalogs.targets import open_target
 from catalogs.testing import make_locations
@@ -126,7 +126,7 @@ def test_a_killed_build_to_a_bucket_goes_on_there_and_ends_the_same(folder, buck
 
 
 def test_a_second_place_is_refused(folder, bucket, capsys):
-    remember_target(folder, bucket)
+    assert curate("build", folder, *BUILD, "--to", bucket) == 0
     assert curate("build", folder, *BUILD, "--to", folder.parent / "other") == 2
     assert f"has its files in {bucket}; --to" in capsys.readouterr().err
     assert not (folder.parent / "other").exists()
@@ -140,6 +140,12 @@ def test_a_store_that_is_away_costs_a_rerun(folder, bucket, store, local, monkey
     monkeypatch.setitem(os.environ, "AWS_ENDPOINT_URL", store["AWS_ENDPOINT_URL"])
     files._store.cache_clear()
     assert curate("build", folder, "--quiet") == 0
+    assert bucket_tree(bucket) == tree(local)
+
+
+def test_a_mistyped_bucket_is_corrected_by_the_next_run(folder, bucket, local):
+    assert curate("build", folder, *BUILD, "--to", bucket.replace(BUCKET, "bukcet", 1)) != 0
+    assert curate("build", folder, *BUILD, "--to", bucket) == 0
     assert bucket_tree(bucket) == tree(local)
 
 

@@ -129,9 +129,11 @@ def is_open(gate):
             gate.enter()
             let_in.set()
 
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    return let_in.wait(0.1)
+    waiting, deadline = gate._waiting, time.monotonic() + 20
+    threading.Thread(target=ask, daemon=True).start()
+    while not let_in.wait(0.01) and gate._waiting <= waiting and time.monotonic() < deadline:
+        pass
+    return let_in.is_set()
 
 
 def test_nobody_gets_in_before_retry_after_is_over(clock):
