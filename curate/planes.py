@@ -128,7 +128,7 @@ class FilePlanes:
                 yield key, finish_plane(plan, None)
             else:
                 plans[key] = plan
-        reads = [(key, WindowRead(plan.ask.band, plan.part)) for key, plan in plans.items() if plan.part]
+        reads = [(key, WindowRead(plan.ask.band, plan.part, plan.raster.grid)) for key, plan in plans.items() if plan.part]
         for key, pixels in self._blocks.read(reads):
             if isinstance(pixels, SourceUnavailableError):
                 yield key, pixels

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from catalogs.foreign import SourceBand
-from catalogs.records import Window
+from catalogs.records import Grid, Window
 from catalogs.secrets import without_secrets
 from curate.reading.blocks import Part, join_blocks
 from curate.reading.tiff_layout import FileHeader
@@ -29,6 +29,8 @@ class WindowRead:
     """Which file and band."""
     window: Window
     """(column, row, width, height), inside the raster."""
+    grid: Grid | None = None
+    """The raster's own, by which the window was chosen; none where whatever the file has now will do."""
 
 
 @dataclass(slots=True, eq=False)

@@ -132,6 +132,11 @@ def _why_not(header: FileHeader | SourceUnavailableError, read: WindowRead) -> S
     if isinstance(info, SourceUnavailableError):
         return info
     assert isinstance(header, FileHeader), "it has told of its band"
+    if read.grid is not None and read.grid != header.grid:
+        return SourceUnavailableError(
+            f"{without_secrets(read.band.href)} was replaced by one of another grid since its header was read first. "
+            "Run the same command again when its provider is done."
+        )
     if not header.is_inside(read.window):
         raise ValueError(
             f"Window {read.window} (column, row, width, height) is not inside {without_secrets(read.band.href)}, "

@@ -12,7 +12,7 @@ from rasterio import Affine
 from catalogs.foreign import SourceBand
 from curate.errors import SourceUnavailableError
 from curate.reading.headers import HEADER_BYTES
-from curate.reading.reader import BlockReader
+from curate.reading.reader import BlockReader, WindowRead
 from curate.reading.transport import Fetched
 from tests.curate.reading.disk import ROOT, DiskTransport, by_rasterio, cut_out, read_all, windows_of, wishes, write_raster
 
@@ -420,6 +420,19 @@ def test_a_file_that_is_replaced_by_one_of_another_grid_is_refused(tmp_path):
     found, _ = replaced(tmp_path, [lambda: write_raster(tmp_path / "a.tif", size=(400, 400), compress="deflate", **SMALL)])
     for error in found.values():
         assert "a.tif was replaced by one of another grid or type while it was read; expected a file that stays" in str(error)
+
+
+def test_a_window_that_was_chosen_on_another_grid_is_refused(tmp_path):
+    pixels = write_raster(tmp_path / "a.tif", compress="deflate", **SMALL)
+    band, window = SourceBand(ROOT + "a.tif?sig=secret"), (0, 0, 20, 30)
+    (told,) = reader_of(DiskTransport(tmp_path)).rasters([band])
+    again = reader_of(DiskTransport(tmp_path))
+    ((_, array),) = again.read([("it", WindowRead(band, window, told.grid))])
+    assert (array == cut_out(pixels[0], window)).all()
+    write_raster(tmp_path / "a.tif", compress="deflate", transform=Affine(10, 0, 500040, 0, -10, 5700000), **SMALL)
+    later = reader_of(DiskTransport(tmp_path))
+    ((_, error),) = later.read([("it", WindowRead(band, window, told.grid))])
+    assert "test/a.tif was replaced by one of another grid since its header was read first" in str(error)
 
 
 def test_a_file_that_is_replaced_again_and_again_is_refused(tmp_path):
