@@ -1,8 +1,9 @@
-"""Where scenes come from: one file per kind of provider, all answering to `curate.sources.protocol.Source`."""
+"""Where scenes come from: one file per provider, all answering to `curate.sources.protocol.Source`."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,23 @@ from curate.errors import CurateError
 if TYPE_CHECKING:
     from curate.sources.protocol import Source
 
-NAMES = ("earth-search", "simulated")
-"""Sources that go by a name; all others by an address or a path."""
+PROVIDERS: dict[str, str] = {
+    "earth-search": "curate.sources.earth_search",
+    "simulated": "curate.sources.simulated",
+}
+"""Module by name. Each has `ABOUT`, `open_source(detail, *, max_scene_cloud)` and `check()`, which asks it one cheap question."""
+DETAIL = ":"
+"""Between a provider's name and what is to be said to it, such as a project or the address of a hub."""
 
-__all__ = ["NAMES", "open_source"]
+__all__ = ["PROVIDERS", "open_source"]
 
 
 def open_source(text: str, *, max_scene_cloud: float = 100) -> Source:
     """The source that a user names.
 
     Args:
-        text: `earth-search`, `simulated`, the http(s) address of a STAC API or of a static STAC catalog, or a catalog's path.
+        text: A provider's name, perhaps with a detail (`earth-engine:my-project`), the http(s) address of a STAC API or of a
+            static STAC catalog, or a catalog's path.
         max_scene_cloud: Percent of a whole scene above which it is not offered.
 
     Raises:
@@ -29,23 +36,19 @@ def open_source(text: str, *, max_scene_cloud: float = 100) -> Source:
         NotACatalogError: There is no STAC at the address or path.
         SourceUnavailableError: The address does not answer.
     """
-    if text == "simulated":
-        from curate.sources.simulated import SimulatedSource
-
-        return SimulatedSource()
-    if text == "earth-search":
-        from curate.sources.earth_search import earth_search
-
-        return earth_search(max_scene_cloud=max_scene_cloud)
+    name, _, detail = text.partition(DETAIL)
+    if name in PROVIDERS:
+        opened: Source = import_module(PROVIDERS[name]).open_source(detail, max_scene_cloud=max_scene_cloud)
+        return opened
     if text.lower().startswith(("http://", "https://")):
         return _open_address(text, max_scene_cloud)
     if Path(text).expanduser().exists():
         from curate.sources.static_catalog import StaticCatalogSource
 
         return StaticCatalogSource(text, max_scene_cloud=max_scene_cloud)
-    guess = get_close_matches(text, NAMES, 1, 0.5)
+    guess = get_close_matches(name, PROVIDERS, 1, 0.5)
     raise CurateError(
-        f"Unknown source {text!r}. Choose from: {', '.join(NAMES)}, the http(s) address of a STAC API or catalog, "
+        f"Unknown source {text!r}. Choose from: {', '.join(PROVIDERS)}, the http(s) address of a STAC API or catalog, "
         f"or the path of a catalog.{f' Did you mean {guess[0]!r}?' if guess else ' There is no such path.'}"
     )
 

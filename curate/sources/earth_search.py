@@ -9,6 +9,7 @@ References:
 
 from __future__ import annotations
 
+from curate.sources.about import Product, Provider
 from curate.sources.stac_api import StacApiSource
 
 NAME = "earth-search"
@@ -25,3 +26,29 @@ def earth_search(*, max_scene_cloud: float = 100, address: str = ADDRESS) -> Sta
         address: Of the API; another one is a mirror or a recording.
     """
     return StacApiSource(address, name=NAME, collections=COLLECTIONS, max_scene_cloud=max_scene_cloud)
+
+
+ABOUT = Provider(
+    name=NAME,
+    title="Earth Search by Element 84",
+    url="https://earth-search.aws.element84.com/v1",
+    products=(Product("sentinel-2-l2a", "sentinel-2-c1-l2a", "2015-"),),
+    account="none",
+    setup="",
+    limits="best effort; no quota is stated",
+    terms="Copernicus Sentinel data: free, with attribution",
+)
+
+
+def open_source(detail: str, *, max_scene_cloud: float) -> StacApiSource:  # noqa: ARG001
+    """The source behind `--source earth-search`; see `earth_search`."""
+    return earth_search(max_scene_cloud=max_scene_cloud)
+
+
+def check() -> str:
+    """Ask the API for its sensors' collections.
+
+    Raises:
+        SourceUnavailableError: It does not answer.
+    """
+    return f"answers; {', '.join(earth_search().sensors())}"

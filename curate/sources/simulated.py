@@ -25,6 +25,7 @@ from curate.simulation.render import render
 from curate.simulation.sun import EPOCH, day_of, sun_angles
 from curate.simulation.truth import HREF, find_acquisition, truth
 from curate.simulation.world import World
+from curate.sources.about import Product, Provider
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -178,3 +179,25 @@ def _footprint(acquisition: Acquisition) -> dict[str, Any]:
     corners = acquisition.footprint()
     corners[:, 0] = (corners[:, 0] + 180) % 360 - 180
     return footprint_of_corners(corners)[0]
+
+
+ABOUT = Provider(
+    name="simulated",
+    title="Simulated scenes",
+    url="",
+    products=tuple(Product(sensor, "rendered", "any", "a made-up world, no measurement") for sensor in SIMULATED_SENSORS),
+    account="none",
+    setup="",
+    limits="none",
+    terms="none: nothing is measured",
+)
+
+
+def open_source(detail: str, *, max_scene_cloud: float) -> SimulatedSource:  # noqa: ARG001
+    """The source behind `--source simulated`."""
+    return SimulatedSource()
+
+
+def check() -> str:
+    """There is nobody to ask."""
+    return "needs no network"

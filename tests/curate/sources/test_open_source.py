@@ -6,7 +6,7 @@ import pytest
 
 from catalogs.errors import NotACatalogError
 from curate.errors import CurateError, SourceUnavailableError
-from curate.sources import NAMES, open_source
+from curate.sources import PROVIDERS, open_source
 from curate.sources.stac_api import StacApiSource
 from curate.sources.static_catalog import StaticCatalogSource
 from tests.conftest import NOWHERE
@@ -17,7 +17,7 @@ CATALOG = {"type": "Catalog", "stac_version": "1.0.0", "id": "c", "description":
 
 
 def test_each_name_opens_a_source_of_that_name_without_a_request():
-    for name in NAMES:
+    for name in PROVIDERS:
         source = open_source(name)
         assert source.name == name
         assert source.simulated is (name == "simulated")
