@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError, Parameter
 from catalogs.command import APP_OPTIONS, add_commands, run_command
 
 COMMANDS = {
+    "sources": "Say where scenes can come from, what that needs, and whether it answers.",
     "sample": "Choose the locations of a new catalog in a region.",
     "plan": "Say what a build would fetch and write, before it does.",
     "build": "Find scenes for a catalog's locations, choose, fetch and write them.",

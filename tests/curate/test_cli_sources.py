@@ -1,0 +1,88 @@
+"""`curate sources` from outside: what it prints of each provider, and its exit code."""
+
+import json
+from importlib import import_module
+
+import pytest
+
+from catalogs.bands import SENSORS
+from curate.cli import main
+from curate.cli.sourcing import WIDTH
+from curate.errors import SourceUnavailableError
+from curate.sources import PROVIDERS
+from curate.sources.about import Provider
+
+
+def run(capsys, *words):
+    with pytest.raises(SystemExit) as end:
+        main(["sources", *words])
+    told = capsys.readouterr()
+    return end.value.code, told.out, told.err
+
+
+def test_every_provider_tells_all_that_a_newcomer_asks():
+    for name, module in PROVIDERS.items():
+        about = import_module(module).ABOUT
+        assert isinstance(about, Provider)
+        assert about.name == name
+        assert all((about.title, about.account, about.limits, about.terms)), name
+        assert about.account == "none" or about.setup, f"{name} needs {about.account}, and does not say how to get it"
+        assert about.products, f"{name} has nothing"
+        for product in about.products:
+            assert product.sensor in SENSORS
+            assert product.collection
+            assert product.years
+
+
+def test_all_are_told_in_lines_that_fit(capsys):
+    code, out, _ = run(capsys)
+    assert code == 0
+    for name, module in PROVIDERS.items():
+        about = import_module(module).ABOUT
+        assert f"{name}: {about.title}" in out
+    assert "sentinel-2-l2a  12 + scl  10-60 m  2015-" in out
+    assert "STAC API" in out
+    assert all(len(line) <= WIDTH for line in out.splitlines() if not line.startswith(tuple(PROVIDERS)))
+
+
+def test_one_that_is_named_tells_how_it_is_set_up(capsys):
+    for name, module in PROVIDERS.items():
+        setup = import_module(module).ABOUT.setup
+        code, out, _ = run(capsys, name)
+        assert code == 0
+        assert ("set up  " in out) is bool(setup)
+        assert all(word in out for word in setup.split())
+
+
+def test_json_holds_the_same_for_machines(capsys):
+    code, out, _ = run(capsys, "simulated", "--json")
+    assert code == 0
+    (told,) = json.loads(out)["sources"]
+    assert told["name"] == "simulated"
+    (landsat,) = [product for product in told["products"] if product["sensor"] == "landsat-c2-l2"]
+    assert landsat["bands"]["B05"] == 30
+    assert landsat["mask"] == "qa_pixel"
+    assert "check" not in told
+
+
+def test_a_typo_gets_a_guess(capsys):
+    code, out, err = run(capsys, "earht-serch")
+    assert (code, out) == (2, "")
+    assert "Unknown source 'earht-serch'. Choose from: earth-search" in err
+    assert "Did you mean 'earth-search'?" in err
+
+
+def test_check_asks_each_and_ends_with_4_where_one_that_was_named_does_not_answer(capsys, monkeypatch):
+    def silent():
+        raise SourceUnavailableError("It does not answer (HTTP 503). Run it again later.")
+
+    monkeypatch.setattr(import_module(PROVIDERS["earth-search"]), "check", silent)
+    code, out, err = run(capsys, "earth-search", "simulated", "--check")
+    assert code == 4
+    assert "check  NO: It does not answer (HTTP 503). Run it again later." in out
+    assert "check  needs no network" in out
+    assert "Asking" in err
+    code, out, _ = run(capsys, "earth-search", "simulated", "--check", "--json")
+    assert code == 4
+    assert [told["check"]["ok"] for told in json.loads(out)["sources"]] == [False, True]
+    assert run(capsys, "simulated", "--check")[0] == 0
