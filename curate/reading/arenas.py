@@ -8,12 +8,16 @@ ARENAS = 2
 """Places that threads take memory from, at most. glibc has up to eight per core, and each keeps what was freed in it: a build
 of 800 patches peaked at 510 MB, and at 444 MB with two of them, no slower (`python -m tests.benchmarks.curation FOLDER --whole
 800`)."""
-_ARENA_MAX = -8
-"""`M_ARENA_MAX` of glibc's malloc.h."""
+KEPT_BYTES = 4 << 20
+"""Blocks up to this size are taken from an arena, and as much that was freed stays in it: else each fetched and each inflated
+block, of one and of two megabytes, is new memory that the system has to clear first: a tenth of the CPU time of a reading. With
+32 MB a build of 800 patches peaked at 527 MB, with 4 MB at 492."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+"""`M_TRIM_THRESHOLD`, `M_MMAP_THRESHOLD` and `M_ARENA_MAX` of glibc's malloc.h."""
 
 
 def limit_arenas() -> bool:
-    """Have this process keep to `ARENAS`; gives whether it does, which a C library other than glibc may not.
+    """Have this process keep to `ARENAS` and reuse their memory; gives whether it does, which not every C library may.
 
     References:
         mallopt(3).
@@ -22,4 +26,6 @@ def limit_arenas() -> bool:
         set_option = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    return bool(set_option(_ARENA_MAX, ARENAS))
+    options = ((_ARENA_MAX, ARENAS), (_MMAP_THRESHOLD, KEPT_BYTES), (_TRIM_THRESHOLD, KEPT_BYTES))
+    are_set = [bool(set_option(option, value)) for option, value in options]
+    return all(are_set)

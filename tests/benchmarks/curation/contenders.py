@@ -38,13 +38,16 @@ CACHED_BYTES = {"CPL_VSIL_CURL_CACHE_SIZE": "200000000"}
 
 
 def ours(task: Task) -> Run:
-    """`curate.reading`: all windows at once, each block once."""
+    """`curate.reading`: all windows at once, each block once; set up as a build does it."""
     import_module("deflate")
     import_module("curate.reading.connections")
     import_module("requests.utils")
     from catalogs.foreign import SourceBand
+    from curate.reading.arenas import limit_arenas
     from curate.reading.reader import BlockReader, WindowRead
     from curate.reading.transport import Transport
+
+    limit_arenas()
 
     def run() -> list[NDArray[Any]]:
         transport = Transport()
