@@ -180,6 +180,11 @@ SENSORS: dict[str, Sensor] = {
             "float32", None, "uint8", "RTC", "sentinel-1", ("c-sar",), "CC-BY-4.0", SENTINEL_NOTICE, COPERNICUS,
         ),
         Sensor(
+            "sentinel-1-grd", "Sentinel-1 ground range detected, sigma nought in dB, terrain corrected as Earth Engine has it",
+            (Band("vv", 10, scale=1.0, offset=0.0, nodata=-32768), Band("vh", 10, scale=1.0, offset=0.0, nodata=-32768)),
+            "float32", None, "uint8", "GRD", "sentinel-1", ("c-sar",), "other", SENTINEL_NOTICE, COPERNICUS,
+        ),
+        Sensor(
             "spot-ortho", "SPOT 6 and 7 orthophoto, 1.5 m", _ortho(1.5, 0), "uint8",
             None, "uint8", "L3", "spot", ("naomi",), "etalab-2.0", "Contains SPOT 6/7 data, IGN and Airbus DS", IGN,
         ),

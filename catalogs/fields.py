@@ -9,7 +9,7 @@ from typing import Any
 
 from catalogs.errors import ContractError
 
-CONTRACT_VERSION = "1.4"
+CONTRACT_VERSION = "1.5"
 PREFIX = "seastars:"
 
 CONTRACT = "seastars:contract"
@@ -20,12 +20,16 @@ LABELS = "seastars:labels"
 VALID_PERCENT = "seastars:valid_percent"
 UNCLASSIFIED_PERCENT = "seastars:unclassified_percent"
 SOURCE_CLOUD_PERCENT = "seastars:source_cloud_percent"
+SOURCE = "seastars:source"
 SOURCE_ID = "seastars:source_id"
+CLOUD_SOURCE = "seastars:cloud_source"
 RADIOMETRY = "seastars:radiometry"
 SHIFT_M = "seastars:shift_m"
 SIMULATED = "seastars:simulated"
 RESAMPLING = "seastars:resampling"
 SOURCES = "seastars:sources"
+REDISTRIBUTABLE = "seastars:redistributable"
+"""Of a collection: false where the terms of a source that took part forbid to hand its pixels on; absent elsewhere."""
 INDEX_HASH = "seastars:index_hash"
 """Of a collection's asset that is made from its index: SHA-256 of that index."""
 

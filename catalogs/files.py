@@ -141,13 +141,24 @@ def open_parquet(href: str, *, dictionaries: tuple[str, ...] = ()) -> pq.Parquet
 def for_gdal(href: str) -> str:
     """What GDAL opens: an address as one of its virtual files, so that it asks for ranges and needs no further client.
 
+    A path that goes on below a zip file, as if that were a folder, is one of a file in it.
+
     Examples:
         >>> for_gdal("https://host/B04.tif"), for_gdal("s3://bucket/B04.tif"), for_gdal("data/B04.tif")
         ('/vsicurl/https://host/B04.tif', '/vsis3/bucket/B04.tif', 'data/B04.tif')
     """
     if href.lower().startswith("s3://"):
         return f"/vsis3/{href[5:]}"
-    return f"/vsicurl/{href}" if is_remote(href) else href
+    if is_remote(href):
+        return f"/vsicurl/{href}"
+    archive = zip_of(href)
+    return f"/vsizip/{{{archive}}}{href[len(archive) :]}" if archive else href
+
+
+def zip_of(path: str) -> str | None:
+    """The zip file below which a path goes on; none where there is no such file."""
+    archives = (path[: match.end()] for match in re.finditer(r"\.zip(?=/)", path, re.IGNORECASE))
+    return next((archive for archive in archives if Path(archive).is_file()), None)
 
 
 def _remote_source(href: str) -> pa.NativeFile:

@@ -94,9 +94,16 @@ class SourceScene:
     created: str | None = None
     """When the provider made this version: the newer of two reprocessings wins."""
     radiometry: str = "default"
-    """What decided scale and offset: `metadata` (the item states them), `baseline`, or `default` (the sensor's own)."""
+    """Who decided scale and offset: see `catalogs.records.Radiometry.decision`."""
     simulated: bool = False
     """Rendered, not measured: true of scenes of a simulated catalog of ours."""
+    source: str | None = None
+    """Name of the provider that it came from, such as `earth-search`, without any secret; set by the source that found it."""
+    rank: int = 0
+    """Place of that among the sources that a user named, the preferred one's 0."""
+    disputed: bool = False
+    """Whether its collection is known to state wrong offsets now and then: other scenes are read where its own dark pixels do
+    not tell."""
 
 
 def from_item(item: Mapping[str, Any], sensor: Sensor, *, base_href: str | None = None) -> SourceScene:
@@ -118,7 +125,9 @@ def from_item(item: Mapping[str, Any], sensor: Sensor, *, base_href: str | None 
     when, start, end = read_times(item)
     found = map_bands(item, sensor)
     values = {
-        name: calibrate(band.fields, name, sensor=sensor, properties=properties, when=when or start)
+        name: calibrate(
+            band.fields, name, sensor=sensor, properties=properties, when=when or start, collection=item.get("collection")
+        )
         for name, band in found.items()
     }
     return SourceScene(
@@ -140,6 +149,7 @@ def from_item(item: Mapping[str, Any], sensor: Sensor, *, base_href: str | None 
         baseline=read_baseline(properties),
         created=first_text(properties, "s2:generation_time", "processing:datetime", "created", "updated"),
         radiometry=weakest(value.decision for value in values.values() if value.scale is not None),
+        disputed=any(value.disputed for value in values.values()),
         simulated=properties.get(fields.SIMULATED) is True,
     )
 

@@ -1,32 +1,42 @@
 """What turns the numbers of somebody else's item into reflectance, and who says so. Pure.
 
 The item's own words come first, band by band. Where it is silent, Sentinel-2 follows its processing baseline and other
-sensors their product's definition. Earth Search shifts some scenes of `sentinel-2-l2a` back and says so in
-`earthsearch:boa_offset_applied` while its bands still state the offset: the flag wins.
+sensors their product's definition. Two collections are known better than their items: Earth Engine's `*_HARMONIZED` are
+shifted back, whatever their images state; of Earth Search's `sentinel-2-l2a` some scenes are, and neither the flag
+`earthsearch:boa_offset_applied` nor the stated offset is true of all, so that its scenes are disputed: the flag is believed
+first, and the pixels have to confirm it (`catalogs.radiometry`).
 
 References:
-    ESA, Sentinel-2 products, processing baseline 04.00 (2022-01-25): reflectance = (DN - 1000) / 10000.
+    ESA, Sentinel-2 products, processing baseline 04.00 (2022-01-25): reflectance = (DN - 1000) / 10000, the offset per band
+    in `BOA_ADD_OFFSET` (Level-2A) and `RADIO_ADD_OFFSET` (Level-1C).
     USGS, Landsat Collection 2 Level-2 Science Product Guide: reflectance = 0.0000275 DN - 0.2.
     Earth Search issues 9, 66 and 71, on items whose stated offset disagrees with their pixels.
+    Google, Earth Engine catalog: COPERNICUS/S2_SR_HARMONIZED and S2_HARMONIZED.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from catalogs.bands import Sensor
-from catalogs.foreign_fields import first_number, read_baseline
+from catalogs.foreign_fields import first_number, read_baseline, to_number
+from catalogs.radiometry import OFFSET_SENSORS, may_carry_offset
 
-OFFSET_BASELINE = 4.0
-"""Sentinel-2 processing baseline from which numbers carry an offset of 1000."""
-OFFSET_SINCE = datetime(2022, 1, 25, tzinfo=UTC)
-"""First day of that baseline: what is left to go by where an item tells no baseline."""
-DECISIONS = ("metadata", "baseline", "default")
+DECISIONS = ("metadata", "collection", "baseline", "default")
 """Who decided scale and offset, surest first."""
 SHIFTED_FLAGS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+DISPUTED = ("sentinel-2-l2a", "sentinel-s2-l2a-cogs")
+"""Collections of Earth Search whose items are wrong both ways now and then; those of its Collection 1 are right."""
+HARMONIZED = ("copernicus/s2_sr_harmonized", "copernicus/s2_harmonized")
+"""Collections all of whose numbers are shifted to what they were before processing baseline 04.00."""
+ADDED = ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
+"""ESA's own fields, in DN: what is to be added to a number before it is divided; one of a product, or one of each band."""
+QUANTIFICATION = 10_000
+"""What it is divided by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +49,18 @@ class Calibration:
     """See `scale`."""
     decision: str
     """One of `DECISIONS`."""
+    disputed: bool = False
+    """Whether such words are known to be wrong now and then."""
 
 
 def calibrate(
-    fields: Mapping[str, Any], name: str, *, sensor: Sensor, properties: Mapping[str, Any], when: datetime | None
+    fields: Mapping[str, Any],
+    name: str,
+    *,
+    sensor: Sensor,
+    properties: Mapping[str, Any],
+    when: datetime | None,
+    collection: str | None = None,
 ) -> Calibration:
     """Decide scale and offset of one band.
 
@@ -52,21 +70,38 @@ def calibrate(
         sensor: The sensor.
         properties: Those of the item.
         when: Acquisition, UTC.
+        collection: Id of the item's collection, in its provider's spelling.
+
+    Examples:
+        >>> from catalogs.bands import find_sensor
+        >>> stated = {"s2:processing_baseline": "05.11"}
+        >>> calibrate({}, "B04", sensor=find_sensor("sentinel-2-l2a"), properties=stated, when=None)
+        Calibration(scale=0.0001, offset=-0.1, decision='baseline', disputed=False)
     """
     ours = sensor.band(name)
     if ours.scale is None:
         return Calibration(None, None, "metadata")
-    scale, offset = first_number(fields, "raster:scale", "scale"), first_number(fields, "raster:offset", "offset")
-    decided = {"metadata"}
-    if sensor.id == "sentinel-2-l2a" and any(properties.get(flag) is True for flag in SHIFTED_FLAGS):
+    scale, offset = _stated(fields, "raster:scale", "scale"), _stated(fields, "raster:offset", "offset")
+    if sensor.id not in OFFSET_SENSORS:
+        silent = scale is None or offset is None
+        return Calibration(_or(scale, ours.scale), _or(offset, ours.offset), "default" if silent else "metadata")
+    carries = may_carry_offset(read_baseline(properties), when)
+    if str(collection).lower() in HARMONIZED:
+        return Calibration(_or(scale, ours.scale), 0.0, "collection")
+    added = stated_addition(properties, name)
+    if offset is None and added is not None:
+        return Calibration(_or(scale, 1 / QUANTIFICATION), added / QUANTIFICATION, "metadata")
+    disputed = carries and sensor.id == "sentinel-2-l2a" and _is_disputed(properties, collection)
+    decided = {"metadata"} if scale is not None else {"baseline"}
+    if disputed:
+        offset = _flagged(properties, offset, ours.offset)
+    elif not carries and _is_disputed(properties, collection):
+        decided |= {"baseline"} if offset else set()
         offset = 0.0
     if offset is None:
-        offset, by = _offset_by_baseline(ours.offset, sensor, read_baseline(properties), when)
-        decided.add(by)
-    if scale is None:
-        scale = ours.scale
-        decided.add("default" if sensor.constellation != "sentinel-2" else "baseline")
-    return Calibration(scale, offset, weakest(decided))
+        offset = ours.offset if carries else 0.0
+        decided.add("baseline" if _is_number(read_baseline(properties)) else "default")
+    return Calibration(_or(scale, ours.scale), offset, weakest(decided), disputed)
 
 
 def weakest(decisions: Iterable[str]) -> str:
@@ -74,12 +109,57 @@ def weakest(decisions: Iterable[str]) -> str:
     return max(decisions, key=DECISIONS.index, default="default")
 
 
-def _offset_by_baseline(
-    offset: float | None, sensor: Sensor, baseline: str | None, when: datetime | None
-) -> tuple[float | None, str]:
-    if sensor.constellation != "sentinel-2":
-        return offset, "default"
-    try:
-        return (offset if float(baseline or "") >= OFFSET_BASELINE else 0.0), "baseline"
-    except ValueError:
-        return (offset if when is None or when >= OFFSET_SINCE else 0.0), "default"
+def stated_addition(properties: Mapping[str, Any], name: str) -> float | None:
+    """ESA's offset of a band where an item's properties hold it, DN: for all bands, by band, or as Earth Engine names it.
+
+    Args:
+        properties: Of the item.
+        name: Our name of the band.
+
+    Examples:
+        >>> stated_addition({"BOA_ADD_OFFSET": -1000}, "B04"), stated_addition({"s2:radio_add_offset": {"B4": -1000}}, "B04")
+        (-1000.0, -1000.0)
+        >>> stated_addition({"BOA_ADD_OFFSET_B4": -1000, "BOA_ADD_OFFSET_B8A": 0}, "B8A"), stated_addition({}, "B04")
+        (0.0, None)
+    """
+    short = name.replace("B0", "B")
+    for field in ADDED:
+        stated = properties.get(field, properties.get(f"s2:{field.lower()}"))
+        if isinstance(stated, Mapping):
+            stated = stated.get(name, stated.get(short))
+        number = to_number(properties.get(f"{field}_{short}", stated))
+        if number is not None:
+            return number
+    return None
+
+
+def _is_disputed(properties: Mapping[str, Any], collection: str | None) -> bool:
+    """Whether an item is of those collections of Earth Search; other providers call theirs `sentinel-2-l2a` too."""
+    if collection is not None and collection.lower() not in DISPUTED:
+        return False
+    is_theirs = any(name.startswith("earthsearch:") or name in SHIFTED_FLAGS for name in properties)
+    return is_theirs or str(collection).lower() == DISPUTED[1]
+
+
+def _flagged(properties: Mapping[str, Any], stated: float | None, offset: float | None) -> float | None:
+    """The offset of a disputed item: by its flag where it has one, else as stated."""
+    flags = [properties[flag] for flag in SHIFTED_FLAGS if isinstance(properties.get(flag), bool)]
+    if not flags:
+        return stated
+    if any(flags):
+        return 0.0
+    return stated or offset
+
+
+def _stated(fields: Mapping[str, Any], *names: str) -> float | None:
+    """The first of those fields that is a number to reckon with; raster 1 writes `nan` as a word."""
+    number = first_number(fields, *names)
+    return number if number is not None and isfinite(number) else None
+
+
+def _is_number(text: str | None) -> bool:
+    return to_number(text) is not None
+
+
+def _or(stated: float | None, own: float | None) -> float | None:
+    return own if stated is None else stated

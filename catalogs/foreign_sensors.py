@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalogs.bands import SENSORS, Sensor
+from catalogs.fields import CONTRACT
 from catalogs.foreign_fields import in_product_name, stated_words
 
 COLLECTION_ALIASES: Mapping[str, str] = {
@@ -20,6 +21,9 @@ COLLECTION_ALIASES: Mapping[str, str] = {
     "landsat-9-c2-l2": "landsat-c2-l2",
 }
 """Collections of providers and the sensor of ours that they hold, best first; one of a sensor's own id needs no entry."""
+_OURS_ALONE = ("sentinel-1-grd",)
+"""Sensors of ours whose id providers use for another product: theirs are counts in the radar's own geometry, ours decibels on a
+map grid. Only what a catalog of ours says of itself counts."""
 _LEVEL_FIELDS = ("processing:level", "s2:product_type", "product:type", "landsat:correction", "sar:product_type")
 _OLD_LANDSAT = re.compile(r"landsat-[1-7]$")
 _SENTINEL_2_LEVELS = {"l2a": "sentinel-2-l2a", "2a": "sentinel-2-l2a", "l1c": "sentinel-2-l1c", "1c": "sentinel-2-l1c"}
@@ -41,6 +45,8 @@ def match_sensor(described: Mapping[str, Any]) -> str | None:
     collection = described.get("collection") if "properties" in described else described.get("id")
     named = str(collection or "").lower()
     sensor = COLLECTION_ALIASES.get(named, named)
+    if sensor in _OURS_ALONE and CONTRACT not in described.get("properties", described):
+        return None
     return sensor if sensor in SENSORS else _match_fields(described, platforms)
 
 

@@ -42,7 +42,9 @@ def scene_from_item(item: Mapping[str, Any]) -> Scene:
         snow_percent=properties.get("eo:snow_cover"),
         unclassified_percent=properties.get(fields.UNCLASSIFIED_PERCENT),
         valid_percent=properties.get(fields.VALID_PERCENT),
+        cloud_source=properties.get(fields.CLOUD_SOURCE),
         source_cloud_percent=properties.get(fields.SOURCE_CLOUD_PERCENT),
+        source=properties.get(fields.SOURCE),
         source_id=properties.get(fields.SOURCE_ID),
         source_href=source_href,
         platform=properties.get("platform"),
@@ -51,7 +53,7 @@ def scene_from_item(item: Mapping[str, Any]) -> Scene:
         relative_orbit=properties.get("sat:relative_orbit"),
         orbit_state=properties.get("sat:orbit_state"),
         baseline=properties.get("processing:version"),
-        radiometry=Radiometry(radiometry["decision"], radiometry["check"]) if radiometry else None,
+        radiometry=_radiometry(radiometry) if radiometry else None,
         shift_m=(shift[0], shift[1]) if shift else None,
         simulated=properties.get(fields.SIMULATED, False),
         labels=tuple(properties.get(fields.LABELS) or ()),
@@ -93,6 +95,10 @@ def read_time(value: Any) -> datetime | None:
     if value is None:
         return None
     return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).astimezone(UTC)
+
+
+def _radiometry(stated: Mapping[str, Any]) -> Radiometry:
+    return Radiometry(stated["decision"], stated["check"], stated.get("harmonized"), stated.get("evidence"))
 
 
 def _raster(key: str, asset: Mapping[str, Any], epsg: int | None) -> Raster:

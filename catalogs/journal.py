@@ -23,7 +23,7 @@ class Failure:
     sensor: str
     """Id of the sensor that is to blame; several joined by `+`."""
     reason: str
-    """A word: `no-scene`, `not-clear`, `too-far-apart`, `unreadable`."""
+    """A word: `no-scene`, `not-clear`, `radiometry`, `too-far-apart`, `unreadable`."""
     message: str
     """For people: what, how close it came, and which flag to widen."""
     transient: bool = False

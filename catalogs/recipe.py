@@ -1,7 +1,7 @@
 """`recipe.json`: what identifies a catalog, so that the same command continues it and another one is refused.
 
 ```
-{"contract": "1.4", "sample": {"region": "france", "seed": 7, ...}, "build": {"source": "earth-search", ...}}
+{"contract": "1.5", "sample": {"region": "france", "seed": 7, ...}, "build": {"source": "earth-search", ...}}
 ```
 
 A section is what one command was asked for, its defaults resolved. Workers, budgets and retries are not part of it: they do not

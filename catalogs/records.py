@@ -263,9 +263,16 @@ class Radiometry:
     """How a scene's scale and offset were decided, and what its pixels say to that."""
 
     decision: str
-    """`metadata` (the source's item states them), `baseline` (from the processing baseline), `default` (the sensor's)."""
+    """Who decided: `metadata` (the source's item), `baseline` (its processing baseline), `collection` (what that is known as),
+    `default` (the sensor's own), `pixels` (these, because the user said so)."""
     check: str
     """`consistent`, `conflict`, or `unchecked` where the square has too few dark pixels to tell."""
+    harmonized: str | None = None
+    """Of a sensor whose numbers were shifted with a processing baseline: `applied` (these need the offset, which their bands
+    state), `not_needed` (they do not), `conflict` (nobody can tell); none of other sensors, and before contract 1.5."""
+    evidence: str | None = None
+    """What the check rests on: `dark` (valid dark pixels), `date` (another date of the location), `provider` (the same
+    acquisition elsewhere); none where unchecked, and before contract 1.5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,8 +301,13 @@ class Scene:
     """Share of the square that the source's mask leaves unclassified."""
     valid_percent: float | None = None
     """Share of the square with a measurement in every band."""
+    cloud_source: str | None = None
+    """Who judged the square's clouds: its mask (`scl`, `qa_pixel`), or of a scene without one its pixels (`s2cloudless`,
+    `brightness`); none where nobody did, and before contract 1.5."""
     source_cloud_percent: float | None = None
     """Cloud cover of the whole source scene, as its provider states it."""
+    source: str | None = None
+    """Name of the provider that the pixels came from, such as `earth-search`, without any secret."""
     source_id: str | None = None
     """Id of the source's item."""
     source_href: str | None = None

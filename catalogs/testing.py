@@ -111,6 +111,7 @@ def make_scene(sensor: Sensor, location: Location, season: int, *, seed: int) ->
     shares = mask_shares(patches[-1].pixels[0], sensor.mask.name) if sensor.mask else None
     when = FIRST_DAY + timedelta(days=91 * season)
     vintage = sensor.id in ("spot-ortho", "aerial-ortho")
+    needs_offset = sensor.constellation == "sentinel-2" and bool(sensor.bands[0].offset)
     return Scene(
         sensor=sensor.id,
         location=location,
@@ -123,14 +124,16 @@ def make_scene(sensor: Sensor, location: Location, season: int, *, seed: int) ->
         snow_percent=shares.snow if shares else None,
         unclassified_percent=shares.unclassified if shares else None,
         valid_percent=100.0,
+        cloud_source=sensor.mask.name if sensor.mask else None,
         source_cloud_percent=12.5,
+        source="testing",
         source_id=f"{sensor.id}-{season}",
         source_href=f"https://example.com/{sensor.id}/{season}.json",
         platform="sentinel-2a" if sensor.constellation == "sentinel-2" else None,
         sun_elevation=41.25,
         sun_azimuth=160.5,
         baseline="05.10" if sensor.constellation == "sentinel-2" else None,
-        radiometry=Radiometry("default", "consistent"),
+        radiometry=Radiometry("default", "consistent", "applied" if needs_offset else None, "dark"),
         simulated=True,
     ), patches
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from catalogs.bands import Sensor, asset_key, find_sensor
 from catalogs.index_listing import GEOPARQUET, index_assets
 from catalogs.lattice import footprint, grid_square
 from catalogs.records import GEOTIFF, LABEL_TYPE, UNKNOWN_LABEL, Band, Raster, Scene, SourceWindow, is_outside
+from catalogs.terms import CollectionTerms, join_terms
 
 STAC_VERSION = "1.1.0"
 EXTENSION = "https://stac-extensions.github.io/{}/schema.json"
@@ -129,8 +131,10 @@ def _properties(scene: Scene) -> dict[str, Any]:
         fields.VALID_PERCENT: scene.valid_percent,
         fields.UNCLASSIFIED_PERCENT: scene.unclassified_percent,
         fields.SOURCE_CLOUD_PERCENT: scene.source_cloud_percent,
+        fields.CLOUD_SOURCE: scene.cloud_source,
+        fields.SOURCE: scene.source,
         fields.SOURCE_ID: scene.source_id,
-        fields.RADIOMETRY: scene.radiometry and {"decision": scene.radiometry.decision, "check": scene.radiometry.check},
+        fields.RADIOMETRY: scene.radiometry and _present(asdict(scene.radiometry)),
         fields.SHIFT_M: list(scene.shift_m) if scene.shift_m else None,
         fields.SIMULATED: scene.simulated,
         fields.LABELS: list(scene.labels) or None,
@@ -211,8 +215,8 @@ def collection_to_stac(
     bbox: Sequence[float] | None,
     interval: tuple[datetime, datetime] | None,
     children: Sequence[str],
-    notices: Sequence[str],
     index: Mapping[str, str] | None,
+    terms: CollectionTerms | None = None,
     packs: Mapping[str, Any] | None = None,
     label_rasters: Mapping[str, Sequence[str]] | None = None,
     bands_apart: bool = False,
@@ -226,13 +230,14 @@ def collection_to_stac(
         bbox: (west, south, east, north) of all items, degrees; the whole globe where no item's ground is known.
         interval: First and last instant of all items; open where there are none.
         children: Hrefs of the squares' catalogs, relative to the collection.
-        notices: Attribution sentences, of every source that took part.
         index: Multihash of each file of the index, by its name relative to the collection; none where it is not written yet.
+        terms: Of every source that took part; the sensor's own where absent.
         packs: The files of its pack, as assets; none where it has none.
         label_rasters: Classes of the label rasters that its items may have, by asset key.
         bands_apart: Whether each band is an asset of its own.
         media_types: What the files of its items are, by asset key; ours where absent.
     """
+    terms = terms or join_terms(sensor, (), ())
     keys: dict[str, list[Band]] = {}
     for band in bands:
         keys.setdefault(asset_key(band, apart=bands_apart), []).append(band)
@@ -250,9 +255,9 @@ def collection_to_stac(
         "stac_extensions": _collection_extensions(sensor, bands, has_classes=bool(sensor.mask or label_rasters)),
         "id": sensor.id,
         "title": sensor.title,
-        "description": f"{sensor.title}: one item per acquisition and location. {' '.join(notices)}",
-        "license": sensor.license,
-        "providers": [sensor.provider],
+        "description": f"{sensor.title}: one item per acquisition and location. {' '.join(terms.notices)}",
+        "license": terms.license,
+        "providers": [sensor.provider, *terms.hosts],
         "extent": {
             "spatial": {"bbox": [list(bbox or WORLD)]},
             "temporal": {"interval": [[write_time(when) for when in interval] if interval else [None, None]]},
@@ -270,6 +275,8 @@ def collection_to_stac(
         ],
         fields.CONTRACT: fields.CONTRACT_VERSION,
     }
+    if not terms.is_redistributable:
+        collection[fields.REDISTRIBUTABLE] = False
     if sensor.citation:
         collection["sci:citation"] = sensor.citation
     if index:

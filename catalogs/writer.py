@@ -32,6 +32,7 @@ from catalogs.records import Band, Location, Scene
 from catalogs.rows import decode_items
 from catalogs.scene_writer import Patch, SceneWriter, label_patch, write_document, write_patch
 from catalogs.targets import FolderTarget
+from catalogs.terms import TermsOf, join_terms, unknown_terms
 from catalogs.to_stac import catalog_to_stac, collection_to_stac, square_to_stac
 
 __all__ = ["GEONAMES_NOTICE", "INDEX_ONLY_ABOVE", "CatalogWriter", "Patch", "label_patch", "write_document", "write_patch"]
@@ -58,6 +59,7 @@ class CatalogWriter:
         label_rasters: Mapping[str, Sequence[str]] | None = None,
         bands_apart: bool = False,
         publication: Publication | None = None,
+        terms_of: TermsOf = unknown_terms,
     ) -> None:
         """Open a folder for writing and take in what an earlier run left.
 
@@ -71,6 +73,7 @@ class CatalogWriter:
             label_rasters: Classes of the label rasters that items may have, by asset key.
             bands_apart: Whether each band of an item is an asset of its own, rather than those of one pixel size.
             publication: Where the files go, and copies of the documents, if not into the folder itself.
+            terms_of: Knows the terms of the sources that items come from.
 
         Raises:
             CatalogUnreachableError: Files go to an address that does not answer.
@@ -99,6 +102,7 @@ class CatalogWriter:
         self._bands = sensors
         self._description = description
         self._notices = notices
+        self._terms_of = terms_of
         self._json_items = json_items
         self._journal = Journal(folder)
         self._lock = Lock()
@@ -216,10 +220,11 @@ class CatalogWriter:
             bbox, interval, _ = extent(index)
             types = media_types(index)
             squares = self._write_squares(sensor, index) if self._json_items else []
-            record = _as_rendered(find_sensor(sensor)) if _is_simulated(index) else find_sensor(sensor)
-        years = sorted({when.year for when in interval}) if interval else []
-        span = "" if record.attribution == RENDERED_NOTICE else f" {'-'.join(map(str, years))}"
-        notices = [f"{record.attribution}{span}".strip() + ".", *self._notices]
+            is_simulated = _is_simulated(index)
+            sources = [] if is_simulated else _sources(index)
+        record = _as_rendered(find_sensor(sensor)) if is_simulated else find_sensor(sensor)
+        years = sorted({when.year for when in interval}) if interval and not is_simulated else []
+        terms = join_terms(record, [self._terms_of(source, sensor) for source in sources], years)
         self._write_json(
             f"{sensor}/{layout.COLLECTION}",
             collection_to_stac(
@@ -228,7 +233,7 @@ class CatalogWriter:
                 bbox=bbox,
                 interval=interval,
                 children=squares,
-                notices=notices,
+                terms=replace(terms, notices=(*terms.notices, *self._notices)),
                 index=self._indices[sensor].checksums(),
                 packs=self._listed_pack(sensor),
                 label_rasters=self._label_rasters,
@@ -277,6 +282,11 @@ class CatalogWriter:
 def _is_simulated(index: IndexFiles) -> bool:
     """Whether any item of an index is rendered rather than measured."""
     return bool(pc.any(index.read([fields.SIMULATED])[fields.SIMULATED]).as_py())
+
+
+def _sources(index: IndexFiles) -> list[str]:
+    """Names of the sources that the items of an index come from, sorted; items of contract 1.4 tell none."""
+    return sorted(pc.unique(pc.drop_null(index.read([fields.SOURCE])[fields.SOURCE])).to_pylist())
 
 
 def _as_rendered(sensor: Sensor) -> Sensor:

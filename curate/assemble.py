@@ -11,20 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalogs.bands import Sensor, find_sensor
 from catalogs.foreign import SourceScene
 from catalogs.journal import Failure
-from catalogs.radiometry import check_scene
-from catalogs.records import Band, Location, Radiometry, Scene
+from catalogs.records import Band, Location, Scene
 from catalogs.scene_writer import SceneWriter
 from catalogs.secrets import without_secrets
 from curate.choose import in_window, merge_copies
-from curate.decide import Answer, Decision, Limits, Look, Steps, Wish, unreadable
+from curate.decide import Decision, Limits, unreadable
 from curate.errors import SourceUnavailableError
 from curate.fetch import Plane, PlaneAsk, band_asks, band_patches, mask_ask, mask_patch, valid_percent
+from curate.looks import Answer, Look, Steps, Wish
+from curate.offsets import STRICT
 from curate.search import Scenes
 from curate.seasons import DateWindow, SeasonPlan
-from curate.sources.protocol import Labelled, Source
+from curate.sources.protocol import Labelled, Source, looks_at_all
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Wanted:
     """Greatest share of the square that may be not clear, percent."""
     max_delta_days: float | None = None
     """Greatest time between the sensors of one season, days."""
+    radiometry: str = STRICT
+    """What to do with a scene whose pixels contradict its offset: see `curate.offsets.MODES`."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,14 @@ class Assembler:
         except SourceUnavailableError as error:
             broken = [unreadable(location, window, self.wanted.sensors, error) for window in windows]
             return [Season(self, location, window, outcome=each) for window, each in zip(windows, broken, strict=True)]
-        limits = Limits(self.wanted.max_cloud, self.wanted.max_delta_days)
+        wanted = self.wanted
+        limits = Limits(wanted.max_cloud, wanted.max_delta_days, wanted.radiometry, looks_at_all(self.source))
         labels = self.source.labels(location) if isinstance(self.source, Labelled) else ()
         begun = []
         for window in windows:
             inside = {sensor: in_window(found, window) for sensor, found in candidates.items()}
-            begun.append(Season(self, location, window, Decision(location, window, inside, limits).steps(), labels))
+            decision = Decision(location, window, inside, limits, others=candidates)
+            begun.append(Season(self, location, window, decision.steps(), labels))
             begun[-1].take(None)
         return begun
 
@@ -132,7 +136,7 @@ class Season:
             self.outcome = kept if isinstance(kept, Failure) else [self._write(look) for look in kept]
 
     def _write(self, look: Look) -> dict[str, Any]:
-        scene, shares = look.scene, look.shares
+        scene, shares, judged = look.scene, look.shares, look.judgement
         record = Scene(
             sensor=scene.sensor,
             location=self.location,
@@ -141,11 +145,13 @@ class Season:
             start_datetime=scene.start_datetime,
             end_datetime=scene.end_datetime,
             season=self.window.season,
-            cloud_percent=shares.not_clear if shares else None,
+            cloud_percent=shares.not_clear if shares else judged.not_clear_percent if judged else None,
             snow_percent=shares.snow if shares else None,
             unclassified_percent=shares.unclassified if shares else None,
             valid_percent=valid_percent(look.patches),
+            cloud_source=look.mask.key if look.mask else judged.method if judged else None,
             source_cloud_percent=scene.cloud_percent,
+            source=scene.source,
             source_id=scene.id,
             source_href=scene.href and without_secrets(scene.href),
             platform=scene.platform,
@@ -154,18 +160,11 @@ class Season:
             relative_orbit=scene.relative_orbit,
             orbit_state=scene.orbit_state,
             baseline=scene.baseline,
-            radiometry=_radiometry(look, find_sensor(scene.sensor)),
+            radiometry=look.radiometry,
             simulated=self.assembler.source.simulated or scene.simulated,
             labels=self.labels,
         )
         return self.assembler.writer.write_scene(record, [*look.patches, *([look.mask] if look.mask else [])])
-
-
-def _radiometry(look: Look, sensor: Sensor) -> Radiometry | None:
-    """The decision of the source's item, and what clear dark pixels say to it; none for bands without reflectance."""
-    planes = [plane for patch in look.patches for plane in zip(patch.bands, patch.pixels, strict=True)]
-    check = check_scene(sensor, planes, look.mask.pixels[0] if look.mask else None, look.scene.baseline)
-    return Radiometry(look.scene.radiometry, check) if check else None
 
 
 def count_reasons(failures: Sequence[Failure]) -> dict[str, int]:

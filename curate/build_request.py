@@ -12,11 +12,14 @@ from catalogs.records import Band
 from catalogs.writer import INDEX_ONLY_ABOVE
 from curate.assemble import Wanted
 from curate.errors import CurateError
+from curate.offsets import KEEP, MODES, STRICT
 from curate.seasons import SECO, SECO_DATES, SeasonPlan
 
 SETTLED = timedelta(weeks=4)
 """How long before today a search ends by default: by then providers have what they will have (SeCo's own choice)."""
 YEAR = timedelta(days=365)
+AS_BEFORE = KEEP
+"""How a catalog's recipe without a word on radiometry goes on: it was begun when conflicts were written and recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,8 @@ class BuildRequest:
     """Greatest time between the sensors of one season, days."""
     items: str | None = None
     """`json` or `parquet`."""
+    radiometry: str | None = None
+    """What to do with a scene whose pixels contradict its offset: see `curate.offsets.MODES`."""
 
 
 def resolve_request(request: BuildRequest, old: Mapping[str, Any] | None, *, today: date, locations: int) -> dict[str, Any]:
@@ -74,8 +79,11 @@ def resolve_request(request: BuildRequest, old: Mapping[str, Any] | None, *, tod
         "max_scene_cloud": request.max_scene_cloud,
         "max_delta_days": request.max_delta_days,
         "items": request.items,
+        "radiometry": request.radiometry,
     }
     section = {**_defaults(request, today), **(old or {}), **{key: value for key, value in given.items() if value is not None}}
+    if old is not None and "radiometry" not in old and request.radiometry in {None, AS_BEFORE}:
+        del section["radiometry"]
     seasons = SECO_DATES if section["seasons"] == SECO else section["seasons"]
     many = locations * seasons * len(section["sensors"]) > INDEX_ONLY_ABOVE
     return {**section, "items": section["items"] or ("parquet" if many else "json")}
@@ -108,6 +116,7 @@ def _defaults(request: BuildRequest, today: date) -> dict[str, Any]:
         "max_scene_cloud": 100.0,
         "max_delta_days": None,
         "items": None,
+        "radiometry": STRICT,
     }
 
 
@@ -127,7 +136,7 @@ def read_wanted(section: Mapping[str, Any], seed: int) -> Wanted:
         seed: Of SeCo's shifts.
 
     Raises:
-        CurateError: A band that no sensor has, or dates that do not fit together.
+        CurateError: A band that no sensor has, dates that do not fit together, or an unknown word for what to do about offsets.
         ContractError: An unknown sensor.
     """
     plan = SeasonPlan(
@@ -137,7 +146,16 @@ def read_wanted(section: Mapping[str, Any], seed: int) -> Wanted:
         window_days=section["window_days"],
         seed=seed,
     )
-    return Wanted(_wanted_bands(section["sensors"], section["bands"]), plan, section["max_cloud"], section["max_delta_days"])
+    radiometry = section.get("radiometry", AS_BEFORE)
+    if radiometry not in MODES:
+        raise CurateError(f"The recipe's radiometry is {radiometry!r}; expected {', '.join(MODES)}. Repair it in recipe.json.")
+    return Wanted(
+        _wanted_bands(section["sensors"], section["bands"]),
+        plan,
+        section["max_cloud"],
+        section["max_delta_days"],
+        radiometry,
+    )
 
 
 def _wanted_bands(sensor_ids: Sequence[str], names: Sequence[str]) -> dict[str, tuple[Band, ...]]:

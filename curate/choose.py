@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import product
 from math import prod
@@ -18,6 +18,11 @@ from curate.seasons import DateWindow
 
 SAME_PASS = timedelta(minutes=10)
 """Scenes of one platform this near in time are one acquisition, seen in several tiles or processed several times."""
+SAME_PASS_ELSEWHERE = timedelta(minutes=45)
+"""As `SAME_PASS`, of scenes of two sources: of one Sentinel-2 acquisition some state when its tile was taken, others when its
+whole strip was begun, up to half an hour before. Nothing sees the same ground again within an orbit of 95 minutes."""
+SAME_FLIGHT_ELSEWHERE = timedelta(days=1)
+"""As `SAME_PASS_ELSEWHERE`, where no platform is stated: of an aerial image many sources know no more than the day."""
 UNKNOWN_CLOUD = 50.0
 """Where a scene without stated cloud cover stands in the order."""
 MANY = 50_000
@@ -32,31 +37,45 @@ class Candidate:
     """As its source describes it."""
     covers: bool
     """Whether its footprint holds the whole square."""
+    copies: tuple[SourceScene, ...] = ()
+    """The same acquisition otherwise: in other tiles, processed otherwise, or from another provider."""
 
 
 def merge_copies(candidates: Sequence[Candidate], epsg: int) -> list[Candidate]:
-    """One candidate per acquisition: overlapping tiles and reprocessings of one pass are one scene.
+    """One candidate per acquisition: overlapping tiles and reprocessings of one pass are one scene, as are copies elsewhere.
 
-    Of the copies the one that covers the square comes first, then the one in the location's own UTM zone, then the newest
-    processing, then by id.
+    Of the copies the one that covers the square comes first, then that of the preferred source, then the one in the location's
+    own UTM zone, then the newest processing, then by id.
 
     Args:
         candidates: All of one sensor.
         epsg: The location's UTM zone.
     """
     merged: list[Candidate] = []
-    last_of_platform: dict[str | None, tuple[datetime, int]] = {}
+    last_of_platform: dict[str | None, tuple[SourceScene, int]] = {}
     for candidate in sorted(candidates, key=_time_and_id):
-        when = middle(candidate.scene)
-        earlier = last_of_platform.get(candidate.scene.platform)
-        if candidate.scene.datetime is not None and earlier and when - earlier[0] <= SAME_PASS:
-            place = earlier[1]
-            merged[place] = max(merged[place], candidate, key=lambda copy: _preference(copy, epsg))
+        scene = candidate.scene
+        earlier, place = last_of_platform.get(scene.platform, (None, 0))
+        if earlier is not None and _is_same_pass(earlier, scene):
+            merged[place] = _merge(merged[place], candidate, epsg)
         else:
             place = len(merged)
             merged.append(candidate)
-        last_of_platform[candidate.scene.platform] = (when, place)
+        last_of_platform[scene.platform] = (scene, place)
     return sorted(merged, key=_time_and_id)
+
+
+def _is_same_pass(earlier: SourceScene, later: SourceScene) -> bool:
+    """Whether two scenes of one platform, in the order of time, show the same acquisition; a vintage is always its own."""
+    if later.datetime is None:
+        return False
+    elsewhere = SAME_PASS_ELSEWHERE if later.platform else SAME_FLIGHT_ELSEWHERE
+    return middle(later) - middle(earlier) <= (SAME_PASS if earlier.source == later.source else elsewhere)
+
+
+def _merge(one: Candidate, other: Candidate, epsg: int) -> Candidate:
+    best, rest = sorted((one, other), key=lambda copy: _preference(copy, epsg), reverse=True)
+    return replace(best, copies=(*best.copies, rest.scene, *rest.copies))
 
 
 def in_window(candidates: Sequence[Candidate], window: DateWindow) -> list[Candidate]:
@@ -130,9 +149,9 @@ def _time_and_id(candidate: Candidate) -> tuple[datetime, str]:
     return middle(candidate.scene), candidate.scene.id
 
 
-def _preference(candidate: Candidate, epsg: int) -> tuple[bool, bool, str, str, str]:
+def _preference(candidate: Candidate, epsg: int) -> tuple[bool, int, bool, str, str, str]:
     scene = candidate.scene
-    return candidate.covers, scene.epsg == epsg, scene.baseline or "", scene.created or "", scene.id
+    return candidate.covers, -scene.rank, scene.epsg == epsg, scene.baseline or "", scene.created or "", scene.id
 
 
 def _stated(combination: Sequence[Candidate]) -> tuple[float, list[tuple[datetime, str]]]:

@@ -2,59 +2,28 @@
 
 Nothing is read here. A decision is a generator: it yields what it wishes to see, is sent what was read, and so on until it
 knows. Masks are wished before measurements, measurements only of scenes that are clear over the square; what could not be
-read counts only where the decision rests on it. So whoever reads may do it for many decisions at once, in any order.
+read counts only where the decision rests on it. So whoever reads may do it for many decisions at once, in any order. What
+would be kept is held against its own pixels last (`offsets`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from catalogs.bands import find_sensor
 from catalogs.foreign import SourceScene
 from catalogs.journal import Failure
 from catalogs.lattice import to_lonlat
-from catalogs.masks import MaskShares, mask_shares
+from catalogs.masks import mask_shares
 from catalogs.records import Location
-from catalogs.writer import Patch
 from curate.choose import Candidate, are_many, order_combinations, spread
+from curate.clouds import judge_clouds
 from curate.errors import SourceUnavailableError
 from curate.fetch import has_mask, valid_percent
+from curate.looks import Answer, Look, Steps, Wish, scene_key, unless_failed
+from curate.offsets import STRICT, vouched_copies, weigh_offset
 from curate.seasons import DateWindow
-
-Answer = list[Patch] | SourceUnavailableError
-"""What was read of a scene: its mask, or its measurements by pixel size; or why it cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """Scenes that a decision needs to see before it goes on; it is sent one `Answer` for each, in this order."""
-
-    scenes: tuple[SourceScene, ...]
-    """All of which may be read at once."""
-    masks: bool
-    """Whether their masks are meant, or their measurements."""
-
-
-@dataclass
-class Look:
-    """What was learned of one scene over the square."""
-
-    scene: SourceScene
-    """Which."""
-    mask: Patch | None = None
-    """Its own classification; none where it has none, and dropped where it is not clear."""
-    shares: MaskShares | None = None
-    """Of the mask."""
-    patches: list[Patch] = field(default_factory=list)
-    """Its measurements, once they are read; dropped where too many are missing."""
-    not_clear: float = 0.0
-    """Share of the square that is not clear or not measured, percent."""
-
-
-Given = TypeVar("Given")
-Steps = Generator[Wish, Sequence[Answer], Given]
-"""Wishes out, answers in, and something in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +34,23 @@ class Limits:
     """Greatest share of the square that may be not clear, percent."""
     max_delta_days: float | None
     """Greatest time between the sensors of one season, days."""
+    radiometry: str = STRICT
+    """What to do with a scene whose pixels contradict its offset: see `curate.offsets.MODES`."""
+    looks_at_all: bool = False
+    """Whether all masks of a date window are wished at once, since asking costs more than what is asked."""
 
 
 class Decision:
     """One date window of one location."""
 
     def __init__(
-        self, location: Location, window: DateWindow, candidates: Mapping[str, Sequence[Candidate]], limits: Limits
+        self,
+        location: Location,
+        window: DateWindow,
+        candidates: Mapping[str, Sequence[Candidate]],
+        limits: Limits,
+        *,
+        others: Mapping[str, Sequence[Candidate]] | None = None,
     ) -> None:
         """Decide nothing yet.
 
@@ -80,14 +59,18 @@ class Decision:
             window: When.
             candidates: Scenes of the window by sensor, one per acquisition.
             limits: What they are held against.
+            others: Scenes of all windows by sensor, against which an offset may be held that is in doubt; only those of this
+                window where absent.
         """
         self._location = location
         self._window = window
         self._limits = limits
         self._candidates = candidates
+        self._others = candidates if others is None else others
         self._masks: dict[str, Answer] = {}
         self._bands: dict[str, Answer] = {}
         self._looks: dict[str, Look] = {}
+        self._instead: dict[str, Candidate] = {}
 
     def steps(self) -> Steps[list[Look] | Failure]:
         """The first combination that is clear, one scene per sensor, or why there is none."""
@@ -97,26 +80,56 @@ class Decision:
             return unreadable(self._location, self._window, self._candidates, error)
 
     def _choose(self) -> Steps[list[Look] | Failure]:
-        if are_many(self._candidates):
+        if self._limits.looks_at_all or are_many(self._candidates):
             yield from self._see_all()
         for combination in order_combinations(self._candidates, self._limits.max_delta_days, self._is_clear):
-            if (yield from self._are_clear(combination)) and (yield from self._are_whole(combination)):
-                return [self._look(candidate.scene) for candidate in combination]
+            chosen = self._replaced(combination)
+            is_seen = (yield from self._are_clear(chosen)) and (yield from self._are_whole(chosen))
+            if is_seen and (yield from self._are_right(chosen)):
+                return [self._look(candidate.scene) for candidate in self._replaced(chosen)]
         return (yield from self._failure())
+
+    def _replaced(self, combination: Sequence[Candidate]) -> Sequence[Candidate]:
+        """A combination with copies for the scenes whose offset is wrong."""
+        return [self._instead.get(scene_key(candidate.scene), candidate) for candidate in combination]
 
     def _are_clear(self, combination: Sequence[Candidate]) -> Steps[bool]:
         for candidate in combination:
             yield from self._see([candidate])
-            if not self._is_clear(candidate):
+            if not self._is_usable(candidate):
                 return False
         return True
 
     def _are_whole(self, combination: Sequence[Candidate]) -> Steps[bool]:
         """Fetch the measurements; too many missing ones count as not clear."""
-        new = tuple(candidate.scene for candidate in combination if _name(candidate.scene) not in self._bands)
+        new = tuple(candidate.scene for candidate in combination if scene_key(candidate.scene) not in self._bands)
         if new:
-            self._bands.update(zip(map(_name, new), (yield Wish(new, masks=False)), strict=True))
+            self._bands.update(zip(map(scene_key, new), (yield Wish(new, masks=False)), strict=True))
         return all(self._is_whole(candidate) for candidate in combination)
+
+    def _are_right(self, combination: Sequence[Candidate]) -> Steps[bool]:
+        """Hold the offsets against the pixels; for a scene whose offset is wrong a copy of its acquisition may answer."""
+        for candidate in combination:
+            if not (yield from self._is_right(candidate, self._others[candidate.scene.sensor])):
+                yield from self._replace(candidate)
+        return all(self._is_usable(candidate) for candidate in self._replaced(combination))
+
+    def _replace(self, candidate: Candidate) -> Steps[None]:
+        """Look for a copy of a scene that can be used."""
+        for scene in vouched_copies(candidate):
+            copy = Candidate(scene, covers=True)
+            is_seen = (yield from self._are_clear([copy])) and (yield from self._are_whole([copy]))
+            if is_seen and (yield from self._is_right(copy, ())):
+                self._instead[scene_key(candidate.scene)] = copy
+                return
+
+    def _is_right(self, candidate: Candidate, others: Sequence[Candidate]) -> Steps[bool]:
+        look = self._look(candidate.scene)
+        if not look.is_weighed:
+            yield from weigh_offset(look, candidate, others, self._limits.radiometry)
+        if look.refusal:
+            look.patches, look.mask = [], None
+        return look.refusal is None
 
     def _see_all(self) -> Steps[None]:
         yield from self._see([candidate for candidates in self._candidates.values() for candidate in candidates])
@@ -124,36 +137,41 @@ class Decision:
     def _see(self, candidates: Sequence[Candidate]) -> Steps[None]:
         """Wish the masks that were not looked at yet."""
         scenes = [candidate.scene for candidate in candidates]
-        new = tuple(scene for scene in scenes if has_mask(scene) and _name(scene) not in self._masks)
+        new = tuple(scene for scene in scenes if has_mask(scene) and scene_key(scene) not in self._masks)
         if new:
-            self._masks.update(zip(map(_name, new), (yield Wish(new, masks=True)), strict=True))
+            self._masks.update(zip(map(scene_key, new), (yield Wish(new, masks=True)), strict=True))
 
     def _is_clear(self, candidate: Candidate) -> bool:
         return self._look(candidate.scene).not_clear <= self._limits.max_cloud
 
+    def _is_usable(self, candidate: Candidate) -> bool:
+        return self._is_clear(candidate) and self._look(candidate.scene).refusal is None
+
     def _is_whole(self, candidate: Candidate) -> bool:
         look = self._look(candidate.scene)
         if not look.patches and self._is_clear(candidate):
-            look.patches = _unless_failed(self._bands[_name(candidate.scene)])
-            self._bands[_name(candidate.scene)] = []
+            look.patches = unless_failed(self._bands[scene_key(candidate.scene)])
+            self._bands[scene_key(candidate.scene)] = []
             look.not_clear = max(look.not_clear, 100 - valid_percent(look.patches) if look.patches else 100.0)
+            look.judgement = None if has_mask(look.scene) else judge_clouds(find_sensor(look.scene.sensor), look.patches)
+            look.not_clear = max(look.not_clear, look.judgement.not_clear_percent if look.judgement else 0.0)
         if not self._is_clear(candidate):
             look.patches, look.mask = [], None
         return self._is_clear(candidate)
 
     def _look(self, scene: SourceScene) -> Look:
         """What the mask of a scene says; it was wished before."""
-        if _name(scene) not in self._looks:
+        if scene_key(scene) not in self._looks:
             look = Look(scene)
             if has_mask(scene):
-                (look.mask,) = _unless_failed(self._masks[_name(scene)])
+                (look.mask,) = unless_failed(self._masks[scene_key(scene)])
                 look.shares = mask_shares(look.mask.pixels[0], look.mask.key)
                 look.not_clear = look.shares.not_clear
-                self._masks[_name(scene)] = []
+                self._masks[scene_key(scene)] = []
             if look.not_clear > self._limits.max_cloud:
                 look.mask = None
-            self._looks[_name(scene)] = look
-        return self._looks[_name(scene)]
+            self._looks[scene_key(scene)] = look
+        return self._looks[scene_key(scene)]
 
     def _failure(self) -> Steps[Failure]:
         place, window = place_in_words(self._location), self._window.text
@@ -180,10 +198,25 @@ class Decision:
                     f"cloud in {window}: the clearest of {len(self._candidates[sensor])} candidates has {share:.1f} %. "
                     f"Widen --window-days or the dates, or raise --max-cloud.",
                 )
-        return self._too_far_apart()
+        return self._refused() or self._too_far_apart()
+
+    def _refused(self) -> Failure | None:
+        """The failure of a sensor all of whose clear scenes contradict their offsets."""
+        for sensor, candidates in self._candidates.items():
+            clear = [self._look(candidate.scene) for candidate in candidates if self._is_clear(candidate)]
+            if all(look.refusal for look in clear):
+                alike = f"{len(clear)} of {len(candidates)} candidates {'is' if len(clear) == 1 else 'are'} like that"
+                return self._failed(
+                    sensor,
+                    "radiometry",
+                    f"No clear scene of {sensor} over {place_in_words(self._location)} in {self._window.text} has an offset "
+                    f"that its pixels bear out: {clear[0].refusal}; {alike}. "
+                    "Widen the dates, choose another --source, or give --radiometry pixels to believe the pixels.",
+                )
+        return None
 
     def _too_far_apart(self) -> Failure:
-        clear = {sensor: [c for c in found if self._is_clear(c)] for sensor, found in self._candidates.items()}
+        clear = {sensor: [c for c in found if self._is_usable(c)] for sensor, found in self._candidates.items()}
         nearest = next(order_combinations(clear, None, self._is_clear))
         days = spread(nearest).total_seconds() / 86400
         return self._failed(
@@ -208,13 +241,3 @@ def place_in_words(location: Location) -> str:
     lon, lat = to_lonlat(*location.centre_xy, location.zone)
     north, east = "N" if lat[0] >= 0 else "S", "E" if lon[0] >= 0 else "W"
     return f"location {location.id} ({abs(lat[0]):.2f}{north}, {abs(lon[0]):.2f}{east})"
-
-
-def _name(scene: SourceScene) -> str:
-    return f"{scene.sensor}/{scene.id}"
-
-
-def _unless_failed(answer: Answer) -> list[Patch]:
-    if isinstance(answer, SourceUnavailableError):
-        raise answer
-    return answer

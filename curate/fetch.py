@@ -19,6 +19,7 @@ from catalogs.foreign import SourceBand, SourceScene
 from catalogs.records import Band, Grid, Location, SourceWindow, Transform, Window
 from catalogs.secrets import without_secrets
 from catalogs.writer import Patch
+from curate.pixel_size import pixel_size_m
 from curate.sources.protocol import RasterInfo, Source
 
 if TYPE_CHECKING:
@@ -138,7 +139,9 @@ def _patch(scene: SourceScene, group: Sequence[Band], planes: Sequence[Plane]) -
 
 
 def _as_stated(band: Band, stated: SourceBand) -> Band:
-    """The sensor's band with the scale and offset of this very scene."""
+    """The sensor's band with the scale and offset of this very scene, and its nodata where the sensor has none of its own."""
+    if band.nodata is None and stated.nodata is not None:
+        band = replace(band, nodata=stated.nodata)
     if stated.scale is None:
         return band
     return replace(band, scale=stated.scale, offset=stated.offset or 0.0)
@@ -180,6 +183,7 @@ def finish_plane(plan: PlanePlan, pixels: NDArray[Any] | None) -> Plane:
         pixels: Those of its part, (height, width), native type; none where it has none.
     """
     make = _warped if plan.resampling else _filled
+    pixels = pixels if pixels is None else _with_one_nodata(plan, pixels)
     told = SourceWindow(without_secrets(plan.ask.band.href), plan.window, plan.ask.band.checksum or plan.raster.checksum)
     return Plane(make(plan, pixels), plan.grid, told, plan.resampling)
 
@@ -237,15 +241,15 @@ def covering_window(source: Grid, target: Grid) -> Window:
     from rasterio.warp import transform_bounds
 
     left, bottom, right, top = transform_bounds(f"EPSG:{target.epsg}", f"EPSG:{source.epsg}", *target.bounds, densify_pts=21)
-    reach = KERNEL_REACH_PX * max(1, math.ceil(target.gsd / source.gsd))
-    x0, y0, size = source.transform[2], source.transform[5], source.gsd
+    reach = KERNEL_REACH_PX * max(1, math.ceil(target.gsd / min(pixel_size_m(source))))
+    width, _, x0, _, drop, y0 = source.transform
     column, end_column = (
         min(max(value, 0), source.width)
-        for value in (math.floor((left - x0) / size) - reach, math.ceil((right - x0) / size) + reach)
+        for value in (math.floor((left - x0) / width) - reach, math.ceil((right - x0) / width) + reach)
     )
     row, end_row = (
         min(max(value, 0), source.height)
-        for value in (math.floor((y0 - top) / size) - reach, math.ceil((y0 - bottom) / size) + reach)
+        for value in (math.floor((y0 - top) / -drop) - reach, math.ceil((y0 - bottom) / -drop) + reach)
     )
     return column, row, end_column - column, end_row - row
 
@@ -291,7 +295,7 @@ def _warped(plan: PlanePlan, pixels: NDArray[Any] | None) -> NDArray[Any]:
             warped,
             src_transform=Affine(*_moved(raster.grid, plan.window)),
             src_crs=f"EPSG:{raster.grid.epsg}",
-            src_nodata=raster.nodata if raster.nodata is not None else fill,
+            src_nodata=fill,
             dst_transform=Affine(*plan.grid.transform),
             dst_crs=f"EPSG:{plan.grid.epsg}",
             dst_nodata=fill,
@@ -301,6 +305,17 @@ def _warped(plan: PlanePlan, pixels: NDArray[Any] | None) -> NDArray[Any]:
     return warped
 
 
+def _with_one_nodata(plan: PlanePlan, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Pixels where what the file, or its source, calls no measurement is what its sensor calls so."""
+    fill = _fill(plan)
+    for stated in {plan.raster.nodata, plan.ask.band.nodata} - {None, fill}:
+        assert stated is not None, "it is taken out"
+        is_missing = np.isnan(pixels) if math.isnan(stated) and pixels.dtype.kind == "f" else pixels == stated
+        pixels = np.where(is_missing, np.asarray(fill, pixels.dtype), pixels) if is_missing.any() else pixels
+    return pixels
+
+
 def _fill(plan: PlanePlan) -> float | None:
     """What pixels outside the raster become."""
-    return plan.raster.nodata if plan.ask.nodata is None else plan.ask.nodata
+    stated = plan.ask.nodata, plan.ask.band.nodata, plan.raster.nodata
+    return next((value for value in stated if value is not None), None)

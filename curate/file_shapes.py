@@ -14,6 +14,7 @@ from catalogs.foreign import SourceScene
 from catalogs.records import Band
 from curate.errors import SourceUnavailableError
 from curate.estimate import FileShape
+from curate.pixel_size import pixel_size_m
 
 if TYPE_CHECKING:
     from curate.reading.headers import Headers
@@ -73,7 +74,7 @@ def _of_file(header: FileHeader, held: Sequence[Band], scene: SourceScene, senso
         yield FileShape(
             bands=tuple(band.name for band in group),
             is_mask=all(band == sensor.mask for band in group),
-            gsd=header.grid.gsd,
+            gsd=max(pixel_size_m(header.grid)),
             corner_xy=(left, top),
             block_px=(cut.block_height, cut.block_width),
             blocks=cut.count,

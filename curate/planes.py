@@ -1,7 +1,8 @@
 """Many planes at once: what a unit of locations asks, read in the way that its source reads best.
 
-A source of files gives its headers and blocks to one reader, which fetches and decodes each once for all planes that need it;
-any other source is asked plane by plane.
+A source of files gives its headers and blocks to one reader, which fetches and decodes each once for all planes that need it.
+A source that has no files may have a reader of its own (`HasPlanes`), which puts many planes into one question. Any other
+source is asked plane by plane.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from curate.errors import SourceUnavailableError, StoppedError
 from curate.fetch import Plane, PlaneAsk, PlanePlan, finish_plane, plan_plane, read_plane
@@ -50,6 +51,26 @@ class PlaneReader(Protocol):
 
     def close(self) -> None:
         """Let go of connections and threads."""
+
+
+@runtime_checkable
+class HasPlanes(Protocol):
+    """A source whose planes are read in a way of its own."""
+
+    def planes(self, *, connections: int) -> PlaneReader:
+        """Its reader, which has asked nothing yet.
+
+        Args:
+            connections: Questions at once at most.
+        """
+
+
+def is_by_location(reader: PlaneReader) -> bool:
+    """Whether planes of one location are best asked together, rather than those of one scene: `reader.by_location` says so.
+
+    Such a reader shares nothing between neighbours, so that its units are small.
+    """
+    return bool(getattr(reader, "by_location", False))
 
 
 class SinglePlanes:
@@ -143,6 +164,9 @@ def open_planes(source: Source, *, connections: int) -> PlaneReader:
         source: Of the build.
         connections: Ranges of files that are fetched at once at most.
     """
+    if isinstance(source, HasPlanes):
+        limit_arenas()
+        return source.planes(connections=connections)
     if not reads_files(source):
         return SinglePlanes(source)
     limit_arenas()

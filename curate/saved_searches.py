@@ -51,6 +51,10 @@ METADATA = {
 """Of a file; unlike our own items' footprints, a provider's may turn either way."""
 QUESTION = "seastars:question"
 """Key of a file's metadata: what was asked, as JSON."""
+UNANSWERED = "seastars:unanswered"
+"""Key of a file's metadata: names of the sources that did not answer, as JSON; absent where all did."""
+SOURCE_RANK = "seastars:source_rank"
+"""See `catalogs.foreign.SourceScene.rank`."""
 SOURCE_BAND = "seastars:source_band"
 """Of an asset: which band of its file, from 1."""
 BOX_DIGITS = 7
@@ -72,6 +76,9 @@ PLAIN = {
     "created": ("processing:datetime", TEXT),
     "radiometry": (fields.RADIOMETRY, TEXT),
     "simulated": (fields.SIMULATED, pa.bool_()),
+    "source": (fields.SOURCE, TEXT),
+    "rank": (SOURCE_RANK, pa.int32()),
+    "disputed": ("seastars:offset_disputed", pa.bool_()),
 }
 """Column and type by the field of a scene that it holds as it is."""
 
@@ -133,29 +140,41 @@ def _year_later(when: datetime) -> datetime:
         return when + timedelta(days=365)
 
 
-def save_answer(path: Path, scenes: Sequence[SourceScene], question: Question) -> None:
+def save_answer(path: Path, scenes: Sequence[SourceScene], question: Question, *, unanswered: Iterable[str] = ()) -> None:
     """Write an answer as a whole or not at all.
 
     Args:
         path: Of `answer_path`; its folder is made.
         scenes: Of one sensor, without secrets, in the order in which they are to be read again.
         question: What they answer.
+        unanswered: Names of the sources that did not answer, and may have more.
 
     Raises:
         OSError: The disk is full or cannot be written.
     """
     table = encode_scenes(scenes, find_sensor(question.sensor))
-    table = table.replace_schema_metadata({**table.schema.metadata, QUESTION: question.text()})
+    told = {QUESTION: question.text()} | ({UNANSWERED: json.dumps(missing)} if (missing := sorted(unanswered)) else {})
+    table = table.replace_schema_metadata({**table.schema.metadata, **told})
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", row_group_size=max(len(table), 1))
-    write_whole(path, buffer.getvalue())
+    write_whole(path, buffer.getvalue(), shared=True)  # a plan may run beside a build
 
 
-def load_answer(path: Path, question: Question) -> list[SourceScene] | None:
-    """The scenes of a saved answer; none where there is no file, a broken one, or that of another question."""
+def load_answer(path: Path, question: Question, *, in_part: bool = False) -> list[SourceScene] | None:
+    """The scenes of a saved answer.
+
+    Args:
+        path: Of `answer_path`.
+        question: What was asked.
+        in_part: Whether an answer counts that a source did not take part in.
+
+    Returns:
+        None where there is no file, a broken one, that of another question, or one that does not count.
+    """
     try:
         with pq.ParquetFile(path) as file:
-            if (file.schema_arrow.metadata or {}).get(QUESTION.encode()) != question.text().encode():
+            told = file.schema_arrow.metadata or {}
+            if told.get(QUESTION.encode()) != question.text().encode() or (UNANSWERED.encode() in told and not in_part):
                 return None
             return decode_scenes(file.read())
     except (OSError, pa.ArrowException):
@@ -189,10 +208,13 @@ def encode_scenes(scenes: Sequence[SourceScene], sensor: Sensor) -> pa.Table:
 
 def decode_scenes(table: pa.Table) -> list[SourceScene]:
     """The scenes of a table, equal to those that were encoded; heights in footprints are left out."""
+    table = _with_all_columns(table)
     values = {name: table[column].to_pylist() for name, (column, _) in PLAIN.items()}
     values |= {"id": table["id"].to_pylist(), "sensor": table["collection"].to_pylist()}
     values["footprint"] = [from_wkb(content) for content in table["geometry"].to_pylist()]
     values["epsg"] = [code and int(code.removeprefix("EPSG:")) for code in table["proj:code"].to_pylist()]
+    values["rank"] = [rank or 0 for rank in values["rank"]]
+    values["disputed"] = [bool(disputed) for disputed in values["disputed"]]
     values["href"] = [links[0]["href"] if links else None for links in table["links"].to_pylist()]
     values["bands"] = _bands_of_rows(table["assets"].combine_chunks())
     names = list(values)
@@ -200,6 +222,14 @@ def decode_scenes(table: pa.Table) -> list[SourceScene]:
         SourceScene(**_in_utc(dict(zip(names, row, strict=True))))
         for row in zip(*(values[name] for name in names), strict=True)
     ]
+
+
+def _with_all_columns(table: pa.Table) -> pa.Table:
+    """A table that an earlier version wrote, with the columns that it lacks, null."""
+    for column, type_ in PLAIN.values():
+        if column not in table.column_names:
+            table = table.append_column(column, pa.nulls(len(table), type_))
+    return table
 
 
 def _in_utc(row: dict[str, Any]) -> dict[str, Any]:

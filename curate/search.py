@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 from catalogs import layout
@@ -21,8 +22,9 @@ from catalogs.lattice import corner_lonlats, footprint_of_corners, grid_square
 from catalogs.records import Location
 from catalogs.secrets import without_secrets
 from curate.choose import Candidate
+from curate.errors import SourceUnavailableError
 from curate.saved_searches import Question, answer_path, load_answer, load_old_answer, periods, save_answer
-from curate.sources.protocol import LonLatBox, Source
+from curate.sources.protocol import LonLatBox, Several, Source
 
 SQUARES_IN_MEMORY = 16
 
@@ -105,6 +107,11 @@ class Searches:
         for location in locations:
             self._by_square[grid_square(location)].append(location)
         self._signed: dict[str, str] = {}
+        self._in_part: set[Path] = set()
+        self._squares_in_part: set[str] = set()
+        self._noting = Lock()
+        self.unanswered: dict[str, tuple[int, SourceUnavailableError]] = {}
+        """How many questions of this run a source did not answer, by its name, and why it did not the last of them."""
         self._load = lru_cache(maxsize=SQUARES_IN_MEMORY)(self._scenes_of_square)
 
     @property
@@ -120,6 +127,10 @@ class Searches:
     def ensure(self, sensor: str, square: str) -> int:
         """Search a square unless its answer is saved; give the number of its scenes."""
         return len(self._load(sensor, square).scenes)
+
+    def is_answered(self, location: Location) -> bool:
+        """Whether all sources have answered what was asked in this run of a location's square."""
+        return grid_square(location) not in self._squares_in_part
 
     def scenes(self, sensor: str, square: str) -> SquareScenes:
         """All scenes over a grid square, searched unless their answer is saved."""
@@ -137,13 +148,13 @@ class Searches:
         else:
             for start, end in periods(self._span):
                 found |= {scene.id: scene for scene in self._answer(sensor, square, start, end)}
-        return SquareScenes.of([self._sign(found[id_]) for id_ in sorted(found)])
+        return SquareScenes.of([self._sign(self._named(found[id_])) for id_ in sorted(found)])
 
     def _answer(self, sensor: str, square: str, start: datetime, end: datetime) -> list[SourceScene]:
         """The scenes of one period: those that are saved, else those that the source gives now."""
         boxes = location_boxes(self._by_square[square])
         if self._source.simulated:
-            return self._search(sensor, boxes, start, end)
+            return self._search(sensor, boxes, start, end)[0]
         question = Question(
             source=self._source.name,
             sensor=sensor,
@@ -153,18 +164,40 @@ class Searches:
             max_scene_cloud=getattr(self._source, "max_scene_cloud", 100.0),
         )
         path = answer_path(self._folder, square, question)
-        saved = load_answer(path, question)
+        saved = load_answer(path, question, in_part=path in self._in_part)
         if saved is None:
-            save_answer(path, self._search(sensor, boxes, start, end), question)
-            saved = load_answer(path, question)  # so that the first run sees what every later one will
+            found, unanswered = self._search(sensor, boxes, start, end)
+            save_answer(path, found, question, unanswered=unanswered)
+            if unanswered:
+                self._note(path, square, unanswered)
+            saved = load_answer(path, question, in_part=True)  # so that the first run sees what every later one will
         assert saved is not None, f"{path} was written just now"
         return saved
 
-    def _search(self, sensor: str, boxes: Sequence[LonLatBox], start: datetime, end: datetime) -> list[SourceScene]:
+    def _note(self, path: Path, square: str, unanswered: Mapping[str, SourceUnavailableError]) -> None:
+        """Keep an answer that lacks a source's part for this run, and no longer: the next one asks again."""
+        with self._noting:
+            self._in_part.add(path)
+            self._squares_in_part.add(square)
+            for name, error in unanswered.items():
+                count, _ = self.unanswered.get(name, (0, error))
+                self.unanswered[name] = count + 1, error
+
+    def _search(
+        self, sensor: str, boxes: Sequence[LonLatBox], start: datetime, end: datetime
+    ) -> tuple[list[SourceScene], dict[str, SourceUnavailableError]]:
+        """Scenes without secrets, sorted by id, and why a source of several did not answer."""
         found: dict[str, SourceScene] = {}
+        unanswered: dict[str, SourceUnavailableError] = {}
         for box in boxes:
-            found.update({scene.id: scene for scene in self._source.search(sensor, box, start, end)})
-        return sorted((self._strip(scene) for scene in found.values()), key=lambda scene: scene.id)
+            if isinstance(self._source, Several):
+                answer = self._source.ask(sensor, box, start, end)
+                scenes = answer.scenes
+                unanswered |= answer.unanswered
+            else:
+                scenes = self._source.search(sensor, box, start, end)
+            found.update({scene.id: scene for scene in scenes})
+        return sorted((self._strip(scene) for scene in found.values()), key=lambda scene: scene.id), unanswered
 
     def _strip(self, scene: SourceScene) -> SourceScene:
         """A scene without secrets in its hrefs; they are kept in memory."""
@@ -174,7 +207,11 @@ class Searches:
             if clean != band.href:
                 self._signed[clean] = band.href
             bands[name] = replace(band, href=clean)
-        return replace(scene, bands=bands, href=scene.href and without_secrets(scene.href))
+        return self._named(replace(scene, bands=bands, href=scene.href and without_secrets(scene.href)))
+
+    def _named(self, scene: SourceScene) -> SourceScene:
+        """A scene that says which source it came from, as those of answers saved by seastars 0.2 and before do not."""
+        return scene if scene.source else replace(scene, source=self._source.name)
 
     def _sign(self, scene: SourceScene) -> SourceScene:
         """A scene whose hrefs can be read; itself where they can be as they are."""

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 COUNTED = (fields.SPLIT, fields.SEASON)
 READ = (
-    fields.LOCATION, *COUNTED, "datetime", "start_datetime", "end_datetime", "eo:cloud_cover", fields.SIMULATED, fields.LABELS,
+    fields.LOCATION, *COUNTED, "datetime", "start_datetime", "end_datetime", "eo:cloud_cover",
+    fields.SIMULATED, fields.SOURCE, fields.LABELS,
 )  # fmt: skip
 NOTICE_AFTER = "one item per acquisition and location. "
 """What stands before the attribution in a collection's description."""
@@ -101,10 +102,14 @@ class SensorSummary:
     """Bands that were wanted and that the source lacks, with the number of items without."""
     simulated: int
     """Items that are rendered, not measured."""
+    sources: Mapping[str, int]
+    """Items of each source, most frequent first; nothing of items that do not say theirs."""
     license: str
     """SPDX identifier, or `other`."""
     notice: str
     """What the licences ask to be said."""
+    is_redistributable: bool
+    """Whether no source forbids to hand them on."""
     pack: PackSummary | None
     """Its pack, if it has one."""
 
@@ -233,7 +238,7 @@ class _Count:
         self._places: list[pa.Table] = []
         self._clouds: list[NDArray[np.float64]] = []
         self._times: list[datetime] = []
-        tallied = (*COUNTED, fields.SIMULATED, fields.LABELS, "size", "band")
+        tallied = (*COUNTED, fields.SIMULATED, fields.SOURCE, fields.LABELS, "size", "band")
         self._tallies: dict[str, Counter[Any]] = {name: Counter() for name in tallied}
 
     def add(self, table: pa.Table) -> None:
@@ -243,6 +248,8 @@ class _Count:
         self._clouds.append(pc.drop_null(table["eo:cloud_cover"]).to_numpy())
         for name in (*COUNTED, fields.SIMULATED):
             self._tallies[name].update(_tally(table[name]))
+        if fields.SOURCE in table.column_names:  # else of contract 1.4
+            self._tallies[fields.SOURCE].update(_tally(table[fields.SOURCE]))
         if fields.LABELS in table.column_names:  # else of contract 1.0
             self._tallies[fields.LABELS].update(_tally(pc.list_flatten(table[fields.LABELS])))
         starts, ends = (pc.coalesce(table[name], table["datetime"]) for name in ("start_datetime", "end_datetime"))
@@ -275,7 +282,7 @@ class _Count:
             locations=pc.count_distinct(pa.concat_tables(self._places)[fields.LOCATION]).as_py() if self._places else 0,
             seasons=dict(sorted(self._tallies[fields.SEASON].items())),
             splits=dict(self._tallies[fields.SPLIT].most_common()),
-            labels=dict(sorted(self._tallies[fields.LABELS].items(), key=lambda pair: (-pair[1], pair[0]))),
+            labels=_most_first(self._tallies[fields.LABELS]),
             label_rasters={key: has[key] for key in LABEL_KEYS if has[key]},
             first=min(self._times, default=None),
             last=max(self._times, default=None),
@@ -285,8 +292,10 @@ class _Count:
             bands={name: has[name] for name in names if has[name]},
             absent={name: self._items - has[name] for name in asked if has[name] < self._items},
             simulated=self._tallies[fields.SIMULATED][True],
+            sources=_most_first(self._tallies[fields.SOURCE]),
             license=collection.get("license", sensor.license),
             notice=str(collection.get("description", sensor.attribution)).rpartition(NOTICE_AFTER)[2],
+            is_redistributable=collection.get(fields.REDISTRIBUTABLE) is not False,
             pack=PackSummary.of(collection),
         )
 
@@ -333,6 +342,11 @@ def _completeness(failed: NDArray[np.bool_], done: Sequence[NDArray[np.bool_]]) 
     begun = np.any([failed, *done], axis=0).any(axis=1)
     complete = np.all(done, axis=0).all(axis=1) if done else np.zeros_like(begun)
     return int(complete.sum()), int((begun & ~complete).sum()), int((~begun).sum())
+
+
+def _most_first(tally: Counter[str]) -> dict[str, int]:
+    """Counts, the greatest first, then by name."""
+    return dict(sorted(tally.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _tally(values: pa.Array | pa.ChunkedArray) -> dict[Any, int]:

@@ -2,9 +2,9 @@
 
 A task carries its own locations, and the scenes over them that the build's search has found; a worker needs neither the rest
 of the plan nor the saved answers nor the source, whose files it reads by their addresses. Where scenes are rendered it is
-given none, and opens the source by its name, once per process. It writes assets and items straight to where the catalog's
-files go; rows and failures go back to the build, which alone writes the index. A unit that is done twice, because its worker
-was lost, is written with the same bytes.
+given none, and opens the source by its name, once per process; so it does where scenes are no files, with the credentials of
+its own environment. It writes assets and items straight to where the catalog's files go; rows and failures go back to the
+build, which alone writes the index. A unit that is done twice, because its worker was lost, is written with the same bytes.
 """
 
 from __future__ import annotations
@@ -69,15 +69,18 @@ class Job:
     """Ranges of files that a worker fetches at once at most."""
     versions: Mapping[str, str] = field(repr=False)
     """Of what decides the bytes, where the build was started."""
+    reads_files: bool = True
+    """Whether the source's bands are files, which a worker reads by their addresses alone."""
 
     @classmethod
-    def of(cls, folder: Path, locations: Iterable[Location], *, connections: int) -> Job:
+    def of(cls, folder: Path, locations: Iterable[Location], *, connections: int, reads_files: bool = True) -> Job:
         """The build of a catalog, whose recipe says all of it.
 
         Args:
             folder: The catalog's folder, on this machine.
             locations: All of the catalog.
             connections: Ranges of files that a worker fetches at once at most.
+            reads_files: Whether the source's bands are files.
         """
         recipe = read_recipe(folder)
         return cls(
@@ -89,6 +92,7 @@ class Job:
             crowded=layout.Layout.of(locations).crowded,
             connections=connections,
             versions=same_environment(),
+            reads_files=reads_files,
         )
 
 
@@ -207,7 +211,8 @@ class _Desk:
         section = json.loads(job.section)
         self.address = job.address
         name = section["source"]
-        self._source: Source = GivenFiles(name) if has_scenes else open_source(name, max_scene_cloud=section["max_scene_cloud"])
+        given = has_scenes and job.reads_files
+        self._source: Source = GivenFiles(name) if given else open_source(name, max_scene_cloud=section["max_scene_cloud"])
         self._wanted = read_wanted(section, job.seed)
         self._target = open_target(job.address, shared=True)  # A worker that was given up may still be at the same unit.
         self._scenes = SceneWriter(self._target, layout.Layout(job.crowded), section["items"] == "json")

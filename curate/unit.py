@@ -27,13 +27,16 @@ from catalogs.lattice import grid_square
 from catalogs.records import Location
 from curate.assemble import Assembler, Season
 from curate.choose import middle
-from curate.decide import Answer
 from curate.errors import HostDownError, SourceUnavailableError
 from curate.fetch import Plane, PlaneAsk
-from curate.planes import PlaneReader
+from curate.looks import Answer
+from curate.planes import PlaneReader, is_by_location
 
 MOST = 512
 """Locations of a unit that is read by a reader that gathers."""
+MOST_BY_LOCATION = 40
+"""The same where the reader shares nothing between neighbours: as many as are asked at once, since a unit of it holds all masks
+of all date windows, some 2.5 MB a year of Sentinel-2 and location."""
 CELL_M = 10_240
 """Side of a block of 1024 pixels of 10 m."""
 MOST_CELLS = 64
@@ -114,15 +117,19 @@ def build_unit(
                 yield outcome
 
 
-def portions(seasons: Collection[Season], open_bytes: int) -> Iterator[list[Season]]:
+def portions(seasons: Collection[Season], open_bytes: int, *, by_location: bool = False) -> Iterator[list[Season]]:
     """Put seasons into portions whose wishes are read together: by scene, and from north to south in it.
 
     Scenes are kept whole as long as that fits, since where one is cut, blocks on both sides of the cut are read twice.
 
     Args:
         seasons: Each with a wish.
-        open_bytes: Pixels in memory at once at most, unless one season alone has more.
+        open_bytes: Pixels in memory at once at most, unless one season, or one location, alone has more.
+        by_location: Whether locations are kept whole instead, since all that is asked of one goes in one request.
     """
+    if by_location:
+        yield from _whole_locations(seasons, open_bytes)
+        return
     portion: list[Season] = []
     size = 0
     for _, same in groupby(sorted(seasons, key=_sweep), key=lambda season: _sweep(season)[0]):
@@ -140,6 +147,21 @@ def portions(seasons: Collection[Season], open_bytes: int) -> Iterator[list[Seas
                 portion, size = [], 0
             portion.append(season)
             size += _wished_bytes(season)
+    if portion:
+        yield portion
+
+
+def _whole_locations(seasons: Collection[Season], open_bytes: int) -> Iterator[list[Season]]:
+    """Portions of all seasons of some locations each."""
+    portion: list[Season] = []
+    size = 0
+    for _, same in groupby(sorted(seasons, key=lambda season: _place(season.location)), key=lambda season: season.location.id):
+        whole = list(same)
+        more = sum(map(_wished_bytes, whole))
+        if portion and size + more > open_bytes:
+            yield portion
+            portion, size = [], 0
+        portion, size = portion + whole, size + more
     if portion:
         yield portion
 
@@ -179,7 +201,7 @@ class _Rounds:
         while seasons and not self._stop.is_set():
             masks = [season for season in seasons if season.wish and season.wish.masks]
             with nullcontext() if masks else self._reader.turn:
-                for portion in portions(masks or seasons, OPEN_BYTES):
+                for portion in portions(masks or seasons, OPEN_BYTES, by_location=is_by_location(self._reader)):
                     if self._stop.is_set():
                         return
                     yield from self._read(portion, masks=bool(masks))

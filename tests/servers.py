@@ -62,15 +62,22 @@ def serve_files(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def serve_api(items: Sequence[Mapping[str, Any]], collections: Sequence[Mapping[str, Any]] = ()) -> Iterator[str]:
+def serve_api(
+    items: Sequence[Mapping[str, Any]], collections: Sequence[Mapping[str, Any]] = (), *, port: int | None = None
+) -> Iterator[str]:
     """A STAC API (rustac's server) over items whose hrefs are absolute; collections that are not given are made up.
 
     It declares neither query, filter nor sort.
+
+    Args:
+        items: What it has.
+        collections: Theirs.
+        port: Where it listens; one that is free where none.
     """
     with TemporaryDirectory() as home:
         documents = [{"type": "FeatureCollection", "features": list(items)}, *collections]
         hrefs = [str(_write(Path(home) / f"{number}.json", document)) for number, document in enumerate(documents)]
-        port = free_port()
+        port = port or free_port()
         command = [_rustac(), "serve", *hrefs[::-1], "--addr", f"127.0.0.1:{port}", "--create-collections"]
         with _running(command, port):
             yield f"http://127.0.0.1:{port}"

@@ -62,6 +62,7 @@ def check_item(item: Mapping[str, Any], location: Location | None) -> tuple[Scen
         return None, problems or [Problem("schema", where, words)]
     problems += _differences(item, expected, where)
     problems += [Problem("schema", where, words) for words in _range_errors(item["properties"])]
+    problems += [Problem("schema", where, words) for words in _judgement_errors(scene)]
     problems += [Problem("offset", where, words) for words in _offset_errors(scene)]
     if location is not None:
         problems += _place_errors(scene, location, where)
@@ -153,6 +154,17 @@ def _range_errors(properties: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} is {value}; expected {least} to {most}."
 
 
+def _judgement_errors(scene: Scene) -> Iterator[str]:
+    """What an item says of a judgement that nobody made, or leaves out of one."""
+    if scene.cloud_source and scene.cloud_percent is None:
+        yield f"{fields.CLOUD_SOURCE} is {scene.cloud_source!r}, and eo:cloud_cover is absent; expected what was judged."
+    told = scene.radiometry
+    if told and told.evidence and told.check == "unchecked":
+        yield f"{fields.RADIOMETRY} is unchecked, by {told.evidence!r}; expected no evidence of what was not checked."
+    if told and "conflict" in {told.harmonized} - {told.check}:
+        yield f"{fields.RADIOMETRY} has harmonized 'conflict' and check {told.check!r}; expected 'conflict' of both."
+
+
 def _offset_errors(scene: Scene) -> Iterator[str]:
     """What an item's own words say against its scale and offset; what its pixels say is asked elsewhere."""
     sensor = find_sensor(scene.sensor)
@@ -166,6 +178,10 @@ def _offset_errors(scene: Scene) -> Iterator[str]:
         return
     if scene.radiometry.check == "conflict":
         yield "Its pixels were in conflict with its offset when it was built."
+    has_offset = any(band.offset for band in bands)
+    if (scene.radiometry.harmonized, has_offset) in {("applied", False), ("not_needed", True)}:
+        said = "needs an offset, and its bands state none" if not has_offset else "needs no offset, and its bands state one"
+        yield f"Its radiometry is {scene.radiometry.harmonized!r}: it {said}."
     if sensor.constellation == "sentinel-2" and scene.radiometry.decision == "baseline" and scene.baseline:
         expected = sensor.bands[0].offset if adds_offset(scene.baseline) else 0.0
         if bands[0].offset != expected:

@@ -10,6 +10,7 @@ from typing import Any
 from catalogs import fields, layout
 from catalogs.bands import find_sensor
 from catalogs.checks.documents import Collected, check_links
+from catalogs.checks.grounds import Grounds
 from catalogs.checks.items import BROKEN_RECORD, SHOWN, check_item, difference, item_place, show, unsafe_hrefs
 from catalogs.checks.leftovers import UNLINKED, kind_of_loose
 from catalogs.checks.rasters import Seen, check_file, check_size
@@ -52,7 +53,7 @@ class PlaceFindings(Findings):
     item_files: set[str] = field(default_factory=set)
     """Where its items are, if they are files, relative to the collection's folder."""
     offsets: list[tuple[str, float, str]] = field(default_factory=list)
-    """(processing version, offset, item) of items whose offset no metadata decided."""
+    """(processing version, offset, item) of items whose offset only that version, or nothing, decided."""
 
 
 def check_place(place: Place) -> PlaceFindings:
@@ -70,6 +71,7 @@ class _PlaceCheck:
         self._findings = PlaceFindings()
         self._owners: dict[tuple[str, bytes | str], str] = {}
         self._listings: dict[str, dict[str, int] | None] = {}
+        self._grounds = Grounds()
 
     def run(self) -> PlaceFindings:
         """Check every item, then what no item names."""
@@ -85,6 +87,7 @@ class _PlaceCheck:
                 self._check_whole(item)
             else:
                 self._check_briefly(item)
+        self._findings.extend(self._grounds.problems())
         self._note_loose()
         return self._findings
 
@@ -175,11 +178,12 @@ class _PlaceCheck:
         self._compare_with_others(item["id"], {name: digest for look in seen.values() for name, digest in look.digests.items()})
         pixels = {key: look.pixels for key, look in seen.items() if look.pixels is not None}
         self._findings.extend(check_pixels(scene, pixels, item_place(item)))
+        self._grounds.add(scene, pixels, item_place(item))
 
     def _note_offset(self, scene: Scene, id_: str) -> None:
         """Keep what has to be the same for all items of one processing version."""
         offset = next((band.offset for raster in scene.rasters if not raster.is_mask for band in raster.bands), None)
-        decided = scene.radiometry is not None and scene.radiometry.decision != "metadata"
+        decided = scene.radiometry is not None and scene.radiometry.decision in {"baseline", "default"}
         if decided and offset is not None and scene.baseline and find_sensor(scene.sensor).constellation in CONSTELLATIONS:
             self._findings.offsets.append((scene.baseline, offset, id_))
 

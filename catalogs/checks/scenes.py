@@ -10,7 +10,7 @@ from catalogs.bands import find_sensor
 from catalogs.checks.report import Problem
 from catalogs.masks import mask_shares
 from catalogs.radiometry import check_scene
-from catalogs.records import Scene
+from catalogs.records import Band, Scene
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,16 +28,24 @@ def check_pixels(scene: Scene, pixels: Mapping[str, NDArray[Any]], where: str) -
         where: How problems name it.
     """
     sensor = find_sensor(scene.sensor)
-    mask = pixels[sensor.mask.name][0] if sensor.mask and sensor.mask.name in pixels else None
-    read = [raster for raster in scene.rasters if not raster.is_mask and raster.key in pixels]
-    planes = [plane for raster in read for plane in zip(raster.bands, pixels[raster.key], strict=True)]
-    if planes and check_scene(sensor, planes, mask, scene.baseline) == "conflict":
+    mask, planes = mask_and_planes(scene, pixels)
+    if planes and check_scene(sensor, planes, mask, scene.baseline, when=scene.datetime) == "conflict":
         said = f"{planes[0][0].offset:g} (processing version {scene.baseline or 'unknown'})"
         yield Problem(
             "offset", where, f"Its dark pixels contradict its offset {said}; expected dark ground at 0 to 0.1 reflectance."
         )
     if mask is not None and sensor.mask:
         yield from _cover_problems(scene, mask, sensor.mask.name, where)
+
+
+def mask_and_planes(
+    scene: Scene, pixels: Mapping[str, NDArray[Any]]
+) -> tuple[NDArray[Any] | None, list[tuple[Band, NDArray[Any]]]]:
+    """The sensor's own mask of a scene, if it has one, and its bands with their pixels; see `check_pixels`."""
+    sensor = find_sensor(scene.sensor)
+    mask = pixels[sensor.mask.name][0] if sensor.mask and sensor.mask.name in pixels else None
+    read = [raster for raster in scene.rasters if not raster.is_mask and raster.key in pixels]
+    return mask, [plane for raster in read for plane in zip(raster.bands, pixels[raster.key], strict=True)]
 
 
 def _cover_problems(scene: Scene, mask: NDArray[Any], mask_name: str, where: str) -> Iterator[Problem]:

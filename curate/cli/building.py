@@ -13,8 +13,9 @@ from catalogs.console import counted, emit_json, progress, say
 from catalogs.publication import read_target
 from catalogs.targets import find_target
 from curate.assemble import count_reasons
+from curate.budget import Budget
 from curate.build_request import BuildRequest
-from curate.cli.planning import Expectation, check_budget, check_workers
+from curate.cli.planning import Expectation, check_workers, unanswered_json
 from curate.errors import SourceUnavailableError
 from curate.parts import Part
 from curate.pipeline import Build, BuildSummary
@@ -35,6 +36,8 @@ class RunOptions:
     """Threads; by the source where none."""
     budget_gb: float | None
     """Gigabytes that may be fetched; as many as it takes where none."""
+    budget_requests: int | None
+    """Requests that may be made; as many as it takes where none."""
     retry_failed: bool
     """Try again what failed for good."""
     to: str | None
@@ -59,7 +62,7 @@ def run_build(catalog: Path, request: BuildRequest, options: RunOptions) -> int:
     from curate.sources import open_source
 
     quiet = options.quiet
-    check_budget(options.budget_gb)
+    budget = Budget(options.budget_gb, options.budget_requests)
     check_workers(options.workers)
     if options.to:
         find_target(options.to)
@@ -76,7 +79,7 @@ def run_build(catalog: Path, request: BuildRequest, options: RunOptions) -> int:
     which = f" (part {build.part})" if build.part else ""
     say(f"Building {squares} of {catalog}{which} from {build.source.name}: {sensors}.", quiet=quiet)
     count = options.workers or ((os.cpu_count() or 1) if build.source.simulated else REMOTE_WORKERS)
-    expectation = Expectation(build, budget_gb=options.budget_gb, quiet=quiet, as_json=options.as_json)
+    expectation = Expectation(build, budget=budget, quiet=quiet, as_json=options.as_json)
     summary = build.run(
         workers=count,
         watch=partial(progress, quiet=quiet),
@@ -84,11 +87,11 @@ def run_build(catalog: Path, request: BuildRequest, options: RunOptions) -> int:
         to=options.to,
         scheduler=options.scheduler,
         before=expectation.before,
-        budget_bytes=expectation.budget_bytes,
+        budget=budget,
     )
     place = read_target(catalog) or str(catalog)
     if options.as_json:
-        emit_json(_as_json(place, summary) | expectation.to_json(summary.fetched))
+        emit_json(_as_json(place, summary) | unanswered_json(build) | expectation.to_json(summary.fetched))
     _tell_skipped(build.source, quiet=quiet)
     if not summary.is_spent:
         _tell_outcome(place, summary, quiet=quiet)

@@ -20,6 +20,7 @@ def plan(
     max_cloud: float | None = None,
     max_scene_cloud: float | None = None,
     max_delta_days: float | None = None,
+    radiometry: Literal["strict", "keep", "pixels"] | None = None,
     items: Literal["json", "parquet"] | None = None,
     workers: int | None = None,
     part: str | None = None,
@@ -47,6 +48,7 @@ def plan(
         max_cloud: Greatest share of a square that may be cloud, shadow or fill, percent (10).
         max_scene_cloud: Greatest cloud cover of a whole scene, percent (100).
         max_delta_days: Greatest time between the sensors of one season, days.
+        radiometry: What to do with a scene whose pixels contradict its offset: `strict`, `keep` or `pixels`.
         items: `json` or `parquet`.
         workers: How many searches at once (16).
         part: Which part of the locations, such as `3/20`.
@@ -61,7 +63,7 @@ def plan(
     request = BuildRequest(
         source=source, sensors=sensor or (), bands=[name.strip() for name in bands.split(",")] if bands else (),
         seasons=seasons, start=start, end=end, window_days=window_days, max_cloud=max_cloud, max_scene_cloud=max_scene_cloud,
-        max_delta_days=max_delta_days, items=items,
+        max_delta_days=max_delta_days, items=items, radiometry=radiometry,
     )  # fmt: skip
     options = PlanOptions(workers=workers, part=part, retry_failed=retry_failed, mbps=mbps, as_json=json, quiet=quiet)
     run_plan(catalog, request, options)

@@ -13,6 +13,7 @@ from typing import Any
 
 from catalogs.console import Progress, counted, duration, emit, emit_json, progress, say
 from catalogs.recipe import read_recipe
+from curate.budget import Budget
 from curate.build_request import BuildRequest
 from curate.cli.summary_lines import size_words
 from curate.errors import CurateError
@@ -23,6 +24,7 @@ from curate.pipeline import Build, Todo
 from curate.plan import Forecast, SensorForecast
 from curate.reading.counts import Counts
 from curate.search import Searches
+from curate.sources.protocol import FetchesWhole
 
 SEARCHES_AT_ONCE = 16
 USUAL_MBPS = 100.0
@@ -30,8 +32,9 @@ CHEAP = 20_000
 """Locations up to which a build says beforehand what it will cost without being asked: some seconds to a minute."""
 SHOWN_FROM = 2_000
 """Locations from which that takes so long that its progress is shown."""
-GB = 1e9
-FLAGS = ("source", "seasons", "start", "end", "window_days", "max_cloud", "max_scene_cloud", "max_delta_days", "items")
+FLAGS = (
+    "source", "seasons", "start", "end", "window_days", "max_cloud", "max_scene_cloud", "max_delta_days", "radiometry", "items",
+)  # fmt: skip
 """Of a recipe's section, beside sensors and bands."""
 HEAD = ("", "candidates", "scenes read", "patches", "requests", "fetched", "on disk")
 
@@ -73,6 +76,7 @@ def run_plan(catalog: Path, request: BuildRequest, options: PlanOptions) -> None
         retry_failed=options.retry_failed,
         watch=partial(progress, quiet=options.quiet),
     )
+    tell_unanswered(build, quiet=options.quiet)
     cost = Cost.of(build, forecast, options.mbps)
     if options.as_json:
         emit_json(cost.to_json(build))
@@ -158,6 +162,10 @@ class Cost:
         for sensor, each in self.forecast.sensors.items():
             if self.decoded_per_s and not each.is_sampled:
                 yield f"note  the sizes of {sensor} are usual ones: no header of its scenes could be read"
+        if isinstance(build.source, FetchesWhole):
+            yield f"note  {build.source.whole_words}"
+        if note := getattr(build.source, "plan_note", ""):
+            yield f"note  {note}"
         missing = self.forecast.seasons - min((each.patches for each in self.forecast.sensors.values()), default=0)
         if missing >= 1:
             yield f"note  {missing:,.0f} of {counted(self.forecast.seasons, 'season')} are expected to find no clear scene"
@@ -168,6 +176,7 @@ class Cost:
         sizes = {"disk_bytes": round(self.forecast.total("disk_bytes")), "free_bytes": self.free}
         speeds = {"mbps": self.mbps, "cores": self.cores, "decoded_bytes_per_s": round(self.decoded_per_s or 0)}
         head = {"catalog": str(build.folder), "source": build.source.name, "part": str(build.part) if build.part else None}
+        head |= unanswered_json(build)
         return head | forecast_json(self.forecast) | sizes | {"hours": hours} | speeds
 
 
@@ -217,14 +226,20 @@ def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def check_budget(budget_gb: float | None) -> None:
-    """Refuse a budget that is none.
+def tell_unanswered(build: Build, *, quiet: bool) -> None:
+    """Say which of several sources did not answer, before anything is fetched in its stead."""
+    for name, (count, why) in build.unanswered.items():
+        say(
+            f"{name} did not answer {count:,} search{'' if count == 1 else 'es'}: {why}\n"
+            "  What is built of their locations comes from the other sources, as its items say, and stays so. "
+            "To have it too, stop (Ctrl-C) and run the same command later: it is then asked again.",
+            quiet=quiet,
+        )
 
-    Raises:
-        CurateError: It is not above 0.
-    """
-    if budget_gb is not None and not budget_gb > 0:
-        raise CurateError(f"--budget-gb is {budget_gb:g}; expected gigabytes that may be fetched, above 0, such as 50.")
+
+def unanswered_json(build: Build) -> dict[str, Any]:
+    """Searches without an answer by the source's name, for machines; nothing where all were answered."""
+    return {"unanswered": {name: count for name, (count, _) in build.unanswered.items()}} if build.unanswered else {}
 
 
 def check_workers(workers: int | None) -> None:
@@ -240,26 +255,22 @@ def check_workers(workers: int | None) -> None:
 class Expectation:
     """What a build says of its cost before it begins and once it ends."""
 
-    def __init__(self, build: Build, *, budget_gb: float | None, quiet: bool, as_json: bool) -> None:
+    def __init__(self, build: Build, *, budget: Budget, quiet: bool, as_json: bool) -> None:
         """Expect nothing yet."""
         self._build = build
-        self._budget_gb = budget_gb
+        self._budget = budget
         self._quiet = quiet
-        self._is_wanted = budget_gb is not None or as_json or not quiet
+        self._is_wanted = budget.is_limited or as_json or not quiet
         self.forecast: Forecast | None = None
 
-    @property
-    def budget_bytes(self) -> float | None:
-        """Bytes that may be fetched."""
-        return None if self._budget_gb is None else self._budget_gb * GB
-
     def before(self, searches: Searches, todo: Todo) -> None:
-        """Say what is expected, and refuse what exceeds the budget.
+        """Say what is expected, and who does not answer; refuse what exceeds the budget.
 
         Raises:
             CurateError: It does.
         """
-        is_cheap = len(todo) <= CHEAP or self._budget_gb is not None
+        tell_unanswered(self._build, quiet=self._quiet)
+        is_cheap = len(todo) <= CHEAP or self._budget.is_limited
         if self._build.source.simulated or not (self._is_wanted and is_cheap):
             return
         watch = partial(_quietly, quiet=self._quiet or len(todo) < SHOWN_FROM)
@@ -271,10 +282,14 @@ class Expectation:
             f"{size_words(told.total('disk_bytes'))} on disk.",
             quiet=self._quiet,
         )
-        if self._budget_gb is not None and told.bytes > self._budget_gb * GB:
+        if isinstance(self._build.source, FetchesWhole):
+            say(self._build.source.whole_words, quiet=self._quiet)
+        exceeded = self._budget.exceeded(told)
+        if exceeded:
             raise CurateError(
-                f"This build is expected to fetch {size_words(told.bytes)}; --budget-gb allows {self._budget_gb:g} GB. Nothing "
-                "was fetched. Raise the budget, or want less: fewer --seasons, --bands or locations; `curate plan` tells more."
+                f"This build is expected to fetch {size_words(told.bytes)} in {counted(round(told.requests), 'request')}; "
+                f"{exceeded}. Nothing was fetched. Raise the budget, or want less: fewer --seasons, --bands or locations; "
+                "`curate plan` tells more."
             )
 
     def after(self, fetched: Counts | None, *, is_spent: bool) -> None:
@@ -284,10 +299,12 @@ class Expectation:
             told = self.forecast
             hoped = f"; {size_words(told.bytes)} in {told.requests:,.0f} were expected" if told else ""
             say(f"{said}{hoped}.", quiet=self._quiet)
-        if is_spent:
+        spent = fetched and self._budget.spent(fetched)
+        if is_spent and spent:
+            limit, flag = spent
             say(
-                f"The budget of {self._budget_gb:g} GB is spent. What is done is kept and valid: raise --budget-gb and run the "
-                "same command again, and it continues."
+                f"The budget of {limit} is spent. What is done is kept and valid: raise {flag} and run the same command again, "
+                "and it continues."
             )
 
     def to_json(self, fetched: Counts | None) -> dict[str, Any]:

@@ -21,8 +21,8 @@ WIDTH = 120
 LABEL_WIDTH = 10
 INDENT = 2
 FURTHER = """
-Besides, --source takes the address of any STAC API, the path or address of a static STAC catalog, a mapping file for one
-with bands of other names, and several sources at once, separated by commas: the first that has a scene gives it.
+Besides, --source takes the address of any STAC API, the path or address of a static STAC catalog, a mapping file
+for bands of other names, and several sources at once, separated by commas: the first that has a scene gives it.
 How to set one up: curate sources NAME"""
 
 

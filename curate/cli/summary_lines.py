@@ -66,6 +66,8 @@ def _sensor_lines(sensor: SensorSummary) -> Iterator[str]:
     yield _line("items", f"{sensor.items:,} of {counted(sensor.locations, 'location')}{dates}", 2)
     yield _line("seasons", _pairs(sensor.seasons), 2)
     yield _line("splits", _pairs(sensor.splits), 2)
+    if sensor.sources:
+        yield _line("sources", _pairs(sensor.sources), 2)
     if sensor.labels:
         yield _line("labels", _labels(sensor), 2)
     if sensor.label_rasters:
@@ -81,7 +83,8 @@ def _sensor_lines(sensor: SensorSummary) -> Iterator[str]:
     if sensor.pack:
         state = "fresh" if sensor.pack.is_fresh else "stale: curate pack renews it"
         yield _line("pack", f"{size_words(sensor.pack.size)}: {' '.join(sensor.pack.bands)}; {state}", 2)
-    yield _line("licence", sensor.license, 2)
+    forbidden = "" if sensor.is_redistributable else "; a source forbids to hand its pixels on"
+    yield _line("licence", f"{sensor.license}{forbidden}", 2)
     yield _line("notice", sensor.notice, 2)
 
 

@@ -22,7 +22,7 @@ from catalogs import layout
 from catalogs.bands import find_sensor
 from catalogs.journal import Failure
 from catalogs.locations import write_locations
-from catalogs.radiometry import check_scene
+from catalogs.radiometry import check_scene, word_harmonized
 from catalogs.recipe import (
     CONVERTED,
     IN_PLACE,
@@ -290,8 +290,13 @@ def _radiometry(dataset: Dataset, patches: Sequence[Patch]) -> Radiometry | None
     if dataset.decision is None:
         return None
     planes = [plane for patch in patches if not patch.is_mask for plane in zip(patch.bands, patch.pixels, strict=True)]
-    check = check_scene(find_sensor(dataset.sensor), planes, None, None)
-    return Radiometry(dataset.decision, check) if check else None
+    sensor = find_sensor(dataset.sensor)
+    check = check_scene(sensor, planes, None, None)
+    if check is None:
+        return None
+    offset = min((band.offset for band, _ in planes if band.offset is not None), default=None)
+    evidence = None if check == "unchecked" else "dark"
+    return Radiometry(dataset.decision, check, word_harmonized(sensor, offset, check), evidence)
 
 
 @contextmanager

@@ -1,25 +1,18 @@
-"""Where the bytes of an href are: `http(s)://` as it is, `s3://` signed for an hour, either signed anew when refused."""
+"""Where the bytes of an href are: its own address, or one that is signed for a while and signed anew when refused."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from catalogs.secrets import without_secrets
 from curate.errors import SourceUnavailableError
-from curate.reading import buckets
+from curate.reading.buckets import BucketSigner
+from curate.sources.access import ADVICE, Signed, Signer, renew, sign, signer_for
 
-SIGNED_FOR_S = 3600.0
-"""For which a signature of ours holds, seconds."""
-MARGIN_S = 300.0
-"""Before its end a signature is not used any more, seconds."""
-REMEMBERED = 20_000
-"""Addresses that are kept beside their hrefs."""
 AGENT = "seastars (python-urllib3)"
 _PORTS = {"http": 80, "https": 443}
 
@@ -40,12 +33,20 @@ class Place:
     """What the host is asked for: path and query."""
     headers: dict[str, str]
     """Of each request."""
+    signed: Signed | None = None
+    """What its signer gave, or gave for the address that pointed here; none where it needs none."""
 
     @property
     def plain_address(self) -> str:
         """What a proxy is asked for: the address without user and password, which stand in the headers."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.target}"
+
+    def towards(self, location: str) -> Place:
+        """Where a server points to from here; what the headers say to this one is not told to another."""
+        there = place_of(location)
+        same = (there.scheme, there.host, there.port) == (self.scheme, self.host, self.port)
+        return replace(there, headers=self.headers | there.headers if same else there.headers, signed=self.signed)
 
 
 @lru_cache(maxsize=8192)
@@ -87,17 +88,14 @@ def place_of(address: str) -> Place:
 class Addresses:
     """The addresses of hrefs, signed where they must be."""
 
-    def __init__(self, resign: Callable[[str], str] | None = None, clock: Callable[[], float] = time.time) -> None:
-        """Know none yet.
+    def __init__(self, signer_of: Callable[[str], Signer | None] = signer_for, clock: Callable[[], float] = time.time) -> None:
+        """Know how to find out.
 
         Args:
-            resign: Gives an href anew with a signature that holds; may be called by several threads, one at a time.
-            clock: The time, seconds.
+            signer_of: Who signs an href; asked before each request.
+            clock: The time, seconds since 1970.
         """
-        self._resign, self._clock = resign, clock
-        self._signed: OrderedDict[str, tuple[str, float]] = OrderedDict()
-        self._regions: dict[str, str] = {}
-        self._lock = threading.Lock()
+        self._signer_of, self._clock = signer_of, clock
 
     def place(self, href: str) -> Place:
         """Where a file is.
@@ -107,53 +105,40 @@ class Addresses:
 
         Raises:
             SourceUnavailableError: It is no address, or credentials for it cannot be had.
+            CurateError: Credentials for it are missing.
         """
-        bucket = buckets.is_bucket(href)
-        known = self._signed.get(href) if bucket or self._signed else None
-        if known is not None and self._clock() < known[1]:
-            return place_of(known[0])
-        if not bucket:
-            return place_of(href)
-        with self._lock:
-            return place_of(self._sign(href))
+        signer = self._signer_of(href)
+        return place_of(href) if signer is None else _place(sign(signer, href, clock=self._clock))
 
-    def renew(self, href: str, refused: str) -> Place | None:
-        """Where a file is after its server has refused a signature; none where nobody can sign it.
+    def renew(self, href: str, refused: Signed | None) -> Place | None:
+        """Where a file is after its server has refused it; none where nobody can sign it anew.
 
         Args:
             href: The file.
-            refused: The address that was asked.
+            refused: What was refused.
 
         Raises:
-            SourceUnavailableError: Signing fails.
+            CurateError: Signing fails.
         """
-        with self._lock:
-            known = self._signed.get(href)
-            if known is not None and known[0] != refused:  # another thread has renewed it meanwhile
-                return place_of(known[0])
-            if self._resign is not None:
-                return place_of(self._keep(href, self._resign(href), float("inf")))
-            if not (buckets.is_bucket(href) and buckets.is_signing()):
-                return None
-            buckets.forget_credentials()
-            return place_of(self._sign(href))
+        signer = self._signer_of(href)
+        if signer is None or refused is None:
+            return None
+        renewed = renew(signer, href, refused)
+        return _place(renewed) if renewed != refused else None
+
+    def advice(self, href: str, status: int | None) -> str:
+        """What its user can do about a file that stays refused, or is not there: the beginning of a sentence."""
+        signer = self._signer_of(href) if status in {400, 401, 403} else None
+        return signer.advice if signer else ADVICE
 
     def move(self, href: str, region: str) -> Place | None:
         """Where a file is, now that its bucket is known to be in another region; none where that is known already."""
-        bucket = urlsplit(href).netloc
-        with self._lock:
-            if not buckets.is_bucket(href) or self._regions.get(bucket) == region:
-                return None
-            self._regions[bucket] = region
-            return place_of(self._sign(href))
+        signer = self._signer_of(href)
+        if not isinstance(signer, BucketSigner) or not signer.move(href, region):
+            return None
+        return self.place(href)
 
-    def _keep(self, href: str, address: str, for_s: float) -> str:
-        self._signed[href] = address, self._clock() + for_s
-        self._signed.move_to_end(href)
-        if len(self._signed) > REMEMBERED:
-            self._signed.popitem(last=False)
-        return address
 
-    def _sign(self, href: str) -> str:
-        address = buckets.web_address(href, self._regions.get(urlsplit(href).netloc), SIGNED_FOR_S)
-        return self._keep(href, address, SIGNED_FOR_S - MARGIN_S)
+def _place(signed: Signed) -> Place:
+    place = place_of(signed.address)
+    return replace(place, headers={**place.headers, **signed.headers}, signed=signed)

@@ -5,9 +5,7 @@ Proxies and certificates are the environment's, as they are for searches.
 
 from __future__ import annotations
 
-import logging
 import os
-import re
 import socket
 import threading
 from collections.abc import Callable
@@ -19,14 +17,13 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util import make_headers
 
+from curate.sources.discretion import hide_queries
+
 if TYPE_CHECKING:
     from curate.reading.addresses import Place
     from curate.reading.retries import Patience
 
-
-LOGGERS = ("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry")
-"""That tell of addresses, with a malformed header as a warning, of each request where somebody debugs."""
-_QUERY = re.compile(r"\?[^\s\"'<>]*")
+hide_queries()
 
 
 class OpenSockets:
@@ -168,16 +165,6 @@ def _connect(connection: HTTPConnection, sockets: OpenSockets) -> socket.socket:
         else:
             return opened
     raise failure or OSError("its name has no address")
-
-
-def _hide_query(record: logging.LogRecord) -> bool:
-    """Leave the queries of addresses out of what is logged: they may be signed."""
-    record.msg, record.args = _QUERY.sub("?...", record.getMessage()), ()
-    return True
-
-
-for _name in LOGGERS:
-    logging.getLogger(_name).addFilter(_hide_query)
 
 
 def _shut(opened: socket.socket) -> None:

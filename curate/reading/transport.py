@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Self
 from catalogs.files import is_remote
 from catalogs.secrets import without_secrets
 from curate.errors import SourceUnavailableError, StoppedError
-from curate.reading.addresses import Addresses, Place, place_of
+from curate.reading.addresses import Addresses, Place
 from curate.reading.buckets import is_bucket
 from curate.reading.counts import Counts
 from curate.reading.hosts import HostGate
 from curate.reading.ranges import Fetched, TryError, ask_range, read_range
 from curate.reading.retries import SLOW_DOWN, THROTTLED, Patience, pause_s
+from curate.sources.access import Signer, most_connections, signer_for, turn
 
 if TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool
@@ -63,7 +64,7 @@ class Transport:
         *,
         connections: int = 64,
         patience: Patience | None = None,
-        resign: Callable[[str], str] | None = None,
+        signer_of: Callable[[str], Signer | None] = signer_for,
         chance: random.Random | None = None,
     ) -> None:
         """Open nothing yet.
@@ -71,8 +72,7 @@ class Transport:
         Args:
             connections: To one host at once, at most, 1 or more.
             patience: With failures, throttling and silence; the usual one if not given.
-            resign: Gives an href anew with a signature that holds, once a server has answered 401 or 403; asked by one thread
-                at a time.
+            signer_of: Who signs an href.
             chance: Where the lengths of pauses are drawn from.
         """
         from curate.reading.connections import OpenSockets
@@ -81,7 +81,7 @@ class Transport:
             raise ValueError(f"A transport of {connections} connections fetches nothing. Give 1 or more.")
         self.counts = Counts()
         self._connections, self._patience = connections, patience or Patience()
-        self._addresses = Addresses(resign)
+        self._addresses = Addresses(signer_of)
         self._chance = chance or random.Random()
         self._numbers = count()
         self._hosts: dict[tuple[str, str, int], _Host] = {}
@@ -148,7 +148,8 @@ class Transport:
         host = self._hosts.get((place.scheme, place.host, place.port)) or self._open_host(place)
         ticket = host.gate.enter()
         try:
-            fetched = ask_range(host.pool, place, task.start, task.end)
+            with turn(place.host, self._stopped.is_set):
+                fetched = ask_range(host.pool, place, task.start, task.end)
         except TryError as failure:
             self._tell(host.gate, ticket, task, failure)
             raise
@@ -168,8 +169,9 @@ class Transport:
                 raise StoppedError(_STOPPED.format(without_secrets(place.address)))
             key = place.scheme, place.host, place.port
             if key not in self._hosts:
-                gate = HostGate(name, self._connections, self._patience, waited=self._count_wait)
-                self._hosts[key] = _Host(gate, open_pool(place, self._connections, self._patience, self._sockets))
+                most = min(self._connections, most_connections(place.host) or self._connections)
+                gate = HostGate(name, most, self._patience, waited=self._count_wait)
+                self._hosts[key] = _Host(gate, open_pool(place, most, self._patience, self._sockets))
             return self._hosts[key]
 
     def _tell(self, gate: HostGate, ticket: int, task: _Task, failure: TryError) -> None:
@@ -193,9 +195,10 @@ class Transport:
         if elsewhere := self._elsewhere(task, place, failure):
             return elsewhere
         if not failure.passing:
+            advice = self._addresses.advice(task.href, failure.status)
             raise SourceUnavailableError(
-                f"{without_secrets(task.href)} cannot be read: {failure.cause}. Expected a raster at that address: check it "
-                "and your access to it, then run the same command again; what is done is kept."
+                f"{without_secrets(task.href)} cannot be read: {failure.cause}. {advice}, then run the same command again; "
+                "what is done is kept."
             )
         self._bear(task, failure)
         self.counts.add(retries=1)
@@ -210,12 +213,12 @@ class Transport:
             return moved
         if failure.location and task.redirections < REDIRECTIONS:
             task.redirections += 1
-            return place_of(failure.location)
+            return place.towards(failure.location)
         refused = failure.status in {401, 403} or (failure.status == 400 and is_bucket(task.href))
         if not refused or task.renewed:
             return None
         task.renewed = True
-        return self._addresses.renew(task.href, place.address)
+        return self._addresses.renew(task.href, place.signed)
 
     def _bear(self, task: _Task, failure: TryError) -> None:
         """Count a failure against the patience."""

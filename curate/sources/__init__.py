@@ -14,11 +14,19 @@ if TYPE_CHECKING:
 
 PROVIDERS: dict[str, str] = {
     "earth-search": "curate.sources.earth_search",
+    "planetary-computer": "curate.sources.planetary_computer",
+    "cdse": "curate.sources.cdse",
+    "usgs": "curate.sources.usgs",
+    "earth-engine": "curate.sources.earth_engine",
+    "sentinelsat": "curate.sources.sentinelsat",
+    "geoplateforme": "curate.sources.geoplateforme",
     "simulated": "curate.sources.simulated",
 }
-"""Module by name. Each has `ABOUT`, `open_source(detail, *, max_scene_cloud)` and `check()`, which asks it one cheap question."""
+"""Module by name: each has `ABOUT`, `open_source(detail, *, max_scene_cloud)` and `check()`, which asks a cheap question of it."""
 DETAIL = ":"
 """Between a provider's name and what is to be said to it, such as a project or the address of a hub."""
+MAPPING = ".toml"
+"""Ends the path of a file that says what an archive of the user's own holds; see `curate.sources.mapping`."""
 
 __all__ = ["PROVIDERS", "open_source"]
 
@@ -28,7 +36,8 @@ def open_source(text: str, *, max_scene_cloud: float = 100) -> Source:
 
     Args:
         text: A provider's name, perhaps with a detail (`earth-engine:my-project`), the http(s) address of a STAC API or of a
-            static STAC catalog, or a catalog's path.
+            static STAC catalog, or the path of a catalog or of a mapping file (`*.toml`); several of these with commas between
+            them, the preferred one first.
         max_scene_cloud: Percent of a whole scene above which it is not offered.
 
     Raises:
@@ -36,21 +45,38 @@ def open_source(text: str, *, max_scene_cloud: float = 100) -> Source:
         NotACatalogError: There is no STAC at the address or path.
         SourceUnavailableError: The address does not answer.
     """
+    if "," in text:
+        from curate.sources.failover import names_in, open_several
+
+        names = names_in(text)
+        if len(names) > 1:
+            return open_several(names, open_source, max_scene_cloud=max_scene_cloud)
     name, _, detail = text.partition(DETAIL)
     if name in PROVIDERS:
         opened: Source = import_module(PROVIDERS[name]).open_source(detail, max_scene_cloud=max_scene_cloud)
         return opened
     if text.lower().startswith(("http://", "https://")):
         return _open_address(text, max_scene_cloud)
-    if Path(text).expanduser().exists():
-        from curate.sources.static_catalog import StaticCatalogSource
+    if text.partition("#")[0].lower().endswith(MAPPING):
+        from curate.sources.mapped_source import open_mapping
 
-        return StaticCatalogSource(text, max_scene_cloud=max_scene_cloud)
+        return open_mapping(text, max_scene_cloud=max_scene_cloud)
+    if Path(text).expanduser().exists():
+        return _open_path(text, max_scene_cloud)
     guess = get_close_matches(name, PROVIDERS, 1, 0.5)
     raise CurateError(
-        f"Unknown source {text!r}. Choose from: {', '.join(PROVIDERS)}, the http(s) address of a STAC API or catalog, "
-        f"or the path of a catalog.{f' Did you mean {guess[0]!r}?' if guess else ' There is no such path.'}"
+        f"Unknown source {text!r}. Choose from: {', '.join(PROVIDERS)}, the http(s) address of a STAC API or catalog, or the "
+        f"path of a catalog or mapping file (*.toml).{f' Did you mean {guess[0]!r}?' if guess else ' There is no such path.'}"
     )
+
+
+def _open_path(path: str, max_scene_cloud: float) -> Source:
+    from curate.sources.safe_folder import SafeFolderSource, holds_products
+    from curate.sources.static_catalog import StaticCatalogSource
+
+    if holds_products(Path(path).expanduser()):
+        return SafeFolderSource(path, max_scene_cloud=max_scene_cloud)
+    return StaticCatalogSource(path, max_scene_cloud=max_scene_cloud)
 
 
 def _open_address(address: str, max_scene_cloud: float) -> Source:

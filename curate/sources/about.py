@@ -20,6 +20,8 @@ class Product:
     """Of acquisition, such as `2015-`."""
     note: str = ""
     """What is peculiar to it: that its requester pays, which bands it lacks; empty where nothing is."""
+    redistributable: bool = True
+    """Whether what was built from it may be handed on, as far as its own owner is concerned; see `Provider.redistributable`."""
 
 
 @dataclass(frozen=True, slots=True)

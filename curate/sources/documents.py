@@ -130,7 +130,7 @@ def _files_of(folder: str) -> list[str]:
     if not found:
         raise NotACatalogError(
             f"{without_secrets(folder)} is a folder without {' or '.join(ROOT_NAMES)}, so it is no STAC catalog. "
-            "Name the folder that has one."
+            "Name the folder that has one; of loose GeoTIFFs a mapping file (*.toml) that says what they hold."
         )
     return found
 

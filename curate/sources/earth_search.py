@@ -1,54 +1,105 @@
-"""Earth Search v1 of Element 84: Sentinel-2 Collection 1 as cloud-optimised GeoTIFFs, free, unsigned, no account.
+"""Earth Search v1 of Element 84: Sentinel-2 Level-2A as cloud-optimised GeoTIFFs, free, unsigned, no account.
 
-Of its two collections of Level-2A only `sentinel-2-c1-l2a` is used: its numbers all carry the offset that its items state
-(-0.1), while `sentinel-2-l2a` mixes shifted and unshifted scenes and is wrong about some of both.
+Of its two collections of Level-2A `sentinel-2-c1-l2a` is preferred: its numbers all carry the offset that its items state
+(-0.1). `sentinel-2-l2a` fills what it lacks; that one mixes shifted and unshifted scenes and is wrong about some of both, so
+its offsets are believed after a look at the pixels only (`catalogs.foreign_radiometry`). Its Landsat, NAIP and Sentinel-2
+Level-1C are in buckets whose requester pays.
+
+Of its further collections nothing is read. `sentinel-1-grd` is raw counts in the radar's own geometry, neither calibrated nor
+corrected for terrain nor on a grid. `cop-dem-glo-30` and `-90` are heights, of no date, in degrees: no imagery of any sensor.
+
+`SEASTARS_EARTH_SEARCH_URL` leads to another API, such as a mirror or a recording.
 
 References:
-    https://github.com/Element84/earth-search, issues 9, 66 and 71; odc-stac issue 146.
+    https://github.com/Element84/earth-search, README and issues 9, 66 and 71; odc-stac issue 146.
 """
 
 from __future__ import annotations
 
+import os
+
+from curate.errors import CurateError
+from curate.reading.buckets import PAYING, is_signing
 from curate.sources.about import Product, Provider
 from curate.sources.stac_api import StacApiSource
+from curate.sources.trial import try_out
 
 NAME = "earth-search"
 ADDRESS = "https://earth-search.aws.element84.com/v1"
-COLLECTIONS = {"sentinel-2-l2a": "sentinel-2-c1-l2a"}
-"""Its other collections are JPEG 2000, in buckets whose requester pays, or of sensors that are not ours."""
-
-
-def earth_search(*, max_scene_cloud: float = 100, address: str = ADDRESS) -> StacApiSource:
-    """The source behind `--source earth-search`.
-
-    Args:
-        max_scene_cloud: Percent of a whole scene above which it is not offered.
-        address: Of the API; another one is a mirror or a recording.
-    """
-    return StacApiSource(address, name=NAME, collections=COLLECTIONS, max_scene_cloud=max_scene_cloud)
-
+ADDRESS_VARIABLE = "SEASTARS_EARTH_SEARCH_URL"
+COLLECTIONS = {
+    "sentinel-2-l2a": ("sentinel-2-c1-l2a", "sentinel-2-l2a"),
+    "sentinel-2-l1c": ("sentinel-2-l1c",),
+    "landsat-c2-l2": ("landsat-c2-l2",),
+    "naip": ("naip",),
+}
+"""By sensor, the preferred first."""
+QUERIES = {"landsat-c2-l2": {"platform": {"in": ["landsat-8", "landsat-9"]}}}
+"""Landsat 4 to 7 have other bands, and are half of its collection."""
+FREE_ELSEWHERE = {
+    "sentinel-2-l1c": "cdse has it free, with an account",
+    "landsat-c2-l2": "planetary-computer has it free",
+    "naip": "planetary-computer has it free",
+}
+"""Of the sensors whose files are in buckets whose requester pays: served to those alone who have an account that can."""
+RADAR = (
+    "Its collection sentinel-1-grd is raw counts in the radar's own geometry, neither calibrated nor on a grid; "
+    "planetary-computer has sentinel-1-rtc."
+)
+PAID = "its requester pays AWS"
 
 ABOUT = Provider(
     name=NAME,
     title="Earth Search by Element 84",
     url="https://earth-search.aws.element84.com/v1",
-    products=(Product("sentinel-2-l2a", "sentinel-2-c1-l2a", "2015-"),),
-    account="none",
-    setup="",
-    limits="best effort; no quota is stated",
-    terms="Copernicus Sentinel data: free, with attribution",
+    products=(
+        Product("sentinel-2-l2a", "sentinel-2-c1-l2a, sentinel-2-l2a", "2015-", "the first preferred, the second in its gaps"),
+        Product("sentinel-2-l1c", "sentinel-2-l1c", "2015-", f"JPEG 2000; no cloud mask; {PAID}"),
+        Product("landsat-c2-l2", "landsat-c2-l2", "2013-", f"Landsat 8 and 9; {PAID}"),
+        Product("naip", "naip", "2010-2022", f"United States; {PAID}"),
+    ),
+    account="none; an AWS account that pays for all but Sentinel-2 Level-2A",
+    setup="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, where the requester pays",
+    limits="best effort, no quota is stated; its sentinel-1-grd (uncalibrated, on no grid) and cop-dem are not read",
+    terms="the producers' own: Copernicus (free, with attribution), USGS and USDA (public domain)",
 )
 
 
-def open_source(detail: str, *, max_scene_cloud: float) -> StacApiSource:  # noqa: ARG001
-    """The source behind `--source earth-search`; see `earth_search`."""
+def earth_search(*, max_scene_cloud: float = 100, address: str | None = None) -> StacApiSource:
+    """The source behind `--source earth-search`.
+
+    Args:
+        max_scene_cloud: Percent of a whole scene above which it is not offered.
+        address: Of the API; the environment's, else the public one, if not given.
+    """
+    root = address or os.environ.get(ADDRESS_VARIABLE) or ADDRESS
+    lacking = {"sentinel-1-rtc": RADAR, "sentinel-1-grd": RADAR}
+    if not is_signing():
+        paid = f"Its files are in a bucket whose requester pays: {PAYING}"
+        lacking |= {sensor: f"{paid}; {free}." for sensor, free in FREE_ELSEWHERE.items()}
+    served = {sensor: ids for sensor, ids in COLLECTIONS.items() if sensor not in lacking}
+    return StacApiSource(root, name=NAME, collections=served, max_scene_cloud=max_scene_cloud, lacking=lacking, queries=QUERIES)
+
+
+def open_source(detail: str, *, max_scene_cloud: float) -> StacApiSource:
+    """The source behind `--source earth-search`; see `earth_search`.
+
+    Args:
+        detail: Nothing: it has no projects and no hubs.
+        max_scene_cloud: Percent of a whole scene above which it is not offered.
+
+    Raises:
+        CurateError: There is a detail.
+    """
+    if detail:
+        raise CurateError(f"Unknown source '{NAME}:{detail}'. Nothing follows its name; say {NAME!r}.")
     return earth_search(max_scene_cloud=max_scene_cloud)
 
 
 def check() -> str:
-    """Ask the API for its sensors' collections.
+    """Ask for the scenes of two weeks over Nantes, and for the beginning of a file of one.
 
     Raises:
-        SourceUnavailableError: It does not answer.
+        SourceUnavailableError: The API or the file's host does not answer.
     """
-    return f"answers; {', '.join(earth_search().sensors())}"
+    return try_out(earth_search(), "sentinel-2-l2a", (-1.56, 47.21, -1.55, 47.22), "2023-07-01")

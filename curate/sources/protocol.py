@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from catalogs.foreign import SourceBand, SourceScene
 from catalogs.records import Grid, Location, Window
+from curate.errors import SourceUnavailableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,8 +53,10 @@ class Source(Protocol):
     """What the user calls it; enters the recipe, so without secrets."""
     simulated: bool
     """Whether its pixels are rendered rather than measured."""
-    skipped: dict[str, str]
-    """Why an item, by its id, or a document, by its address, is of no use; filled as it is read."""
+
+    @property
+    def skipped(self) -> Mapping[str, str]:
+        """Why an item, by its id, or a document, by its address, is of no use; filled as it is read."""
 
     def sensors(self) -> Sequence[str]:
         """Ids of the sensors it has."""
@@ -73,6 +77,43 @@ class Source(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What several sources together say to one search."""
+
+    scenes: Sequence[SourceScene]
+    """Sorted by (datetime, id), each with the name of its source."""
+    unanswered: Mapping[str, SourceUnavailableError]
+    """Why a source that may have more, by its name, is left out."""
+
+
+@runtime_checkable
+class Several(Protocol):
+    """Sources that are asked together, so that the others answer while one of them does not."""
+
+    def ask(self, sensor: str, box: LonLatBox, start: datetime, end: datetime) -> Answer:
+        """The scenes of those that answer; otherwise as `Source.search`."""
+
+    def check_answered(self) -> None:
+        """Make sure that all have answered what they were asked last.
+
+        Raises:
+            SourceUnavailableError: One has not.
+        """
+
+
+@runtime_checkable
+class FetchesWhole(Protocol):
+    """A source of which whole scenes are fetched, whatever is read of them."""
+
+    @property
+    def whole_words(self) -> str:
+        """What a user should know of that, in a sentence or two."""
+
+    def scene_bytes(self, sensor: str) -> float:
+        """What a scene of a sensor costs, in the mean."""
+
+
 @runtime_checkable
 class Labelled(Protocol):
     """A source that also knows what is at a place; most do not."""
@@ -81,9 +122,25 @@ class Labelled(Protocol):
         """What a location shows, at any time: the labels of its items."""
 
 
+def looks_at_all(source: Source) -> bool:
+    """Whether all masks of a location's date windows are best asked for at once, whatever is found in the first of them.
+
+    A source that answers one large question as soon as a small one says so by an attribute `looks_at_all` that is true.
+    """
+    return bool(getattr(source, "looks_at_all", False))
+
+
 def reads_files(source: Source) -> bool:
     """Whether the bands of a source are files that anybody can read by their address, so that nobody need ask the source.
 
     A source of files says so by an attribute `reads_files` that is true; others have none.
     """
     return bool(getattr(source, "reads_files", False))
+
+
+def why_lacking(source: Source, sensor: str) -> str:
+    """Why a source has not a sensor that people may look for there, a sentence; empty where nothing is to be said.
+
+    A source says so by an attribute `lacking`: such sentences by the sensor's id; most have none.
+    """
+    return str(getattr(source, "lacking", {}).get(sensor, ""))

@@ -6,8 +6,9 @@ declare them; everything is filtered and sorted here as well, so that all APIs g
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,10 @@ from catalogs.errors import NotACatalogError
 from catalogs.foreign import COLLECTION_ALIASES, SourceBand, SourceScene, match_sensor
 from catalogs.secrets import has_secret, without_secrets
 from curate.errors import SourceSensorError, SourceUnavailableError
+from curate.reading.buckets import check_paid
+from curate.sources.copies import Copy, without_copies
 from curate.sources.documents import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, patience, unavailable
-from curate.sources.protocol import LonLatBox, SourceRaster
+from curate.sources.protocol import LonLatBox, SourceRaster, why_lacking
 from curate.sources.rasters import open_raster
 from curate.sources.scenes import SceneIndex, read_scene
 
@@ -43,23 +46,34 @@ class StacApiSource:
         address: str,
         *,
         name: str | None = None,
-        collections: Mapping[str, str] | None = None,
+        collections: Mapping[str, str | Sequence[str]] | None = None,
         max_scene_cloud: float = 100,
+        prepare: Callable[[dict[str, Any]], dict[str, Any]] = lambda item: item,
+        lacking: Mapping[str, str] | None = None,
+        queries: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Describe the API; nothing is asked of it yet.
 
         Args:
             address: Of its root (landing page).
             name: What the user calls it; the address without secrets where none.
-            collections: Id of the API's collection by sensor; looked up in its list of collections where none.
+            collections: Id of the API's collection by sensor, or several, the preferred one first: each further one fills the
+                gaps of those before it. Looked up in the API's list of collections where none.
             max_scene_cloud: Percent of a whole scene above which it is not offered.
+            prepare: Puts an item right before it is read, such as which of an asset's addresses is opened.
+            lacking: Why it has not a sensor that people may look for there, a sentence by the sensor's id.
+            queries: What its items must be for a sensor, in the words of STAC's query extension; asked of an API that has it,
+                so that it does not send what we cannot use.
         """
         self.name = name or without_secrets(address)
         self.max_scene_cloud = max_scene_cloud
         self.skipped: dict[str, str] = {}
         """Why an item, by its id, is of no use."""
-        self._address = address
-        self._collections = dict(collections) if collections else None
+        self._address, self._prepare = address, prepare
+        self._collections = {sensor: _listed(ids) for sensor, ids in collections.items()} if collections else None
+        self.lacking = lacking or {}
+        """See `curate.sources.protocol.why_lacking`."""
+        self._queries = queries or {}
         self._opened: tuple[Client, StacApiIO] | None = None
         self._lock = RLock()
 
@@ -73,32 +87,46 @@ class StacApiSource:
         Raises:
             SourceSensorError: The API has no collection of the sensor.
             SourceUnavailableError: It does not answer.
+            CurateError: Its files are read at their reader's expense, and there are no credentials to pay with.
         """
         served = self._served()
         if sensor not in served:
-            known = ", ".join(f"{name} (its collection {collection})" for name, collection in served.items())
-            raise SourceSensorError(
-                f"{self.name} has no {sensor}. It has {known or 'no collection of a sensor that we know'}. "
-                "Choose another --sensor or --source."
-            )
-        asked = {"collections": [served[sensor]], "bbox": list(box), "datetime": [start, end]}
-        items = self._items(asked, with_cloud=find_sensor(sensor).mask is not None)
-        mine = (item for item in items if item.get("collection") in {served[sensor], None})
-        scenes = [scene for item in mine if (scene := read_scene(item, self.skipped)) and scene.sensor == sensor]
+            known = ", ".join(f"{name} (its collection {', '.join(ids)})" for name, ids in served.items())
+            has = f"It has {known or 'no collection of a sensor that we know'}."
+            words = [f"{self.name} has no {sensor}.", why_lacking(self, sensor), has, "Choose another --sensor or --source."]
+            raise SourceSensorError(" ".join(filter(None, words)))
+        asked = {"collections": list(served[sensor]), "bbox": list(box), "datetime": [start, end]}
+        items = self._items(asked, dict(self._queries.get(sensor, {})), with_cloud=find_sensor(sensor).mask is not None)
+        scenes = list(without_copies(self._copies(items, sensor, served[sensor])))
+        for scene in scenes:
+            check_paid(next(iter(scene.bands.values())).href)
         return SceneIndex(scenes).search(box, start, end, max_scene_cloud=self.max_scene_cloud)
 
     def open(self, band: SourceBand) -> AbstractContextManager[SourceRaster]:
         """Open one band; see `curate.sources.rasters.open_raster`."""
         return open_raster(band)
 
-    def _items(self, asked: dict[str, Any], *, with_cloud: bool) -> list[dict[str, Any]]:
+    def _copies(self, items: Iterable[dict[str, Any]], sensor: str, collections: tuple[str, ...]) -> Iterator[Copy]:
+        """The scenes of items, those left out that are of another collection or sensor, or of no use."""
+        ranks = {name: rank for rank, name in enumerate(collections)} | {None: 0}
+        for item in items:
+            if item.get("collection") not in ranks:
+                continue
+            scene = read_scene(self._prepare(item), self.skipped)
+            if scene and scene.sensor == sensor:
+                tile = item.get("properties", {}).get("grid:code")
+                yield Copy(replace(scene, source=self.name), ranks[item.get("collection")], tile)
+
+    def _items(self, asked: dict[str, Any], query: dict[str, Any], *, with_cloud: bool) -> list[dict[str, Any]]:
         """All items of a search, page by page; smaller pages where the server breaks on large ones."""
         from pystac_client.exceptions import APIError
 
         client, _ = self._api()
         asked["method"] = _search_method(client)
-        if with_cloud and self.max_scene_cloud < 100 and client.conforms_to("QUERY"):
-            asked["query"] = {"eo:cloud_cover": {"lte": self.max_scene_cloud}}
+        if with_cloud and self.max_scene_cloud < 100:
+            query["eo:cloud_cover"] = {"lte": self.max_scene_cloud}
+        if query and client.conforms_to("QUERY"):
+            asked["query"] = query
         if client.conforms_to("SORT"):
             asked["sortby"] = [{"field": "properties.datetime", "direction": "asc"}]
         large, small = PAGE_SIZES
@@ -110,8 +138,8 @@ class StacApiSource:
                     raise
                 return list(client.search(**asked, limit=small).items_as_dicts())
 
-    def _served(self) -> dict[str, str]:
-        """Its collection by sensor, in our order of sensors."""
+    def _served(self) -> dict[str, tuple[str, ...]]:
+        """Its collections by sensor, in our order of sensors, the preferred ones first."""
         with self._lock:
             if self._collections is None:
                 client, requests = self._api()
@@ -149,13 +177,17 @@ def _list_collections(client: Client, requests: StacApiIO, address: str) -> list
     return [collection for page in requests.get_pages(href) for collection in page.get("collections", [])]
 
 
-def _choose_collections(described: list[dict[str, Any]]) -> dict[str, str]:
+def _listed(ids: str | Sequence[str]) -> tuple[str, ...]:
+    return (ids,) if isinstance(ids, str) else tuple(ids)
+
+
+def _choose_collections(described: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
     """The best collection of each sensor: that of its own id, else the first of the aliases, else the first that matches."""
     order = {name: place for place, name in enumerate([*SENSORS, *COLLECTION_ALIASES])}
     ranked = sorted(described, key=lambda collection: order.get(str(collection.get("id")), len(order)))
     matched = [(match_sensor(collection), str(collection.get("id"))) for collection in ranked]
     best = {sensor: collection for sensor, collection in reversed(matched) if sensor}
-    return {sensor: best[sensor] for sensor in SENSORS if sensor in best}
+    return {sensor: (best[sensor],) for sensor in SENSORS if sensor in best}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ is counted rather than the end. A catalog of ours is read from its indexes, whet
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -51,13 +51,21 @@ class StaticCatalogSource:
     simulated = False
     reads_files = True
 
-    def __init__(self, address: str, *, name: str | None = None, max_scene_cloud: float = 100) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        name: str | None = None,
+        max_scene_cloud: float = 100,
+        prepare: Callable[[dict[str, Any]], dict[str, Any]] = lambda item: item,
+    ) -> None:
         """Read the catalog.
 
         Args:
             address: Path or http(s) address of a catalog, collection, item or item collection, or of a folder with one.
             name: What the user calls it; the address without secrets where none.
             max_scene_cloud: Percent of a whole scene above which it is not offered.
+            prepare: Puts an item right before it is read, such as under other names of its bands.
 
         Raises:
             NotACatalogError: There is no STAC at the address.
@@ -69,7 +77,7 @@ class StaticCatalogSource:
         """Why an item, by its id, or a document, by its address, is of no use."""
         scenes: dict[str, list[SourceScene]] = {}
         for item, base_href in crawl(address, self.skipped):
-            scene = read_scene(item, self.skipped, base_href=base_href)
+            scene = read_scene(prepare(dict(item)), self.skipped, base_href=base_href)
             if scene:
                 scenes.setdefault(scene.sensor, []).append(scene)
         self._indexes = {sensor: SceneIndex(scenes[sensor]) for sensor in SENSORS if sensor in scenes}

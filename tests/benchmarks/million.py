@@ -127,7 +127,7 @@ def write_ours(folder: Path, count: int) -> int:
     documents = {
         layout.CATALOG: catalog_to_stac("million", "A benchmark.", [SENSOR.id]),
         f"{SENSOR.id}/{layout.COLLECTION}": collection_to_stac(
-            SENSOR, SENSOR.bands, bbox=None, interval=None, children=[], notices=[], index={layout.INDEX: "1220"}
+            SENSOR, SENSOR.bands, bbox=None, interval=None, children=[], index={layout.INDEX: "1220"}
         ),
     }
     for name, document in documents.items():

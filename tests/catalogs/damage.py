@@ -160,7 +160,7 @@ def set_offset(folder: Path, offset: float = 0.0, check: str = "consistent") -> 
     """Another offset of the first item, in its file and in the index."""
 
     def change(item: Item) -> None:
-        item["properties"]["seastars:radiometry"]["check"] = check
+        item["properties"]["seastars:radiometry"].update(check=check, harmonized="applied" if offset else "not_needed")
         for asset in item["assets"].values():
             for band in asset["bands"]:
                 if "raster:offset" in band:

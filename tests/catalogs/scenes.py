@@ -46,7 +46,9 @@ def make_scene(location: Location | None = None, sensor_id: str = "sentinel-2-l2
         snow_percent=0.0,
         unclassified_percent=0.5,
         valid_percent=100.0,
+        cloud_source="scl",
         source_cloud_percent=12.345,
+        source="earth-search",
         source_id=f"S2B_31UDQ_{visit}",
         source_href=f"https://archive.example/items/S2B_31UDQ_{visit}",
         platform="sentinel-2b",
@@ -55,7 +57,7 @@ def make_scene(location: Location | None = None, sensor_id: str = "sentinel-2-l2
         relative_orbit=51,
         orbit_state="descending",
         baseline="05.09",
-        radiometry=Radiometry("metadata", "consistent"),
+        radiometry=Radiometry("metadata", "consistent", "applied", "dark"),
         shift_m=(0.25, -1.0),
         labels=("broadleaf_forest", "étang"),
     )

@@ -62,6 +62,11 @@ def rename_item(folder):
     )
 
 
+def state_radiometry(**changes):
+    """Other words of an item on its offset."""
+    return lambda folder: edit_item(folder, lambda item: item["properties"]["seastars:radiometry"].update(changes))
+
+
 ITEMS = [
     (set_property("seastars:split", "train+"), "schema", "'train\\+' is not one of"),
     (set_property("view:sun_elevation", 101), "schema", "view:sun_elevation is 101; expected -90 to 90"),
@@ -87,6 +92,13 @@ ITEMS = [
     (set_offset, "offset", "Its dark pixels contradict its offset 0 "),
     (lambda f: set_offset(f, -0.1, "conflict"), "offset", "were in conflict with its offset when it was built"),
     (state_baseline, "offset", "Its offset is -0.1; processing baseline 03.01 has 0.0"),
+    (set_property("seastars:cloud_source", ""), "schema", "properties.seastars:cloud_source: '' "),
+    (set_property("eo:cloud_cover", None), "schema", "seastars:cloud_source is 'scl', and eo:cloud_cover is absent; expected"),
+    (state_radiometry(decision="guess"), "schema", "'guess' is not one of"),
+    (state_radiometry(evidence="hearsay"), "schema", "'hearsay' is not one of"),
+    (state_radiometry(check="unchecked", evidence="dark"), "schema", "is unchecked, by 'dark'; expected no evidence"),
+    (state_radiometry(harmonized="conflict"), "schema", "has harmonized 'conflict' and check 'consistent'; expected"),
+    (state_radiometry(harmonized="not_needed"), "offset", "'not_needed': it needs no offset, and its bands state one"),
     (set_property("seastars:source_id", f"a {SIGNED}"), "secret", "20230115T105031.json . Holds a signed query"),
 ]
 

@@ -1,4 +1,4 @@
-"""A catalog of contract 1.0 opens, verifies and can be continued; what it lacks is absent, not an error."""
+"""A catalog of contract 1.0 or 1.4 opens, verifies and can be continued; what it lacks is absent, not an error."""
 
 import json
 from dataclasses import replace
@@ -12,7 +12,7 @@ from catalogs.testing import make_catalog, make_locations, make_scene
 from catalogs.validate import check_catalog
 from catalogs.writer import CatalogWriter
 from tests.catalogs.damage import messages
-from tests.catalogs.older import make_contract_1_0
+from tests.catalogs.older import before_1_5, make_contract_1_0, make_contract_1_4
 
 S2 = "sentinel-2-l2a"
 
@@ -34,7 +34,7 @@ def test_the_fixture_is_of_version_1_0(old):
 def test_an_older_catalog_opens_and_is_without_labels(old, tmp_path):
     young = open_catalog(make_catalog(tmp_path / "young", locations=make_locations(2)))
     items, expected = open_catalog(old).items(), young.items()
-    assert list(items) == list(expected)
+    assert list(items) == before_1_5(expected)
     assert items.table.equals(expected.table)
     assert items.table["labels"].to_pylist() == [None] * 4
     assert items[1:3].table["labels"].null_count == 2
@@ -67,3 +67,27 @@ def test_an_older_catalog_is_continued_with_labels(old):
     report = check_catalog(old)
     assert report.is_valid, messages(report)
     assert open_catalog(old).items().table["labels"].to_pylist() == [None, None, ["lake", "vineyard"], ["lake", "vineyard"]]
+
+
+@pytest.mark.parametrize("json_items", [True, False], ids=["files", "rows"])
+def test_a_catalog_of_contract_1_4_is_read_as_it_was_and_continued_with_sources(tmp_path, json_items):
+    young = make_catalog(tmp_path / "old", locations=make_locations(2), json_items=json_items)
+    scenes = list(open_catalog(young).items())
+    assert scenes[0].source == "testing"
+    old = make_contract_1_4(young)
+    index = pq.read_schema(old / S2 / "items.parquet")
+    assert not {fields.SOURCE, fields.CLOUD_SOURCE} & set(index.names)
+    assert index.field(fields.RADIOMETRY).type.num_fields == 2
+    assert list(open_catalog(old).items()) == before_1_5(scenes)
+    report = check_catalog(old, deep=True)
+    assert report.is_valid, messages(report)
+    locations = read_locations(old / "locations.parquet")
+    writer = CatalogWriter(
+        old, locations, {S2: find_sensor(S2).bands}, description="A catalog for tests.", json_items=json_items
+    )
+    again = [make_scene(find_sensor(S2), locations[1], season, seed=1000 + season) for season in range(2)]
+    writer.finish(locations[1], [writer.write_scene(scene, patches) for scene, patches in again], [])
+    writer.close()
+    assert list(open_catalog(old).items()) == [*before_1_5(scenes[:2]), *scenes[2:]]
+    report = check_catalog(old, deep=True)
+    assert report.is_valid, messages(report)

@@ -12,7 +12,7 @@ SAMPLE = {"region": "country:FR", "seed": 7, "count": 1000, "splits": (0.9, 0.05
 
 def test_a_section_is_kept_with_the_contracts_version(tmp_path):
     write_section(tmp_path / "new", "sample", SAMPLE)
-    assert read_recipe(tmp_path / "new") == {"contract": "1.4", "sample": {**SAMPLE, "splits": [0.9, 0.05, 0.05]}}
+    assert read_recipe(tmp_path / "new") == {"contract": "1.5", "sample": {**SAMPLE, "splits": [0.9, 0.05, 0.05]}}
 
 
 def test_there_is_no_recipe_before_the_first_section(tmp_path):

@@ -16,6 +16,7 @@ from catalogs.from_stac import scene_from_item, unlink_item
 from catalogs.index import items_schema, read_items, write_items
 from catalogs.index_files import as_index
 from catalogs.stores import IndexStore
+from catalogs.terms import CollectionTerms
 from catalogs.testing import make_catalog, make_locations
 from catalogs.to_stac import collection_to_stac, item_folder, link_item, scene_to_item
 from tests.catalogs.scenes import every_kind, make_scene
@@ -102,7 +103,7 @@ def test_every_collection_is_valid_stac(sensor_id):
         bbox=None,
         interval=None,
         children=[],
-        notices=["Thanks."],
+        terms=CollectionTerms("other", ("Thanks.",), ({"name": "Host", "roles": ["host"]},), is_redistributable=False),
         index={"items.parquet": SCENES[0].rasters[0].checksum},
     )
     collection = pystac.Collection.from_dict(document)

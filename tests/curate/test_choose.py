@@ -1,5 +1,6 @@
 """Choosing scenes: copies, order, pairs; against a plain search over all pairs."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -57,6 +58,27 @@ def test_interleaved_platforms_do_not_hide_a_copy():
         candidate("a2", NOON + timedelta(minutes=4)),
     ]
     assert len(merge_copies(scenes, 32631)) == 2
+
+
+def test_of_two_sources_the_preferred_one_gives_its_copy_where_it_holds_the_square():
+    """The second states when the strip was begun, and has processed it later."""
+    first = candidate("a", source="one", baseline="05.09")
+    second = candidate("b", NOON - timedelta(minutes=25), source="two", rank=1, baseline="05.11")
+    assert ids(merge_copies([first, second], 32631)) == ["a"]
+    assert ids(merge_copies([first, replace(second, scene=replace(second.scene, rank=0))], 32631)) == ["b"]
+    part = candidate("a", source="one", covers=False)
+    assert ids(merge_copies([part, second], 32631)) == ["b"]
+
+
+def test_a_copy_elsewhere_may_be_further_off_in_time_but_not_an_orbit():
+    def merged(minutes, **fields):
+        others = [candidate("a", source="one", **fields), candidate("b", NOON + timedelta(minutes=minutes), **fields)]
+        return len(merge_copies([others[0], replace(others[1], scene=replace(others[1].scene, source="two"))], 32631))
+
+    assert [merged(minutes) for minutes in (11, 45, 46, 95)] == [1, 1, 2, 2]
+    assert [merged(minutes, platform=None) for minutes in (200, 24 * 60, 24 * 60 + 1)] == [1, 1, 2]
+    same = [candidate("a", source="one"), candidate("b", NOON + timedelta(minutes=11), source="one")]
+    assert len(merge_copies(same, 32631)) == 2
 
 
 def test_a_window_holds_its_start_and_not_its_end():

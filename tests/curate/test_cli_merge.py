@@ -11,6 +11,8 @@ from catalogs.recipe import write_section
 from catalogs.testing import make_locations
 from catalogs.validate import check_catalog
 from curate.cli import main
+from tests.catalogs.damage import messages
+from tests.catalogs.older import make_contract_1_4
 
 BUILD = ("--source", "simulated", "--seasons", "1", "--start", "2023-05-01", "--end", "2023-09-01", "--workers", "1")
 
@@ -51,6 +53,20 @@ def test_parts_are_built_and_joined(sampled, tmp_path, capsys):
     code, _, err = run(capsys, "merge", folders[0], "--out", tmp_path / "other", "--quiet")
     assert code == 2
     assert err.startswith("Part 2/2 is missing. Build what is missing, and name all parts: curate merge PART... --out FOLDER")
+
+
+def test_a_part_of_contract_1_4_is_joined_with_one_of_today(sampled, tmp_path, capsys):
+    """Both of a folder that was sampled then."""
+    folders = [shutil.copytree(sampled, tmp_path / f"p{number}") for number in (1, 2)]
+    for number, folder in enumerate(folders, start=1):
+        assert run(capsys, "build", folder, "--part", f"{number}/2", *BUILD)[0] == 0
+    make_contract_1_4(folders[0])
+    shutil.copy(folders[0] / layout.RECIPE, folders[1] / layout.RECIPE)
+    assert run(capsys, "merge", *folders, "--out", tmp_path / "cat", "--quiet")[0] == 0
+    report = check_catalog(tmp_path / "cat", deep=True)
+    assert report.is_valid, messages(report)
+    sources = [scene.source for scene in open_catalog(tmp_path / "cat").items()]
+    assert sorted(set(sources), key=str) == [None, "simulated"]
 
 
 def test_a_dry_run_counts_the_part(sampled, tmp_path, capsys):

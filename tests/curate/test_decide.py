@@ -45,7 +45,8 @@ class Sky:
         when = WINDOW.start + timedelta(days=rng.uniform(0, 90))
         names = [SENSORS[sensor].bands[0].name, *([SENSORS[sensor].mask.name] if SENSORS[sensor].mask else [])]
         bands = {name: SourceBand(f"{sensor}/{number}/{name}") for name in names}
-        scene = SourceScene(f"{sensor}-{number}", sensor, {}, bands, datetime=when, cloud_percent=rng.uniform(0, 100))
+        cloud = rng.uniform(0, 100)
+        scene = SourceScene(f"{sensor}-{number}", sensor, {}, bands, datetime=when, cloud_percent=cloud, source="earth-search")
         return Candidate(scene, covers=True)
 
     def mask(self, scene):
@@ -55,7 +56,7 @@ class Sky:
 
     def bands(self, scene):
         band = SENSORS[scene.sensor].bands[0]
-        pixels = np.ones((1, 10, 10), "float32")
+        pixels = np.full((1, 10, 10), 9000, "float32")
         pixels.flat[: self.missing[scene.id]] = band.nodata
         return self._see(scene, "bands", [Patch("60m", pixels, (band,), PLACE.grid(60))])
 

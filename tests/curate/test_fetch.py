@@ -1,6 +1,7 @@
 """Pixels on the square, against plain rasterio reads and GDAL's own warp through a file."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -142,6 +143,36 @@ def test_scale_and_offset_are_those_of_the_scene(tmp_path):
     plain = SourceBand(band.href, 1, 1e-4, 0.0, 0)
     patches = read_bands(Files(), scene(B02=plain, B03=band), SENSORS["sentinel-2-l2a"].bands, PLACE)
     assert [(b.name, b.offset) for b in patches[0].bands] == [("B02", 0.0), ("B03", -0.1)]
+
+
+@pytest.mark.parametrize("left", [499980, 499985])
+@pytest.mark.parametrize(("in_file", "stated"), [(-9999, None), (None, -9999), (-9999, -1), (0, -9999)])
+def test_what_a_file_or_its_source_calls_missing_is_what_its_sensor_calls_so(tmp_path, in_file, stated, left):
+    array = ground((200, 200)).astype("int16")
+    array[90:120] = -9999
+    band = replace(write(tmp_path / "b.tif", array, left=left, top=5401500, gsd=10, nodata=in_file), nodata=stated)
+    pixels = read_plane(Files(), band, PLACE, gsd=10, fallback_gsd=10, kernel="cubic", nodata=0).pixels
+    assert (pixels[:29] == 0).all()
+    assert (pixels[31:] > 500).all()
+    assert set(np.unique(pixels < 0)) == {False}
+
+
+@pytest.mark.parametrize("left", [499980, 499985])
+def test_what_is_not_a_number_is_missing_too(tmp_path, left):
+    array = ground((200, 200)).astype("float32")
+    array[90:120] = np.nan
+    band = write(tmp_path / "b.tif", array, left=left, top=5401500, gsd=10, nodata=float("nan"))
+    pixels = read_plane(Files(), band, PLACE, gsd=10, fallback_gsd=10, kernel="cubic", nodata=-32768).pixels
+    assert (pixels[:29] == -32768).all()
+    assert (pixels[31:] > 500).all()
+
+
+def test_a_sensor_without_a_value_for_missing_takes_that_of_the_source(tmp_path):
+    array = np.full((200, 200), 7, "uint8")
+    band = replace(write(tmp_path / "b.tif", array, left=500100, top=5401500, gsd=10, nodata=None), nodata=9)
+    pixels = read_plane(Files(), band, PLACE, gsd=10, fallback_gsd=10, kernel="cubic", nodata=None).pixels
+    assert (pixels[:, :6] == 9).all()
+    assert (pixels[:, 6:] == 7).all()
 
 
 def test_aligned_windows_agree_with_rasterio():

@@ -47,7 +47,8 @@ def partial(tmp_path_factory):
 def write(writer, sensor, location, number, season):
     scene, patches = make_scene(find_sensor(sensor), location, season, seed=10 * number + season)
     kept = [patch for patch in patches if patch.key != "60m" or number != 1]
-    changes = {"cloud_percent": 3.0 * number + season, "simulated": sensor == LANDSAT}
+    source = ("one", "one", None)[number]
+    changes = {"cloud_percent": 3.0 * number + season, "simulated": sensor == LANDSAT, "source": "two" if season else source}
     return writer.write_scene(replace(scene, **changes), kept)
 
 
@@ -69,6 +70,7 @@ def slowly(folder: Path, sensor: str) -> dict:
         },
         "bands": Counter(band["name"] for item in items for asset in item["assets"].values() for band in asset["bands"]),
         "simulated": sum(p["seastars:simulated"] for p in properties),
+        "sources": dict(Counter(p["seastars:source"] for p in properties if "seastars:source" in p).most_common()),
         "first": min(p["datetime"] for p in properties),
         "last": max(p["datetime"] for p in properties),
     }
@@ -147,6 +149,7 @@ def test_the_text_says_it_all(partial):
         "  items     5 of 3 locations, 2023-01-15 to 2023-04-16",
         "  seasons   0: 3, 1: 2",
         "  splits    train: 4, val: 1",
+        "  sources   one: 2, two: 2",
         "  cloud     0.0 % least, 3.0 % median, 6.0 % most",
         "  licence   CC0-1.0",
         "  notice    Contains modified Copernicus Sentinel data 2023. Places: GeoNames.",
@@ -166,6 +169,15 @@ def test_the_most_frequent_labels_are_told(tmp_path):
     assert list(sensor.labels.items()) == [("cover 00", 2), *((word, 1) for word in words[1:])]
     shown = ", ".join(["cover 00: 2", *(f"{word}: 1" for word in words[1:10])])
     assert f"  labels    {shown}, and 2 more" in text(folder)
+
+
+def test_what_must_not_be_handed_on_is_told(partial, tmp_path):
+    assert all(sensor.is_redistributable for sensor in summarize(str(partial)).sensors)
+    folder = make_catalog(tmp_path / "test", locations=LOCATIONS[:1])
+    path = folder / S2 / layout.COLLECTION
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"seastars:redistributable": False}))
+    assert not summarize(str(folder)).sensors[0].is_redistributable
+    assert "  licence   CC0-1.0; a source forbids to hand its pixels on" in text(folder)
 
 
 def test_items_without_labels_have_no_line_of_them(partial):

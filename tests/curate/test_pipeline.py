@@ -14,6 +14,7 @@ from catalogs.publication import AT_WORK
 from catalogs.recipe import read_recipe, write_section
 from catalogs.testing import make_catalog, make_locations
 from curate import pipeline
+from curate.budget import Budget
 from curate.build_request import BuildRequest, read_wanted, resolve_request
 from curate.errors import CurateError, RecipeError, SourceSensorError, SourceUnavailableError, UnfinishedError
 from curate.pipeline import Build
@@ -204,7 +205,7 @@ def test_a_budget_that_is_spent_ends_a_build_in_which_no_location_is_done(folder
     reader = Fetching(None, hangs_after=-1)
     monkeypatch.setattr("curate.pipeline.open_planes", lambda *_, **__: reader)
     monkeypatch.setattr("curate.threads.ASK_S", 0.01)
-    summary = build(folder, open_source(str(source_folder)), request(source_folder), budget_bytes=1_000)
+    summary = build(folder, open_source(str(source_folder)), request(source_folder), budget=Budget(1e-6))
     assert (summary.is_spent, summary.locations_done, summary.complete) == (True, 0, 0)
     assert summary.fetched.bytes == 1_000
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import duckdb
 import geopandas
+import pyarrow.parquet as pq
 import pytest
 import rustac
 from stac_geoparquet.arrow import parse_stac_items_to_arrow, stac_table_to_items
@@ -57,6 +58,9 @@ FULL = SourceScene(
     baseline="05.09",
     created="2023-07-15T00:00:00Z",
     radiometry="metadata",
+    source="earth-search",
+    rank=1,
+    disputed=True,
 )
 BARE = SourceScene(
     id="a",
@@ -103,6 +107,22 @@ def test_heights_of_a_footprint_are_left_out():
     high = {"type": "Polygon", "coordinates": [[[x, y, 500] for x, y in SQUARE["coordinates"][0]]]}
     (scene,) = decode_scenes(encode_scenes([replace(FULL, footprint=high)], find_sensor(S2)))
     assert scene == FULL
+
+
+def test_an_answer_of_an_earlier_version_has_scenes_without_a_source(saved):
+    table = pq.read_table(saved).drop_columns(["seastars:source", "seastars:source_rank"])
+    pq.write_table(table, saved)
+    assert load_answer(saved, question()) == [BARE, replace(FULL, source=None, rank=0)]
+
+
+def test_an_answer_that_lacks_a_source_counts_where_it_is_asked_for_alone(saved):
+    whole = saved.read_bytes()
+    save_answer(saved, [BARE, FULL], question(), unanswered=["b", "a"])
+    assert json.loads(pq.read_schema(saved).metadata[b"seastars:unanswered"]) == ["a", "b"]
+    assert load_answer(saved, question()) is None
+    assert load_answer(saved, question(), in_part=True) == [BARE, FULL]
+    save_answer(saved, [BARE, FULL], question(), unanswered=[])
+    assert saved.read_bytes() == whole
 
 
 def test_no_scene_is_an_answer_too(tmp_path):

@@ -14,8 +14,10 @@ from shapely.geometry import shape
 from catalogs.lattice import footprint, grid_square, squares_around
 from catalogs.records import Location
 from catalogs.testing import make_catalog, make_locations
+from curate.errors import SourceUnavailableError
 from curate.search import Searches, location_boxes
 from curate.sources import open_source
+from curate.sources.failover import FailoverSource
 
 SPAN = (datetime(2023, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
 S2 = "sentinel-2-l2a"
@@ -30,6 +32,7 @@ class Signing:
     """A source that signs the addresses it hands out, as Planetary Computer's do."""
 
     simulated = False
+    reads_files = True
 
     def __init__(self, inner):
         self._inner, self.name, self.searches = inner, inner.name, []
@@ -130,7 +133,7 @@ def test_an_answer_of_the_first_version_is_used_as_it_is(tmp_path, source_folder
     path.parent.mkdir(parents=True)
     path.write_bytes(gzip.compress(json.dumps([row]).encode()))
     source = Signing(open_source(str(source_folder)))
-    assert searches(source, tmp_path, locations).scenes(S2, "31TCJ").scenes == [scene]
+    assert searches(source, tmp_path, locations).scenes(S2, "31TCJ").scenes == [replace(scene, source=source.name)]
     assert source.searches == []
 
 
@@ -166,3 +169,66 @@ def test_boxes_hold_all_squares_and_split_at_the_antimeridian():
     assert east_side[0] == pytest.approx(179.937, abs=0.002)
     assert (east_side[2], west_side[0]) == (180.0, -180.0)
     assert west_side[2] == pytest.approx(-179.937, abs=0.002)
+
+
+class Halting(Signing):
+    """A source that does not answer while it is told not to."""
+
+    is_down = False
+
+    def search(self, sensor, box, start, end):
+        if self.is_down:
+            raise SourceUnavailableError("one answers 503. Run the same command again later.")
+        return super().search(sensor, box, start, end)
+
+    def sensors(self):
+        return [S2]
+
+
+@pytest.fixture
+def halting(source_folder):
+    one, two = Halting(open_source(str(source_folder))), Signing(open_source(str(source_folder)))
+    one.name, two.name, two.sensors = "one", "two", lambda: [S2]
+    one.skipped = two.skipped = {}
+    return one, FailoverSource([one, two])
+
+
+def test_an_answer_that_lacks_a_source_counts_for_the_run_and_no_longer(tmp_path, halting):
+    """Also where the square's scenes leave the memory in between, and though the source is back by then."""
+    locations = make_locations(2)
+    one, both = halting
+    one.is_down = True
+    first = searches(both, tmp_path, locations)
+    assert [c.scene.source for c in first.candidates(S2, locations[0])] == ["two"] * 3
+    (count, why) = first.unanswered["one"]
+    assert (count, "503" in str(why), first.is_answered(locations[0])) == (1, True, False)
+    one.is_down = False
+    first._load.cache_clear()
+    assert [c.scene.source for c in first.candidates(S2, locations[0])] == ["two"] * 3
+    again = searches(both, tmp_path, locations)
+    assert [c.scene.source for c in again.candidates(S2, locations[0])] == ["one"] * 3
+    assert (again.unanswered, again.is_answered(locations[0])) == ({}, True)
+
+
+def test_an_answer_of_all_sources_is_kept_though_one_is_down_later(tmp_path, halting):
+    locations = make_locations(2)
+    one, both = halting
+    assert searches(both, tmp_path, locations).ensure(S2, "31TCJ") == 6
+    one.is_down = True
+    later = searches(both, tmp_path, locations)
+    assert later.ensure(S2, "31TCJ") == 6
+    assert later.unanswered == {}
+
+
+def test_where_no_source_answers_nothing_is_saved(tmp_path, halting):
+    one, _ = halting
+    one.is_down = True
+    with pytest.raises(SourceUnavailableError, match="No source answers that may have it"):
+        searches(FailoverSource([one, _named_three(one)]), tmp_path, make_locations(2)).ensure(S2, "31TCJ")
+    assert not list((tmp_path / ".seastars").rglob("*.parquet"))
+
+
+def _named_three(source):
+    other = Halting(source)
+    other.name, other.skipped, other.is_down = "three", {}, True
+    return other

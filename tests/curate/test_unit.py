@@ -24,7 +24,7 @@ from catalogs.testing import make_locations
 from curate import outage, pipeline, threads, unit
 from curate.assemble import Season
 from curate.build_request import BuildRequest
-from curate.decide import Wish
+from curate.looks import Wish
 from curate.errors import HostDownError
 from curate.fetch import PlaneAsk
 from curate.pipeline import Build

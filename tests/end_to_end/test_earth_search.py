@@ -19,9 +19,11 @@ from curate.pipeline import Build
 from curate.sources.earth_search import earth_search
 from tests.curate.sources.test_earth_search import HOST, LANDING
 from tests.end_to_end.commands import curate, items_of
+from tests.end_to_end.provider_scenes import sampled
 from tests.servers import Recording, replay, serve_files
 
 PIXELS = "https://e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com"
+OLDER_PIXELS = "https://sentinel-cogs.s3.us-west-2.amazonaws.com"
 SCENE = "S2B_T24MWV_20250731T130245_L2A"
 S2 = "sentinel-2-l2a"
 
@@ -44,14 +46,14 @@ def scenes_folder(tmp_path, shared_data, place):
     return tmp_path / "bucket"
 
 
-def write_around(path, asset, place, epsg, rng):
+def write_around(path, asset, place, epsg, rng, *, darkest=1200):
     path.parent.mkdir(parents=True, exist_ok=True)
     (height, width), transform = asset["proj:shape"], Affine(*asset["proj:transform"][:6])
     left, bottom, right, top = place.bounds
     window = from_bounds(left - 3000, bottom - 3000, right + 3000, top + 3000, transform).round_offsets().round_lengths()
     data_type = asset["raster:bands"][0]["data_type"]
     shape = (int(window.height), int(window.width))
-    pixels = rng.integers(1200, 4000, shape) if data_type == "uint16" else np.full(shape, 4)
+    pixels = rng.integers(darkest, 4000, shape) if data_type == "uint16" else np.full(shape, 4)
     blocks = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "SPARSE_OK": True}
     profile = {"height": height, "width": width, "count": 1, "dtype": data_type, "nodata": 0, "crs": f"EPSG:{epsg}"}
     with rasterio.open(path, "w", driver="GTiff", transform=transform, **profile, **blocks) as raster:
@@ -103,6 +105,32 @@ def test_a_recorded_scene_becomes_a_patch_of_its_own_pixels(tmp_path, address, s
                     assert (ours.read(index) == theirs.read(1, window=window)).all()
                     assert tuple(source["window"]) == (window.col_off, window.row_off, window.width, window.height)
         assert "seastars:resampling" not in asset
+    assert curate("verify", out, "--quiet") == 0
+
+
+def test_where_collection_1_lacks_the_tile_it_comes_from_the_older_collection(tmp_path, shared_data, place, monkeypatch):
+    page = Recording.read(shared_data / "stac_recorded" / "api" / "006_e84_v1_search.json")
+    page.answer["features"] = [item for item in page.answer["features"] if item["id"] != SCENE]
+    page.answer["links"], page.body = [], {}
+    (older,) = [item for item in page.answer["features"] if item["id"] == "S2B_24MWV_20250731_0_L2A"]
+    rng = np.random.default_rng(0)
+    for asset in older["assets"].values():
+        if asset["href"].startswith(OLDER_PIXELS) and len(asset.get("raster:bands", ())) == 1:
+            path = tmp_path / "bucket" / asset["href"].removeprefix(OLDER_PIXELS).lstrip("/")
+            write_around(path, asset, place, older["properties"]["proj:epsg"], rng, darkest=150)
+    out = sampled(tmp_path / "cat", place)
+    with serve_files(tmp_path / "bucket") as files:
+        page.answer = json.loads(json.dumps(page.answer).replace(OLDER_PIXELS, files))
+        with replay([Recording("GET", "/v1", LANDING), page], instead_of=HOST) as running:
+            monkeypatch.setenv("SEASTARS_EARTH_SEARCH_URL", f"{running.url}/v1")
+            words = ("--source", "earth-search", "--seasons", 1, "--start", "2025-07-31", "--end", "2025-08-01", "--quiet")
+            assert curate("build", out, *words) == 0
+    ((_, item),) = items_of(out, S2)
+    assert item["properties"]["seastars:source"] == "earth-search"
+    assert item["properties"]["seastars:source_id"] == older["id"]
+    assert {band["raster:offset"] for asset in item["assets"].values() for band in asset["bands"] if band["name"] != "scl"} == {
+        0.0
+    }
     assert curate("verify", out, "--quiet") == 0
 
 

@@ -104,7 +104,7 @@ def test_ground_and_date_are_those_of_the_patch(converted):
         when = datetime.strptime(name.split("_")[2], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
         assert (scene.datetime, scene.start_datetime) == (when, None)
         assert scene.platform == {"S2A": "sentinel-2a", "S2B": "sentinel-2b"}[name[:3]]
-        assert scene.radiometry == Radiometry("default", "consistent")
+        assert scene.radiometry == Radiometry("default", "consistent", evidence="dark")
         assert {(band.scale, band.offset) for raster in scene.rasters for band in raster.bands} == {(1e-4, 0.0)}
 
 

@@ -55,7 +55,9 @@ class Scripted:
 
 
 def part_of(content: bytes, asked: Asked, **headers: str) -> Answer:
-    """The range of a file that a request asks for."""
+    """The range of a file that a request asks for; the whole file where it asks for none."""
+    if "range" not in asked.headers:
+        return Answer(200, content, headers)
     start, end = asked.span
     end = min(end, len(content))
     return Answer(206, content[start:end], {"Content-Range": f"bytes {start}-{end - 1}/{len(content)}", **headers})
@@ -81,7 +83,11 @@ def serve_script(answer: Callable[[Asked], Answer], certificate: Path | None = N
             if "Content-Length" not in told.headers:
                 self.send_header("Content-Length", str(len(told.body)))
             self.end_headers()
-            self.wfile.write(told.body)
+            if self.command != "HEAD":
+                self.wfile.write(told.body)
+
+        def do_HEAD(self):
+            self.do_GET()
 
         def log_message(self, *_):
             pass

@@ -3,11 +3,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from curate.errors import SourceUnavailableError
-from curate.reading import addresses
+from curate.errors import CurateError, SourceUnavailableError
 from curate.reading.addresses import Addresses, place_of
 from curate.reading.transport import Patience, Transport
+from curate.sources.access import MARGIN_S
 from tests.curate.reading.scripted_server import Answer, part_of, serve_script
+from tests.curate.reading.signing import NumberedSigner, is_signed
 
 CONTENT = bytes(range(200))
 QUICK = Patience(attempts=3, base_s=0.005, longest_s=0.01)
@@ -32,84 +33,128 @@ def test_what_leads_nowhere_is_told(address):
         place_of(address)
 
 
-def test_a_web_address_is_asked_as_it_is():
-    assert Addresses().place("https://host/B04.tif?sig=1").address == "https://host/B04.tif?sig=1"
-    assert Addresses().renew("https://host/B04.tif?sig=1", "https://host/B04.tif?sig=1") is None
+def test_a_web_address_that_nobody_signs_is_asked_as_it_is():
+    place = Addresses().place("https://host/B04.tif?sig=1")
+    assert (place.address, place.signed) == ("https://host/B04.tif?sig=1", None)
+    assert Addresses().renew("https://host/B04.tif?sig=1", place.signed) is None
     assert Addresses().move("https://host/B04.tif", "eu-west-1") is None
 
 
-def test_a_renewed_address_is_used_from_then_on():
-    signed = Addresses(lambda href: f"{href}?sig=2")
-    assert signed.renew("https://host/B04.tif", "https://host/B04.tif").address == "https://host/B04.tif?sig=2"
-    assert signed.place("https://host/B04.tif").address == "https://host/B04.tif?sig=2"
-    assert signed.place("https://host/B05.tif").address == "https://host/B05.tif"
+@pytest.mark.parametrize("in_header", [False, True])
+def test_an_address_is_signed_in_its_query_or_its_headers(in_header):
+    place = Addresses(NumberedSigner(in_header=in_header)).place("https://host/B04.tif")
+    assert place.target == ("/B04.tif" if in_header else "/B04.tif?X-Amz-Signature=number-0")
+    assert place.headers.get("Authorization") == ("Bearer number-0" if in_header else None)
+    assert place.headers["Accept-Encoding"] == "identity"
+    assert "number-0" not in repr(place.signed)
 
 
-def test_who_comes_with_an_address_that_is_renewed_already_signs_nothing():
-    calls = []
-    signed = Addresses(lambda href: calls.append(href) or f"{href}?sig={len(calls)}")
+def test_who_comes_with_a_signature_that_is_renewed_already_has_nothing_renewed():
+    signer = NumberedSigner()
+    signed = Addresses(signer)
+    refused = signed.place("https://host/a").signed
     for _ in range(3):
-        assert signed.renew("https://host/a", "https://host/a").address == "https://host/a?sig=1"
-    assert signed.renew("https://host/a", "https://host/a?sig=1").address == "https://host/a?sig=2"
-    assert len(calls) == 2
+        assert signed.renew("https://host/a", refused).target == "/a?X-Amz-Signature=number-1"
+    assert len(signer.refused) == 1
+    assert signed.place("https://host/a").target == "/a?X-Amz-Signature=number-1"
 
 
-def test_addresses_that_are_kept_are_bounded(monkeypatch):
-    monkeypatch.setattr(addresses, "REMEMBERED", 3)
-    signed = Addresses(lambda href: f"{href}?sig=1")
-    for number in range(5):
-        signed.renew(f"https://host/{number}", f"https://host/{number}")
-    assert [signed.place(f"https://host/{n}").target for n in range(5)] == ["/0", "/1", "/2?sig=1", "/3?sig=1", "/4?sig=1"]
+def test_a_signature_is_renewed_before_its_end():
+    now = [0.0]
+    signer = NumberedSigner(lifetime_s=600, clock=lambda: now[0])
+    signed = Addresses(signer, clock=lambda: now[0])
+    now[0] = 600 - MARGIN_S - 1
+    assert signed.place("https://host/a").target.endswith("number-0")
+    now[0] = 600 - MARGIN_S
+    assert signed.place("https://host/a").target.endswith("number-1")
+    assert signer.refused == ["https://host/a"]
+
+
+def test_a_signature_that_nobody_can_replace_is_not_asked_with_again():
+    signer = NumberedSigner()
+    signer.refuse = lambda _: None
+    signed = Addresses(signer)
+    assert signed.renew("https://host/a", signed.place("https://host/a").signed) is None
 
 
 # With a server
 
 
-def test_an_expired_signature_is_renewed_once_for_all_threads():
+@pytest.mark.parametrize("in_header", [False, True])
+def test_an_expired_signature_is_renewed_once_for_all_threads(in_header):
     all_refused = threading.Barrier(6)
 
     def answer(asked):
-        if asked.target.endswith("sig=new"):
+        if is_signed(asked, 1):
             return part_of(CONTENT, asked)
         all_refused.wait(10)
         return Answer(403, b"<Error><Code>AuthenticationFailed</Code></Error>")
 
-    calls = []
+    signer = NumberedSigner(in_header=in_header)
     with serve_script(answer) as server:
-        href = f"{server.url}/B04.tif?sig=old"
-
-        def resign(given):
-            calls.append(given)
-            return given.replace("old", "new")
-
-        with Transport(patience=QUICK, resign=resign) as transport, ThreadPoolExecutor(6) as pool:
+        href = f"{server.url}/B04.tif"
+        with Transport(patience=QUICK, signer_of=signer) as transport, ThreadPoolExecutor(6) as pool:
             came = list(pool.map(lambda start: transport.fetch(href, start, start + 5).content, range(6)))
             assert transport.counts.retries == 0
             assert transport.fetch(href, 0, 5).content == CONTENT[:5]
     assert came == [CONTENT[start : start + 5] for start in range(6)]
-    assert calls == [href]
+    assert signer.refused == [href]
     assert len(server.asked) == 6 + 6 + 1
 
 
 def test_a_signature_that_is_refused_twice_is_told_without_it():
     with serve_script(lambda _: Answer(403)) as server:
+        words = r"B04\.tif cannot be read: its server says 403 Forbidden\. Check MY_KEY, then run the same command again"
         with (
-            Transport(patience=QUICK, resign=lambda href: f"{href}?sig=s3cr3t") as transport,
-            pytest.raises(SourceUnavailableError, match=r"B04\.tif cannot be read: its server says 403 Forbidden\. Expec") as e,
+            Transport(patience=QUICK, signer_of=NumberedSigner()) as transport,
+            pytest.raises(SourceUnavailableError, match=words) as caught,
         ):
             transport.fetch(f"{server.url}/B04.tif", 0, 5)
-        assert [asked.target for asked in server.asked] == ["/B04.tif", "/B04.tif?sig=s3cr3t"]
-    assert "s3cr3t" not in str(e.value)
+        assert [is_signed(asked, number) for number, asked in enumerate(server.asked)] == [True, True]
+    assert "number" not in str(caught.value)
 
 
-def test_what_a_hook_raises_is_what_its_caller_gets():
-    def resign(_):
-        raise SourceUnavailableError("The tokens are not given out today.")
+def test_a_file_that_is_not_there_is_no_matter_of_its_signature():
+    with serve_script(lambda _: Answer(404)) as server, Transport(signer_of=NumberedSigner()) as transport:
+        with pytest.raises(SourceUnavailableError, match=r"404 Not Found\. Expected a raster at that address: check it"):
+            transport.fetch(f"{server.url}/B04.tif", 0, 5)
+        assert len(server.asked) == 1
 
-    with serve_script(lambda _: Answer(401)) as server, Transport(patience=QUICK, resign=resign) as transport:
+
+def test_what_a_signer_raises_is_what_its_caller_gets():
+    signer = NumberedSigner()
+
+    def refuse(_):
+        raise CurateError("The tokens are not given out today.")
+
+    signer.refuse = refuse
+    with serve_script(lambda _: Answer(401)) as server, Transport(patience=QUICK, signer_of=signer) as transport:
         for _ in range(2):
-            with pytest.raises(SourceUnavailableError, match="not given out today"):
+            with pytest.raises(CurateError, match="not given out today"):
                 transport.fetch(f"{server.url}/B04.tif", 0, 5)
+
+
+def test_a_token_in_a_header_is_told_to_its_own_host_alone():
+    with serve_script(lambda asked: part_of(CONTENT, asked)) as store:
+
+        def answer(asked):
+            there = {"/a.tif": "/b.tif", "/b.tif": f"{store.url}/c.tif"}
+            return Answer(302, headers={"Location": there[asked.target]})
+
+        with serve_script(answer) as server, Transport(signer_of=NumberedSigner(in_header=True)) as transport:
+            assert transport.fetch(f"{server.url}/a.tif", 5, 10).content == CONTENT[5:10]
+        assert [is_signed(asked, 0) for asked in server.asked] == [True, True]
+        assert "authorization" not in store.asked[0].headers
+
+
+def test_a_refusal_where_a_server_points_to_has_the_first_address_signed_anew():
+    with serve_script(lambda asked: part_of(CONTENT, asked) if asked.target == "/1" else Answer(403)) as store:
+
+        def answer(asked):
+            return Answer(302, headers={"Location": f"{store.url}/{int(is_signed(asked, 1))}"})
+
+        with serve_script(answer) as server, Transport(signer_of=NumberedSigner()) as transport:
+            assert transport.fetch(f"{server.url}/a.tif", 5, 10).content == CONTENT[5:10]
 
 
 def test_redirections_are_followed_to_other_hosts_too():

@@ -1,13 +1,17 @@
 import re
+from urllib.parse import parse_qsl
 
 import obstore
 import pytest
 from obstore.store import S3Store
 
-from curate.errors import SourceUnavailableError
+from catalogs.foreign import SourceBand
+from curate.errors import CurateError, SourceUnavailableError
 from curate.reading import buckets
-from curate.reading.addresses import MARGIN_S, SIGNED_FOR_S, Addresses
+from curate.reading.buckets import BUCKETS, RENEWED_BEFORE_S, SIGNED_FOR_S, BucketSigner
+from curate.reading.reader import BlockReader
 from curate.reading.transport import Patience, Transport
+from curate.sources import access
 from tests.curate.reading.scripted_server import Answer, part_of, serve_script
 from tests.servers import serve_s3
 
@@ -24,6 +28,8 @@ def environment(monkeypatch):
         monkeypatch.delenv(f"AWS_{name}", raising=False)
     for name in (*buckets.CREDENTIALS, "AWS_SECRET_ACCESS_KEY", "AWS_REQUEST_PAYER"):
         monkeypatch.delenv(name, raising=False)
+    fresh = BucketSigner()
+    monkeypatch.setattr(access, "_signers", lambda: (fresh,))
     buckets.forget_credentials()
 
     def put(**values):
@@ -90,13 +96,91 @@ def test_credentials_that_cannot_be_had_are_told(environment):
 def test_a_signature_is_kept_until_shortly_before_its_end(environment):
     environment(**KEYS)
     now = [0.0]
-    signed = Addresses(clock=lambda: now[0])
-    first = signed.place(HREF)
+    signer = BucketSigner(clock=lambda: now[0])
+    first = signer.sign(HREF)
     environment(**KEYS | {"AWS_ACCESS_KEY_ID": "AKIAAAAAAAAAAAAAAAAA"})
-    now[0] = SIGNED_FOR_S - MARGIN_S - 1
-    assert signed.place(HREF) is first
+    now[0] = SIGNED_FOR_S - RENEWED_BEFORE_S - 1
+    assert signer.sign(HREF) is first
+    assert first.until == SIGNED_FOR_S
     now[0] += 1
-    assert "AKIAAAAAAAAAAAAAAAAA" in signed.place(HREF).address
+    assert "AKIAAAAAAAAAAAAAAAAA" in signer.sign(HREF).address
+
+
+def test_a_public_object_s_address_holds_for_ever(environment):
+    assert BucketSigner().sign(HREF).until == float("inf")
+
+
+def test_addresses_that_are_kept_are_bounded(environment, monkeypatch):
+    monkeypatch.setattr(buckets, "REMEMBERED", 3)
+    signer = BucketSigner()
+    first = [signer.sign(f"s3://scenes/{number}.tif") for number in range(5)]
+    assert [signer.sign(f"s3://scenes/{n}.tif") is first[n] for n in (4, 3, 2, 0)] == [True, True, True, False]
+
+
+# Buckets that are known beforehand
+
+
+def test_a_bucket_whose_requester_pays_is_not_read_without_credentials(environment):
+    with pytest.raises(
+        CurateError, match=r"s3://usgs-landsat/B4\.TIF is in a bucket whose requester pays: AWS bills"
+    ) as caught:
+        BucketSigner().sign("s3://usgs-landsat/B4.TIF")
+    assert caught.value.exit_code == 2
+    assert "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE" in str(caught.value)
+    environment(**KEYS, AWS_SKIP_SIGNATURE="true")
+    with pytest.raises(CurateError, match="and no AWS_SKIP_SIGNATURE"):
+        BucketSigner().sign("s3://usgs-landsat/B4.TIF")
+
+
+@pytest.mark.parametrize(("bucket", "region"), [("usgs-landsat", "us-west-2"), ("sentinel-s2-l1c", "eu-central-1")])
+def test_a_requester_who_pays_says_so_within_the_signature(environment, bucket, region):
+    auth, awsrequest = pytest.importorskip("botocore.auth"), pytest.importorskip("botocore.awsrequest")
+    from botocore.credentials import Credentials
+
+    environment(**KEYS)
+    address = BucketSigner().sign(f"s3://{bucket}/a/B 4.TIF").address
+    plain, _, query = address.partition("?")
+    assert plain == f"https://s3.{region}.amazonaws.com/{bucket}/a/B%204.TIF"
+    *signed, (name, signature) = parse_qsl(query)
+    assert name == "X-Amz-Signature"
+    assert ("x-amz-request-payer", "requester") in signed
+    twin = auth.S3SigV4QueryAuth(Credentials(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"]), "s3", region)
+    request = awsrequest.AWSRequest("GET", plain, headers={"host": plain.split("/")[2]}, params=dict(signed))
+    request.context["timestamp"] = dict(signed)["X-Amz-Date"]
+    canonical = twin.canonical_request(request)
+    assert twin.signature(twin.string_to_sign(request, canonical), request) == signature
+
+
+def test_a_public_bucket_is_asked_in_its_own_region_without_a_word_of_paying(environment):
+    environment(AWS_REGION="us-east-2")
+    assert BucketSigner().sign("s3://copernicus-dem-30m/a.tif").address.startswith("https://s3.eu-central-1.amazonaws.com/")
+    environment(**KEYS)
+    assert "payer" not in BucketSigner().sign("s3://sentinel-cogs/a.tif").address
+    assert not BUCKETS["sentinel-cogs"].requester_pays
+
+
+def test_a_store_that_tells_the_region_that_is_known_already_tells_nothing(environment):
+    signer = BucketSigner()
+    first = signer.sign("s3://sentinel-cogs/a.tif")
+    assert not signer.move("s3://sentinel-cogs/a.tif", "us-west-2")
+    assert signer.sign("s3://sentinel-cogs/a.tif") is first
+    assert signer.move("s3://sentinel-cogs/a.tif", "eu-west-3")
+    assert signer.sign("s3://sentinel-cogs/a.tif").address.startswith("https://s3.eu-west-3.amazonaws.com/")
+
+
+def test_what_to_check_depends_on_whether_there_are_credentials(environment):
+    assert BucketSigner().advice.startswith("It was asked for without credentials: check its address, or set AWS_ACCESS_KEY_ID")
+    environment(**KEYS)
+    assert BucketSigner().advice.startswith("Check AWS_ACCESS_KEY_ID and its companions")
+
+
+def test_a_reader_of_many_files_ends_with_the_words_for_who_pays(environment):
+    bands = [SourceBand(f"s3://naip-analytic/{number}.tif") for number in range(5)]
+    with (
+        Transport() as transport,
+        pytest.raises(CurateError, match=r"s3://naip-analytic/\d\.tif is in a bucket whose requester"),
+    ):
+        BlockReader(transport).rasters(bands)
 
 
 # With servers

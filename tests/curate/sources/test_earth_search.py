@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from curate.errors import SourceSensorError
-from curate.sources import open_source
-from curate.sources.earth_search import ADDRESS, earth_search
+from curate.errors import CurateError, SourceSensorError, SourceUnavailableError
+from curate.sources import PROVIDERS, open_source
+from curate.sources.earth_search import ABOUT, ADDRESS, COLLECTIONS, check, earth_search
 from tests.catalogs.foreign_items import SENTINEL_2
 from tests.servers import Recording, replay
 
@@ -49,14 +49,14 @@ def recorded(server_answer, item_id):
     return next(item for item in server_answer["features"] if item["id"] == item_id)
 
 
-def test_both_pages_are_read_and_only_collection_1_is_kept(server):
+def test_both_pages_are_read_and_collection_1_is_preferred(server):
     source = earth_search(address=f"{server.url}/v1")
     scenes = source.search("sentinel-2-l2a", WORLD, *DAY)
     assert sorted(scene.id for scene in scenes) == sorted(FIRST + SECOND)
     assert [scene.datetime for scene in scenes] == sorted(scene.datetime for scene in scenes)
     posts = [(path, body) for method, path, body in server.requests if method == "POST"]
     assert [path for path, _ in posts] == ["/v1/search", "/v1/search"]
-    assert posts[0][1]["collections"] == ["sentinel-2-c1-l2a"]
+    assert posts[0][1]["collections"] == ["sentinel-2-c1-l2a", "sentinel-2-l2a"]
     assert posts[1][1] == {"next": "2025-07-31T13:03:25.899000Z,S2B_T24MVV_20250731T130245_L2A,sentinel-2-c1-l2a"}
 
 
@@ -92,16 +92,85 @@ def test_a_box_and_a_limit_on_cloud_narrow_it(server):
     assert server.requests[-2][2]["query"] == {"eo:cloud_cover": {"lte": 25}}
 
 
+def test_the_older_collection_gives_the_tiles_that_collection_1_lacks(shared_data):
+    page = Recording.read(shared_data / "stac_recorded/api/006_e84_v1_search.json")
+    assert "S2B_24MXV_20250731_0_L2A" not in {scene.id for scene in found_in(page)}
+    page.answer["features"] = [item for item in page.answer["features"] if item["id"] != "S2B_T24MXV_20250731T130245_L2A"]
+    (filling,) = [scene for scene in found_in(page) if scene.id == "S2B_24MXV_20250731_0_L2A"]
+    assert filling.bands["B04"].href.startswith(
+        "https://sentinel-cogs.s3.us-west-2.amazonaws.com/sentinel-s2-l2a-cogs/24/M/XV/"
+    )
+    assert filling.source == "earth-search"
+
+
+def found_in(page, sensor="sentinel-2-l2a", days=DAY):
+    """What one recorded page gives."""
+    page.answer["links"], page.body = [], {}
+    with replay([Recording("GET", "/v1", LANDING), page], instead_of=HOST) as running:
+        return earth_search(address=f"{running.url}/v1").search(sensor, WORLD, *days)
+
+
+@pytest.mark.parametrize(
+    ("page", "sensor", "count", "href"),
+    [
+        ("006", "sentinel-2-l1c", 3, "s3://sentinel-s2-l1c/tiles/24/M/"),
+        ("064", "landsat-c2-l2", 1, "s3://usgs-landsat/collection02/level-2/standard/oli-tirs/2023/033/032/"),
+    ],
+)
+def test_what_its_requester_pays_for_is_found_with_an_account_alone(shared_data, aws, page, sensor, count, href):
+    recording = Recording.read(shared_data / f"stac_recorded/api/{page}_e84_v1_search.json")
+    ages = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
+    scenes = found_in(recording, sensor, ages)
+    assert len(scenes) == count
+    assert all(band.href.startswith(href) for scene in scenes for band in scene.bands.values())
+    aws.delenv("AWS_ACCESS_KEY_ID")
+    words = rf"earth-search has no {sensor}\. Its files are in a bucket whose requester pays: AWS bills .* has it free"
+    with pytest.raises(SourceSensorError, match=words):
+        found_in(recording, sensor, ages)
+    with pytest.raises(SourceSensorError, match="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"):
+        found_in(recording, sensor, ages)
+
+
+def test_without_an_account_another_source_may_stand_in_for_what_costs(aws):
+    assert earth_search().sensors() == list(COLLECTIONS)
+    aws.setenv("AWS_SKIP_SIGNATURE", "true")
+    assert earth_search().sensors() == ["sentinel-2-l2a"]
+
+
 def test_other_sensors_are_refused_with_what_it_has_and_without_a_request(server):
     source = earth_search(address=f"{server.url}/v1")
-    assert source.sensors() == ["sentinel-2-l2a"]
-    words = r"earth-search has no landsat-c2-l2\. It has sentinel-2-l2a \(its collection sentinel-2-c1-l2a\)\. Choose another"
+    words = (
+        r"earth-search has no spot-ortho\. It has sentinel-2-l2a \(its collection sentinel-2-c1-l2a, sentinel-2-l2a\)\. "
+        r"Choose another --sensor or --source\."
+    )
     with pytest.raises(SourceSensorError, match=words):
-        source.search("landsat-c2-l2", WORLD, *DAY)
+        source.search("spot-ortho", WORLD, *DAY)
+    words = r"has no sentinel-1-rtc\. Its collection sentinel-1-grd is raw counts .* planetary-computer has sentinel-1-rtc\."
+    with pytest.raises(SourceSensorError, match=words):
+        source.search("sentinel-1-rtc", WORLD, *DAY)
     assert server.requests == []
 
 
-def test_the_same_api_by_its_address_serves_every_sensor_of_ours_that_it_lists(server):
+def test_what_it_says_of_itself_is_what_it_serves(monkeypatch):
+    assert [product.sensor for product in ABOUT.products] == list(COLLECTIONS)
+    assert [product.collection for product in ABOUT.products] == [", ".join(ids) for ids in COLLECTIONS.values()]
+    assert ["requester pays" in product.note for product in ABOUT.products] == [False, True, True, True]
+    assert PROVIDERS[ABOUT.name] == "curate.sources.earth_search"
+
+
+def test_a_detail_is_a_typing_error():
+    with pytest.raises(CurateError, match=r"Unknown source 'earth-search:me'\. Nothing follows its name; say 'earth-search'"):
+        open_source("earth-search:me")
+
+
+def test_it_is_checked_at_the_address_of_the_environment(server, monkeypatch):
+    monkeypatch.setenv("SEASTARS_EARTH_SEARCH_URL", f"{server.url}/v1")
+    with pytest.raises(SourceUnavailableError, match="earth-search answers, but has no sentinel-2-l2a at"):
+        check()
+    assert server.requests[-1][2] == {"next": "2025-07-31T13:03:25.899000Z,S2B_T24MVV_20250731T130245_L2A,sentinel-2-c1-l2a"}
+
+
+def test_the_same_api_by_its_address_serves_every_sensor_of_ours_that_it_lists(server, aws):
     source = open_source(f"{server.url}/v1")
     assert list(source.sensors()) == ["sentinel-2-l2a", "sentinel-2-l1c", "landsat-c2-l2", "naip"]
     scenes = source.search("sentinel-2-l1c", WORLD, *DAY)

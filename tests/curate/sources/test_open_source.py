@@ -16,8 +16,18 @@ from tests.servers import Recording, replay, serve_api
 CATALOG = {"type": "Catalog", "stac_version": "1.0.0", "id": "c", "description": "", "links": []}
 
 
-def test_each_name_opens_a_source_of_that_name_without_a_request():
+WANTING = {"cdse": "Register at", "earth-engine": "project", "sentinelsat": "hub"}
+"""Providers that are not opened without the user's account, project or hub, and a word of what they ask for."""
+
+
+def test_each_name_opens_a_source_of_that_name_without_a_request(monkeypatch):
+    for name in ("CDSE_S3_ACCESS_KEY", "CDSE_USERNAME", "CDSE_TOKEN", "AWS_ENDPOINT_URL", "EARTHENGINE_PROJECT", "DHUS_URL"):
+        monkeypatch.delenv(name, raising=False)
     for name in PROVIDERS:
+        if name in WANTING:
+            with pytest.raises(CurateError, match=WANTING[name]):
+                open_source(name)
+            continue
         source = open_source(name)
         assert source.name == name
         assert source.simulated is (name == "simulated")
@@ -60,8 +70,8 @@ def test_an_unknown_name_is_answered_with_the_known_ones_and_a_guess(text, guess
     with pytest.raises(CurateError) as caught:
         open_source(text)
     assert str(caught.value) == (
-        f"Unknown source {text!r}. Choose from: earth-search, simulated, the http(s) address of a STAC API or catalog, "
-        f"or the path of a catalog. {guess}"
+        f"Unknown source {text!r}. Choose from: {', '.join(PROVIDERS)}, the http(s) address of a STAC API or catalog, "
+        f"or the path of a catalog or mapping file (*.toml). {guess}"
     )
     assert caught.value.exit_code == 2
 

@@ -1,0 +1,207 @@
+"""Several sources as one: what the first lacks comes from the next, and each scene says whose it is.
+
+Every source that has a sensor is asked for its scenes, and all of them are given. Of the copies of one acquisition over a
+square, that of the source named first is taken if it holds the square (`curate.choose.merge_copies`): so the others fill its
+gaps, tile by tile, and stand in for it where it lacks the sensor.
+
+A source that does not answer is left out, and named: `ask` gives it beside the scenes, so that nobody takes what the others
+gave for all that there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catalogs.foreign import SourceBand, SourceScene
+from curate.choose import middle
+from curate.errors import CurateError, SourceSensorError, SourceUnavailableError
+from curate.several_planes import HoldsBands, SeveralPlanes
+from curate.sources.documents import is_web
+from curate.sources.member import Member, Opener, UnopenedSource
+from curate.sources.protocol import Answer, LonLatBox, Source, SourceRaster, reads_files
+
+if TYPE_CHECKING:
+    from curate.planes import PlaneReader
+
+SEPARATOR = ","
+"""Between the sources that a user names, the preferred one first."""
+
+
+def names_in(text: str) -> list[str]:
+    """The sources that a user names, the preferred one first; a path that holds a comma is one.
+
+    Examples:
+        >>> names_in("earth-search, planetary-computer"), names_in("earth-search")
+        (['earth-search', 'planetary-computer'], ['earth-search'])
+    """
+    if SEPARATOR not in text or Path(text).expanduser().exists():
+        return [text]
+    return [name.strip() for name in text.split(SEPARATOR)]
+
+
+def open_several(names: Sequence[str], open_one: Opener, *, max_scene_cloud: float) -> FailoverSource:
+    """Several sources as one.
+
+    Args:
+        names: As a user writes them, the preferred one first.
+        open_one: Makes one of them.
+        max_scene_cloud: Percent of a whole scene above which it is not offered.
+
+    Raises:
+        CurateError: A name is no source, or they cannot be joined.
+        SourceUnavailableError: A source that is no address cannot be opened; an address that does not answer is asked again.
+    """
+    opened: list[Source] = []
+    for name in names:
+        if not name:
+            raise CurateError(
+                f"--source {SEPARATOR.join(names)} has a name that is empty; expected sources with a comma between them."
+            )
+        try:
+            opened.append(open_one(name, max_scene_cloud=max_scene_cloud))
+        except SourceUnavailableError as error:
+            if not is_web(name):
+                raise
+            opened.append(UnopenedSource(name, error, open_one, max_scene_cloud=max_scene_cloud))
+    return FailoverSource(opened)
+
+
+class FailoverSource:
+    """Several sources, the preferred one first; safe to ask from several threads."""
+
+    simulated = False
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        """Join sources; nothing is asked of them yet.
+
+        Args:
+            sources: Two or more, the preferred one first.
+
+        Raises:
+            CurateError: One is named twice, or renders its scenes.
+        """
+        names = [source.name for source in sources]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise CurateError(f"--source names {twice} twice; expected different sources, the preferred one first.")
+        rendered = next((source.name for source in sources if source.simulated), None)
+        if rendered:
+            raise CurateError(
+                f"--source names {rendered} beside others: what is rendered fills no gap of what was measured. "
+                f"Name it alone: --source {rendered}"
+            )
+        self.name = SEPARATOR.join(names)
+        self.reads_files = all(map(reads_files, sources))
+        if not self.reads_files:
+            self.planes = self._planes  # only then: whoever has `planes` is read by them
+        for source in sources:
+            _check_told_apart(source)
+        self.max_scene_cloud = max(float(getattr(source, "max_scene_cloud", 100)) for source in sources)
+        self._members = [Member(source, rank) for rank, source in enumerate(sources)]
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Why an item, by its id, or a document, by its address, is of no use to one of them."""
+        sources = [member.source for member in reversed(self._members)]
+        return {what: f"{why} ({source.name})" for source in sources for what, why in source.skipped.items()}
+
+    def sensors(self) -> Sequence[str]:
+        """Ids of the sensors of those that answer.
+
+        Raises:
+            SourceUnavailableError: None answers.
+        """
+        found: dict[str, None] = {}
+        unanswered: dict[str, SourceUnavailableError] = {}
+        for member in self._members:
+            try:
+                found |= dict.fromkeys(member.sensors())
+            except SourceUnavailableError as error:
+                unanswered[member.source.name] = error
+        if len(unanswered) == len(self._members):
+            raise _none_answers(unanswered)
+        return list(found)
+
+    def check_answered(self) -> None:
+        """Make sure that all have answered what they were asked last.
+
+        Raises:
+            SourceUnavailableError: One has not.
+        """
+        unanswered = {member.source.name: member.failure for member in self._members if member.failure}
+        if unanswered:
+            raise _none_answers(unanswered)
+
+    def search(self, sensor: str, box: LonLatBox, start: datetime, end: datetime) -> list[SourceScene]:
+        """The scenes of those that answer; `ask` also tells who does not."""
+        return list(self.ask(sensor, box, start, end).scenes)
+
+    def ask(self, sensor: str, box: LonLatBox, start: datetime, end: datetime) -> Answer:
+        """The scenes of those that answer, and why others are left out; see `curate.sources.protocol.Source.search`.
+
+        Returns:
+            Of an id that several have, the scene of the first of them.
+
+        Raises:
+            SourceSensorError: None of them has the sensor.
+            SourceUnavailableError: None that may have it answers.
+        """
+        found: dict[str, SourceScene] = {}
+        unanswered: dict[str, SourceUnavailableError] = {}
+        answered = 0
+        for member in self._members:
+            try:
+                scenes = member.search(sensor, box, start, end)
+            except SourceUnavailableError as error:
+                unanswered[member.source.name] = error
+                continue
+            answered += scenes is not None
+            found = {scene.id: scene for scene in scenes or ()} | found
+        if not answered:
+            raise _none_answers(unanswered) if unanswered else _none_has(sensor, self.name)
+        return Answer(sorted(found.values(), key=lambda scene: (middle(scene), scene.id)), unanswered)
+
+    def open(self, band: SourceBand) -> AbstractContextManager[SourceRaster]:
+        """Open one band: what one of them holds, or a file, which any of them opens by its address."""
+        sources = [member.source for member in self._members]
+        own = [source for source in sources if isinstance(source, HoldsBands) and source.holds(band)]
+        return next(iter([*own, *filter(reads_files, sources)])).open(band)
+
+    def _planes(self, *, connections: int) -> PlaneReader:
+        """A reader for each source whose planes are read in a way of its own, and one for all files.
+
+        Args:
+            connections: Requests, or ranges of files, at once at most, of each reader.
+        """
+        from curate.planes import open_planes
+        from curate.tasks import GivenFiles
+
+        own = [member.source for member in self._members if isinstance(member.source, HoldsBands)]
+        readers = [(source.holds, source.planes(connections=connections)) for source in own]
+        return SeveralPlanes([*readers, (lambda _: True, open_planes(GivenFiles(self.name), connections=connections))])
+
+
+def _check_told_apart(source: Source) -> None:
+    """Refuse a source whose bands cannot be told from those of others.
+
+    Raises:
+        CurateError: It neither reads files nor says which bands are its own.
+    """
+    if not reads_files(source) and not isinstance(source, HoldsBands):
+        raise CurateError(
+            f"--source names {source.name} beside others, and its bands cannot be told from theirs. Name it alone: "
+            f"--source {source.name}"
+        )
+
+
+def _none_answers(unanswered: Mapping[str, SourceUnavailableError]) -> SourceUnavailableError:
+    each = " ".join(f"{name}: {error}" for name, error in unanswered.items())
+    return SourceUnavailableError(f"No source answers that may have it. {each}")
+
+
+def _none_has(sensor: str, names: str) -> SourceSensorError:
+    return SourceSensorError(f"None of {names} has {sensor}. Choose another --sensor, or another --source.")

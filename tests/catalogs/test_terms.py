@@ -1,0 +1,85 @@
+"""Licences, words and hosts of the sources of a collection, and who may hand it on."""
+
+import json
+from dataclasses import replace
+
+from catalogs import fields, layout
+from catalogs.bands import find_sensor
+from catalogs.locations import write_locations
+from catalogs.recipe import write_section
+from catalogs.terms import CollectionTerms, SourceTerms, join_terms
+from catalogs.testing import make_locations, make_scene
+from catalogs.validate import check_catalog
+from catalogs.writer import CatalogWriter
+from tests.catalogs.damage import messages
+
+S2 = find_sensor("sentinel-2-l2a")
+HOSTS = tuple({"name": name, "roles": ["host"], "url": f"https://{name}.example"} for name in ("a", "b"))
+
+
+def test_a_source_of_which_nothing_is_known_has_the_terms_of_its_sensor():
+    expected = CollectionTerms(S2.license, (f"{S2.attribution} 2022-2023.",), (), is_redistributable=True)
+    assert join_terms(S2, [SourceTerms()], [2022, 2023]) == join_terms(S2, [], [2022, 2023]) == expected
+
+
+def test_hosts_are_named_once_each_in_the_order_of_the_sources():
+    found = join_terms(S2, [SourceTerms(HOSTS[0]), SourceTerms(), SourceTerms(HOSTS[1]), SourceTerms(HOSTS[0])], [2023])
+    assert found.hosts == HOSTS
+    assert found.notices == (f"{S2.attribution} 2023.",)
+
+
+def test_what_a_source_says_of_licence_and_attribution_wins_over_the_sensor():
+    found = join_terms(S2, [SourceTerms(license="CC-BY-4.0", attribution="Example archive 2024.")], [2023])
+    assert (found.license, found.notices) == ("CC-BY-4.0", ("Example archive 2024.",))
+
+
+def test_of_several_licences_none_is_chosen_and_all_words_are_said():
+    found = join_terms(S2, [SourceTerms(license="CC-BY-4.0", attribution="Example"), SourceTerms()], [2023])
+    assert (found.license, found.notices) == ("other", ("Example.", f"{S2.attribution} 2023."))
+
+
+def test_one_source_that_forbids_it_forbids_all():
+    found = join_terms(S2, [SourceTerms(), SourceTerms(is_redistributable=False)], [])
+    assert not found.is_redistributable
+
+
+def make_from(folder, sources, terms, **changes):
+    """A catalog with an item of each source."""
+    locations = make_locations(len(sources), side_m=120)
+    write_section(folder, "sample", {"region": "test"})
+    write_section(folder, "build", {"source": ",".join(map(str, sources)), "sensors": [S2.id], "seasons": 1})
+    write_locations(folder / layout.LOCATIONS, locations)
+    known = terms.get
+    writer = CatalogWriter(
+        folder, locations, {S2.id: S2.bands}, description="For tests.", terms_of=lambda source, _: known(source, SourceTerms())
+    )
+    for number, (location, source) in enumerate(zip(locations, sources, strict=True)):
+        scene, patches = make_scene(S2, location, 0, seed=number)
+        writer.finish(
+            location, [writer.write_scene(replace(scene, source=source, **{"simulated": False, **changes}), patches)], []
+        )
+    writer.close()
+    return json.loads((folder / S2.id / layout.COLLECTION).read_text())
+
+
+def test_a_collection_names_the_hosts_of_those_sources_that_its_items_are_from(tmp_path):
+    terms = {"b": SourceTerms(HOSTS[1]), "a": SourceTerms(HOSTS[0]), "unused": SourceTerms({"name": "unused"})}
+    collection = make_from(tmp_path / "cat", ["b", "a", "b", "elsewhere", None], terms)
+    assert collection["providers"] == [S2.provider, *HOSTS]
+    assert collection["license"] == S2.license
+    assert fields.REDISTRIBUTABLE not in collection
+    report = check_catalog(tmp_path / "cat", deep=True)
+    assert report.is_valid, messages(report)
+
+
+def test_a_collection_says_that_it_must_not_be_handed_on(tmp_path):
+    collection = make_from(tmp_path / "cat", ["a", "b"], {"b": SourceTerms(is_redistributable=False, license="other")})
+    assert (collection[fields.REDISTRIBUTABLE], collection["license"]) == (False, "other")
+
+
+def test_what_is_rendered_is_nobodys(tmp_path):
+    terms = {"a": SourceTerms(HOSTS[0], "CC-BY-4.0", "Example", is_redistributable=False)}
+    collection = make_from(tmp_path / "cat", ["a"], terms, simulated=True)
+    assert (collection["license"], [each["name"] for each in collection["providers"]]) == ("CC0-1.0", ["seastars"])
+    assert fields.REDISTRIBUTABLE not in collection
+    assert "Example" not in collection["description"]

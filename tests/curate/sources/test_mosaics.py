@@ -1,0 +1,291 @@
+"""Mosaics in many files: squares across their edges, files that do not fit together, and where nothing was measured."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio import Affine
+from rasterio.warp import Resampling, reproject
+
+from catalogs.bands import find_sensor
+from catalogs.foreign import SourceBand
+from catalogs.lattice import squares_around
+from catalogs.records import Location
+from curate.errors import SourceUnavailableError
+from curate.fetch import PlaneAsk
+from curate.search import location_boxes
+from curate.sources.file_dates import FilePattern
+from curate.sources.mapped_bands import MappedBand
+from curate.sources.mapping import MappedSensor
+from curate.sources.mosaic_planes import as_measured
+from curate.sources.mosaics import MosaicSource, join, with_mosaics
+from curate.sources.scenes import SceneIndex
+from curate.sources.static_catalog import StaticCatalogSource
+from curate.sources.tiff_folder import TiffFolderSource
+
+SPOT, NAIP = "spot-ortho", "naip"
+LEFT, TOP = 652_000.5, 6_862_001.0
+"""Lambert-93 of a place in Paris; no whole multiple of a pixel."""
+PX = 400
+YEARS = (datetime(2021, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
+
+
+def ground(column, row, shape, seed=0):
+    """Numbers of a made-up mosaic, 3 to 252, (3, *shape), a function of place alone."""
+    rows, columns = np.mgrid[row : row + shape[0], column : column + shape[1]]
+    return np.stack([3 + (columns * (3 + band) + rows * 7 + 11 * band + 50 * seed) % 250 for band in range(3)]).astype(np.uint8)
+
+
+def write_tile(path, column, row, *, seed=0, gsd=1.5, shift=0.0, nodata=None, epsg=2154, pixels=None):
+    """A file of a mosaic whose upper left pixel is (column, row) of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = ground(column, row, (PX, PX), seed) if pixels is None else pixels
+    place = {"crs": f"EPSG:{epsg}", "transform": Affine(gsd, 0, LEFT + column * gsd + shift, 0, -gsd, TOP - row * gsd)}
+    layout = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "nodata": nodata}
+    with rasterio.open(path, "w", driver="GTiff", count=3, height=PX, width=PX, dtype="uint8", **place, **layout) as file:
+        file.write(pixels)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Open-Canopy's layout: a folder a year, four tiles each, the second year other numbers."""
+    for year, seed in ((2021, 1), (2022, 2)):
+        for column in (0, PX):
+            for row in (0, PX):
+                write_tile(tmp_path / "spot" / str(year) / f"tile_{column}_{row}.tif", column, row, seed=seed)
+    return tmp_path / "spot"
+
+
+def loose_files(folder, sensor=SPOT):
+    bands = {name: MappedBand("", number) for number, name in enumerate(("red", "green", "blue"), 1)}
+    mapped = MappedSensor(find_sensor(sensor), bands, files=FilePattern("{year}/*.tif"))
+    return TiffFolderSource(folder.as_posix(), {sensor: mapped}, name="canopy")
+
+
+def open_folder(folder, sensor=SPOT):
+    return MosaicSource(loose_files(folder, sensor))
+
+
+def square(x=LEFT + PX * 1.5, y=TOP - PX * 1.5, side_m=300, epsg=2154):
+    """A square about a place in some system; the four tiles meet at the default."""
+    from catalogs.lattice import transformer
+
+    lon, lat = transformer(epsg, 4326).transform(x, y)
+    zone, bounds = squares_around([lon], [lat], side_m)
+    return Location("paris-000000", int(zone[0]), tuple(int(edge) for edge in bounds[0]), "train")
+
+
+def planes_of(source, scene, where, gsd=1.5, nodata=0):
+    asks = [(name, PlaneAsk(band, where, gsd, gsd, "cubic", nodata)) for name, band in scene.bands.items()]
+    reader = source.planes(connections=4)
+    try:
+        return dict(reader.read(asks))
+    finally:
+        reader.close()
+
+
+def scenes_over(source, where, sensor=SPOT):
+    (box,) = location_boxes([where])
+    return source.search(sensor, box, *YEARS)
+
+
+def warped(mosaic, where, gsd=1.5, left=LEFT, top=TOP, epsg=2154):
+    """All of a mosaic warped to a square, the plain way."""
+    side = round(where.side_m / gsd)
+    target = np.zeros((mosaic.shape[0], side, side), np.uint8)
+    reproject(
+        mosaic, target, src_transform=Affine(gsd, 0, left, 0, -gsd, top), src_crs=f"EPSG:{epsg}", src_nodata=0,
+        dst_transform=Affine(gsd, 0, where.bounds[0], 0, -gsd, where.bounds[3]), dst_crs=f"EPSG:{where.epsg}", dst_nodata=0,
+        resampling=Resampling.cubic, tolerance=0.0,
+    )  # fmt: skip
+    return target
+
+
+def test_files_of_a_year_are_one_scene_with_the_year_as_its_interval(folder):
+    scheme = "mosaic://fee5dfd4/"
+    scenes = scenes_over(open_folder(folder), square())
+    assert [scene.id for scene in scenes] == [
+        "spot-ortho_20210101T000000_20211231T235959",
+        "spot-ortho_20220101T000000_20221231T235959",
+    ]
+    assert [(scene.datetime, scene.start_datetime.year) for scene in scenes] == [(None, 2021), (None, 2022)]
+    assert scenes[0].bands["green"] == SourceBand(f"{scheme}spot-ortho/20210101T000000_20211231T235959/green", 1, None, None, 0)
+    west = min(x for x, _ in scenes[0].footprint["coordinates"][0])
+    assert west < location_boxes([square(LEFT + 10, TOP - 10, 60)])[0][0] + 0.001
+
+
+def test_a_square_where_four_files_meet_is_as_if_they_were_one(folder):
+    source, where = open_folder(folder), square()
+    for scene, seed in zip(scenes_over(source, where), (1, 2), strict=True):
+        planes = planes_of(source, scene, where)
+        expected = warped(ground(0, 0, (2 * PX, 2 * PX), seed), where)
+        for number, name in enumerate(("red", "green", "blue")):
+            np.testing.assert_array_equal(planes[name].pixels, expected[number])
+            assert planes[name].resampling == "cubic"
+            assert planes[name].pixels.min() > 0
+
+
+def test_an_item_tells_the_file_that_holds_most_of_a_square_and_where(folder):
+    source, where = open_folder(folder), square(LEFT + PX * 1.5 + 70, TOP - PX * 1.5 - 70, 180)
+    planes = planes_of(source, scenes_over(source, where)[0], where)
+    told = planes["red"].source
+    assert told.href == (folder / "2021" / f"tile_{PX}_{PX}.tif").as_posix()
+    column, row, width, height = told.window
+    with rasterio.open(told.href) as file:
+        left, top = file.transform @ (column, row)
+        right, bottom = file.transform @ (column + width, row + height)
+    from catalogs.lattice import transformer
+
+    x, y = transformer(where.epsg, 2154).transform(*where.centre_xy)
+    assert left < x < right
+    assert bottom < y < top
+    assert 120 <= width <= 140
+    assert min(column, row) < 0, "it reaches beyond the file"
+
+
+def test_a_square_beyond_the_last_file_has_nothing_there(folder):
+    source, where = open_folder(folder), square(LEFT + 2 * PX * 1.5, TOP - 500)
+    planes = planes_of(source, scenes_over(source, where)[0], where)
+    expected = warped(ground(0, 0, (2 * PX, 2 * PX), 1), where)
+    np.testing.assert_array_equal(planes["red"].pixels, expected[0])
+    assert 0.3 < (planes["red"].pixels == 0).mean() < 0.7
+
+
+def test_files_of_another_lattice_are_not_put_together(folder):
+    write_tile(folder / "2021" / "odd.tif", PX, 0, shift=0.7, seed=9)
+    (folder / "2021" / f"tile_{PX}_0.tif").unlink()
+    source, where = open_folder(folder), square()
+    planes = planes_of(source, scenes_over(source, where)[0], where)
+    lacking = ground(0, 0, (2 * PX, 2 * PX), 1)
+    lacking[:, :PX, PX:] = 0
+    np.testing.assert_array_equal(planes["blue"].pixels, warped(lacking, where)[2])
+
+
+def test_where_files_overlap_the_first_by_name_wins_and_its_gaps_are_filled(folder):
+    holed = ground(0, 0, (PX, PX), 1)
+    holed[:, 250:300, 250:300] = 0
+    write_tile(folder / "2021" / "tile_0_0.tif", 0, 0, pixels=holed, nodata=0)
+    write_tile(folder / "2021" / "tile_over.tif", 200, 200, seed=5)
+    source, where = open_folder(folder), square(LEFT + 280 * 1.5, TOP - 280 * 1.5, 120)
+    planes = planes_of(source, scenes_over(source, where)[0], where)
+    whole = ground(0, 0, (2 * PX, 2 * PX), 1)
+    whole[:, 250:300, 250:300] = ground(250, 250, (50, 50), 5)
+    np.testing.assert_array_equal(planes["red"].pixels, warped(whole, where)[0])
+
+
+@pytest.mark.parametrize(
+    ("nodata", "expected"),
+    [(0, [0, 9, 255]), (255, [1, 9, 0]), (9, [1, 0, 255]), (None, [1, 9, 255])],
+)
+def test_a_measured_number_is_never_the_mosaic_s_nodata(nodata, expected):
+    assert list(as_measured(np.array([[0, 9, 255]], np.uint8), nodata, 0)[0]) == expected
+
+
+def test_a_file_that_says_nothing_has_the_nodata_of_its_sensor_if_that_has_one(tmp_path):
+    black = np.zeros((3, PX, PX), np.uint8)
+    black[:, :, : PX // 2] = 80
+    write_tile(tmp_path / "2021" / "a.tif", 0, 0, pixels=black)
+    where = square(LEFT + 300, TOP - 300, 120)
+    spot, naip = open_folder(tmp_path), open_folder(tmp_path, sensor=NAIP)
+    assert (planes_of(spot, scenes_over(spot, where)[0], where)["red"].pixels == 0).mean() > 0.4
+    measured = planes_of(naip, scenes_over(naip, where, NAIP)[0], where, nodata=None)["red"].pixels
+    assert measured.min() >= 1
+
+
+def test_a_file_that_cannot_be_read_spoils_the_planes_that_need_it_alone(folder):
+    broken = folder / "2021" / f"tile_{PX}_{PX}.tif"
+    source = open_folder(folder)
+    both = [square(), square(LEFT + 200, TOP - 200, 120)]
+    scenes = [scenes_over(source, where)[0] for where in both]
+    broken.write_bytes(broken.read_bytes()[:3000])
+    assert all(isinstance(plane, SourceUnavailableError) for plane in planes_of(source, scenes[0], both[0]).values())
+    assert not any(isinstance(plane, SourceUnavailableError) for plane in planes_of(source, scenes[1], both[1]).values())
+
+
+def test_a_mosaic_whose_files_are_gone_is_told(folder):
+    source, where = open_folder(folder), square()
+    scene = scenes_over(source, where)[0]
+    far = square(LEFT + 90_000, TOP)
+    (plane, *_) = planes_of(source, scene, far).values()
+    assert "has no file over location paris-000000, though the search found some" in str(plane)
+
+
+def test_a_mosaic_is_not_opened_as_one_file(folder):
+    source = open_folder(folder)
+    scene = scenes_over(source, square())[0]
+    with pytest.raises(SourceUnavailableError, match="is a mosaic of files; expected one file"):
+        source.open(scene.bands["red"])
+    assert source.holds(scene.bands["red"])
+    assert not source.holds(SourceBand("mosaic://another/spot-ortho/20210101T000000_20211231T235959/red"))
+    with source.open(SourceBand((folder / "2021" / "tile_0_0.tif").as_posix())) as raster:
+        assert raster.grid.epsg == 2154
+
+
+def test_bands_are_those_that_all_files_have(folder):
+    scenes = scenes_over(open_folder(folder), square())
+    fewer = join([scenes[0], replace(scenes[0], id="z", bands={"red": scenes[0].bands["red"]})], "mosaic://a/")
+    assert list(fewer.bands) == ["red"]
+
+
+def test_a_static_catalog_of_tiles_is_a_mosaic_too(folder, tmp_path):
+    """The same files under STAC items of one vintage, as somebody publishes a mosaic."""
+    where = square()
+    (box,) = location_boxes([where])
+    items = [item_of(scene) for scene in loose_files(folder).search(SPOT, box, *YEARS)]
+    assert len(items) == 8
+    path = tmp_path / "items.json"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
+    source = MosaicSource(StaticCatalogSource(path.as_posix()))
+    scenes = scenes_over(source, where)
+    assert len(scenes) == 2
+    planes = planes_of(source, scenes[1], where)
+    np.testing.assert_array_equal(planes["green"].pixels, warped(ground(0, 0, (2 * PX, 2 * PX), 2), where)[1])
+
+
+def item_of(scene):
+    bands = [{"name": name, "eo:common_name": name} for name in scene.bands]
+    image = {"href": scene.bands["red"].href, "type": "image/tiff; application=geotiff", "roles": ["data"], "bands": bands}
+    return {
+        "type": "Feature", "stac_version": "1.1.0", "id": scene.id, "collection": SPOT, "geometry": dict(scene.footprint),
+        "properties": {
+            "datetime": None, "constellation": "spot",
+            "start_datetime": scene.start_datetime.isoformat(), "end_datetime": scene.end_datetime.isoformat(),
+        },
+        "assets": {"image": image},
+        "links": [],
+    }  # fmt: skip
+
+
+class Given:
+    """A source that has some scenes."""
+
+    name, simulated, skipped, reads_files = "given", False, {}, True
+
+    def __init__(self, *scenes):
+        self.index = SceneIndex(scenes)
+
+    def search(self, sensor, box, start, end):
+        return self.index.search(box, start, end)
+
+
+def test_only_files_of_the_very_same_time_are_put_together(folder):
+    """A summer lies within its year, and an instant within both; none of them is taken for another."""
+    where, when = square(), datetime(2021, 7, 1, 12, 30, 5, tzinfo=UTC)
+    (box,) = location_boxes([where])
+    year = loose_files(folder).search(SPOT, box, YEARS[0], datetime(2021, 2, 1, tzinfo=UTC))
+    summer = [
+        replace(scene, id=f"s-{scene.id}", start_datetime=when, end_datetime=when + timedelta(days=60)) for scene in year[:2]
+    ]
+    instant = [replace(scene, id=f"i-{scene.id}", datetime=when, start_datetime=None, end_datetime=None) for scene in year[2:]]
+    source = MosaicSource(Given(*year, *summer, *instant))
+    tiles = [source._tiles(scene.bands["red"], where).bands for scene in source.search(SPOT, box, *YEARS)]
+    assert sorted(map(len, tiles)) == [2, 2, 4]
+
+
+def test_only_orthophotos_are_joined(folder):
+    source = open_folder(folder)
+    assert isinstance(with_mosaics(source, ["sentinel-2-l2a", NAIP]), MosaicSource)
+    assert with_mosaics(source, ["sentinel-2-l2a", "sentinel-2-l1c"]) is source
