@@ -14,7 +14,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -227,8 +227,12 @@ class _Handler(BaseHTTPRequestHandler):
         except _RefusedError as error:
             status = error.status
             content = json.dumps({"error": {"code": status, "message": str(error), "status": "MADE_UP"}}).encode()
+        with suppress(ConnectionError):  # whoever asked may have been stopped
+            self._send(status, content, {**double.headers, **(failure.headers if failure else {})})
+
+    def _send(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
-        for name, value in {**double.headers, **(failure.headers if failure else {})}.items():
+        for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -22,7 +22,7 @@ PROVIDERS: dict[str, str] = {
     "geoplateforme": "curate.sources.geoplateforme",
     "simulated": "curate.sources.simulated",
 }
-"""Module by name: each has `ABOUT`, `open_source(detail, *, max_scene_cloud)` and `check()`, which asks a cheap question of it."""
+"""Module by name. Each has `ABOUT`, `open_source(detail, *, max_scene_cloud)` and `check()`, which asks one cheap question."""
 DETAIL = ":"
 """Between a provider's name and what is to be said to it, such as a project or the address of a hub."""
 MAPPING = ".toml"

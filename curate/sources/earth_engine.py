@@ -18,6 +18,7 @@ References:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from catalogs.foreign import SourceBand, SourceScene
 from catalogs.records import Grid, Window
 from curate.errors import CurateError, SourceSensorError
 from curate.sources.about import Product, Provider
-from curate.sources.earth_engine_account import Account
+from curate.sources.earth_engine_account import PROJECT, Account
 from curate.sources.earth_engine_images import (
     COLLECTIONS,
     SCHEME,
@@ -64,8 +65,10 @@ ABOUT = Provider(
     title="Google Earth Engine",
     url="https://earthengine.google.com",
     products=(
-        Product("sentinel-2-l2a", "COPERNICUS/S2_SR_HARMONIZED", "2017-", "without the offset of baseline 04.00"),
-        Product("sentinel-2-l1c", "COPERNICUS/S2_HARMONIZED", "2015-", "without the offset of baseline 04.00"),
+        Product(
+            "sentinel-2-l2a", "COPERNICUS/S2_SR_HARMONIZED", "2017-", "without an offset; as SeCo took it: earth-engine:seco"
+        ),
+        Product("sentinel-2-l1c", "COPERNICUS/S2_HARMONIZED", "2015-", "without an offset"),
         Product("landsat-c2-l2", "LANDSAT/LC08/C02/T1_L2, LANDSAT/LC09/C02/T1_L2", "2013-", "tier 1"),
         Product(
             "sentinel-1-grd", "COPERNICUS/S1_GRD", "2014-", "sigma nought in dB, terrain corrected, as Earth Engine has it"
@@ -217,7 +220,8 @@ class EarthEngineSource:
 def open_source(detail: str, *, max_scene_cloud: float) -> EarthEngineSource:
     """The source behind `--source earth-engine`, `earth-engine:PROJECT`, `earth-engine:seco` and `earth-engine:seco:PROJECT`.
 
-    The project is not part of the source's name: whoever goes on with a catalog may do so on a project of their own.
+    The project is not part of the source's name: whoever goes on with a catalog may do so on a project of their own. What is
+    given here stands in the environment from then on, for the workers that this process starts.
 
     Raises:
         CurateError: The client library is not installed, or there is no project, or there are no credentials.
@@ -227,6 +231,8 @@ def open_source(detail: str, *, max_scene_cloud: float) -> EarthEngineSource:
     if len(projects) > 1 and "." not in projects[0]:
         raise CurateError(f"{NAME}:{detail} names {len(projects)} projects: {', '.join(projects)}. Name one, or none.")
     account = Account.find(":".join(projects))
+    if projects:
+        os.environ[PROJECT] = account.project
     return EarthEngineSource(account, is_seco=SECO in words, max_scene_cloud=max_scene_cloud)
 
 

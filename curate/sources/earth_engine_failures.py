@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from json import JSONDecodeError
 from typing import TYPE_CHECKING
 
+from catalogs import layout
 from catalogs.secrets import has_secret
 from curate.errors import CurateError, SourceUnavailableError
 from curate.reading.retries import THROTTLED, is_passing
@@ -115,7 +116,8 @@ def explain(failure: AskFailure, account: Account, what: str) -> CurateError:
     if failure.status == 404:
         about = what or f"project {account.project}"
         return RefusedError(
-            f"Earth Engine does not have {about}{said}. Check the name; an image that was withdrawn is left out."
+            f"Earth Engine does not have {about}{said}. Check the name; if the image was withdrawn after it was found, delete "
+            f"{layout.WORK}/search in the catalog's folder and run the same command again: it searches anew."
         )
     if failure.status and not failure.is_passing:
         return RefusedError(

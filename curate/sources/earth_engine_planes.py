@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key", bound=Hashable)
 
-OPEN_BYTES = 160 << 20
+OPEN_BYTES = 256 << 20
 """Of answers that one reading waits for or has not given on."""
 LOOK_S = 0.2
 """How often one who waits looks whether it is stopped."""

@@ -208,8 +208,8 @@ def _content(answer: _Answer, layer: str | None = None) -> bytes:
     if answer.status in SLOW_DOWN:
         ban_s = BAN_S if answer.retry_after_s is None else max(BAN_S, answer.retry_after_s)
         raise _FailedError(
-            f"answers HTTP {answer.status}: it has too much to do, or is asked too often from here. End what else asks it, wait "
-            f"{max(60, ban_s):.0f} s, then run the same command again; what is done is kept.",
+            f"answers HTTP {answer.status}: it has too much to do, or is asked too often from here. End what else asks it, "
+            f"wait {max(60, ban_s):.0f} s, then run the same command again; what is done is kept.",
             may_pass=ban_s <= LONGEST_BAN_S,
             ban_s=ban_s,
         )

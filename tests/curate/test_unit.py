@@ -24,9 +24,9 @@ from catalogs.testing import make_locations
 from curate import outage, pipeline, threads, unit
 from curate.assemble import Season
 from curate.build_request import BuildRequest
-from curate.looks import Wish
 from curate.errors import HostDownError
 from curate.fetch import PlaneAsk
+from curate.looks import Wish
 from curate.pipeline import Build
 from curate.planes import SinglePlanes
 from curate.seasons import DateWindow

@@ -153,8 +153,8 @@ def test_landsat_is_read_on_its_own_lattice_and_radar_without_masks(double, samp
 
 
 def test_secos_query_builds_five_dates_of_below_ten_percent(shared_data, tmp_path, monkeypatch):
-    images = [sentinel_2(n, collection="COPERNICUS/S2_SR", cloudy=0.02 + 0.5 * (n % 3 == 1), left=501_000, side_m=3_600, days=7)
-              for n in range(120)]  # fmt: skip
+    name = "COPERNICUS/S2_SR"
+    images = [sentinel_2(n, collection=name, cloudy=0.02, left=501_000, side_m=3_600, days=14) for n in range(60)]
     out = sample(tmp_path / "data", CENTRES[:2])
     with serve_earth_engine(images, shared_data / "earthengine") as double:
         use(double, monkeypatch)
@@ -233,7 +233,13 @@ def test_an_image_that_is_withdrawn_after_the_search_costs_one_season(double, sa
     failures = list(read_failures(sampled))
     assert {failure.season for failure in failures} == {0}
     assert all(f"Earth Engine does not have {clear.id}" in failure.message for failure in failures)
-    assert build(sampled, "--quiet") == 0
+    double.images.remove(clear)
+    try:
+        shutil.rmtree(sampled / layout.WORK / "search")
+        assert build(sampled, "--quiet") == 0
+    finally:
+        double.images.insert(0, clear)
+    assert len(items_of(sampled, S2_L2A)) == 2 * len(CENTRES)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def footprint(left: float, top: float, width_m: float, height_m: float, epsg: in
 
 
 def sentinel_2(
-    number: int, *, left: int = 499_980, top: int = 5_700_000, side_m: int = 6_000, epsg: int = 32631, cloudy: float = 0.0,
+    number: int, *, left: int = 499_980, top: int = 5_700_000, side_m: int = 4_800, epsg: int = 32631, cloudy: float = 0.0,
     days: int = 10, collection: str = S2, tile: str = "T31UES", baseline: str = "05.09",
 ) -> DoubleImage:  # fmt: skip
     """A made-up image of Sentinel-2: eleven bands of three pixel sizes, dark water to bright fields, clouds at random."""

@@ -1,5 +1,6 @@
 """The source of Earth Engine: its search through Google's own library and a local double, its presets, one band by itself."""
 
+import os
 from datetime import UTC, datetime, timedelta
 
 import ee
@@ -126,7 +127,8 @@ def test_a_project_may_be_named_beside_the_preset_and_is_no_part_of_the_name(dou
     for text, name in (("earth-engine:a-project-1", "earth-engine"), ("earth-engine:seco:a-project-1", "earth-engine:seco")):
         source = open_source(text)
         assert source.name == name
-        assert source._account.project == "a-project-1"
+        assert source._account.project == os.environ["EARTHENGINE_PROJECT"] == "a-project-1"
+        assert open_source(name)._account.project == "a-project-1"
 
 
 def test_two_projects_are_refused(double):

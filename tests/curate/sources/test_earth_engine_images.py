@@ -99,7 +99,7 @@ def test_an_image_that_lacks_what_is_needed_says_so(change, reason):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"crsCode": "SR-ORG:6974"}, r"its grid is of SR-ORG:6974 and 600 x 600 pixels; expected an EPSG code and a size"),
+        ({"crsCode": "SR-ORG:6974"}, r"its grid is of SR-ORG:6974 and 480 x 480 pixels; expected an EPSG code and a size"),
         ({"dimensions": {}}, "0 x 0 pixels"),
         ({"affineTransform": {"scaleX": 10, "scaleY": -10, "shearX": 0.5}}, r"its pixels are rotated or oblong \(10 x -10\)"),
         ({"affineTransform": {"scaleX": 10, "scaleY": -20}}, r"its pixels are rotated or oblong \(10 x -20\)"),
