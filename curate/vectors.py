@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".geojson", ".json", ".gpkg", ".parquet", ".fgb", ".shp", ".kml")
 """What is taken for the name of a file."""
+CSV_OPTIONS = {"X_POSSIBLE_NAMES": "lon,lng,long,longitude,x", "Y_POSSIBLE_NAMES": "lat,latitude,y"}
+"""Columns of a table that hold the place of each row, as GDAL's CSV driver takes them."""
 TURNS = (-360, 0, 360)
 
 
@@ -24,7 +26,8 @@ def read_geometries(path: Path) -> NDArray[Any]:
     What reaches beyond 180 degrees is cut there and wrapped. Broken polygons are mended; empty geometries are left out.
 
     Args:
-        path: GeoJSON, GeoPackage, GeoParquet or another format of GDAL, in any coordinate system; without one, WGS 84.
+        path: GeoJSON, GeoPackage, GeoParquet or another format of GDAL, in any coordinate system; without one, WGS 84. A CSV
+            has columns of longitudes and latitudes, such as `lon` and `lat`.
 
     Raises:
         RegionError: The file is absent, cannot be read, or holds no geometry.
@@ -52,13 +55,20 @@ def read_geometries(path: Path) -> NDArray[Any]:
 def _read_frame(path: Path) -> Any:
     import geopandas
 
+    options = CSV_OPTIONS if path.suffix.lower() == ".csv" else {}
     try:
-        return geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
+        frame = geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path, **options)
     # pyogrio and pyarrow raise errors of their own for what they cannot read; none shares a parent but Exception.
     except Exception as error:
         raise RegionError(
             f"{path} cannot be read as a vector file ({error}). Expected GeoJSON, GeoPackage or GeoParquet with geometries."
         ) from error
+    if not isinstance(frame, geopandas.GeoDataFrame):
+        raise RegionError(
+            f"{path} has no geometries; its columns are {', '.join(map(str, frame.columns))}. Expected GeoJSON, GeoPackage or "
+            "GeoParquet, or a CSV with columns such as lon and lat, in degrees."
+        )
+    return frame
 
 
 def wrap(shapes: NDArray[Any]) -> NDArray[Any]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from catalogs.secrets import without_secrets
 from curate.errors import SourceUnavailableError
 from curate.reading.buckets import BucketSigner
-from curate.sources.access import ADVICE, Signed, Signer, renew, sign, signer_for
+from curate.sources.access import ADVICE, CLOSING, Signed, Signer, most_connections, renew, sign, signer_for
 
 AGENT = "seastars (python-urllib3)"
 _PORTS = {"http": 80, "https": 443}
@@ -21,7 +21,7 @@ _PORTS = {"http": 80, "https": 443}
 class Place:
     """A file of a web server."""
 
-    address: str
+    address: str = field(repr=False)
     """Whole, with what it is signed by."""
     scheme: str
     """`http` or `https`."""
@@ -29,9 +29,9 @@ class Place:
     """Name or number of its host."""
     port: int
     """Of the host."""
-    target: str
+    target: str = field(repr=False)
     """What the host is asked for: path and query."""
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)
     """Of each request."""
     signed: Signed | None = None
     """What its signer gave, or gave for the address that pointed here; none where it needs none."""
@@ -82,6 +82,8 @@ def place_of(address: str) -> Place:
     headers = {"Accept-Encoding": "identity", "User-Agent": AGENT}
     if parts.username is not None:
         headers |= make_headers(basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
+    if most_connections(host) is not None:
+        headers |= CLOSING
     return Place(address, scheme, host, port, target, headers)
 
 

@@ -37,10 +37,11 @@ def read_blocks(
         href: Of the file.
         header: As `gdal_header` told it.
         blocks: (index of a band, from 1; number of a block).
-        is_over: Asked before each block whether to stop.
+        is_over: Asked before each block, and while its host has no connection to spare, whether to stop.
 
     Raises:
         SourceUnavailableError: The file cannot be opened, or its grid is another by now.
+        StoppedError: It is to stop, and was waiting.
     """
     with ExitStack() as stack:
         rasters: dict[int, FileRaster] = {}
@@ -48,7 +49,7 @@ def read_blocks(
             if is_over():
                 return
             if index not in rasters:
-                rasters[index] = stack.enter_context(open_raster(SourceBand(href, index)))
+                rasters[index] = stack.enter_context(open_raster(SourceBand(href, index), is_over))
             yield (index, number), _read(rasters[index], header.cuts[index - 1].extent(number))
 
 

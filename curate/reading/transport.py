@@ -117,7 +117,10 @@ class Transport:
             place = self._place_after(task, place, failure)  # not above: what it raises shall not lead to signed addresses
 
     def stop(self) -> None:
-        """End all that goes on: who waits for a range, or asks for one from now on, raises StoppedError within a second."""
+        """End all that goes on: who waits for a range, or asks for one from now on, raises StoppedError within a second.
+
+        Who waits for a signature or a first token waits on: until the server of these has answered or failed, a minute or two.
+        """
         with self._lock:
             self._stopped.set()
         for host in self._hosts.values():

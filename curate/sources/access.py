@@ -3,7 +3,8 @@
 Some hosts want a signature in the address, some a token in a header, for a while each; the hrefs of scenes carry neither.
 `signer_for` finds who can give it, from the credentials of this process's environment, so that searching, reading by range,
 reading by GDAL and workers of a cluster all reach a file in the same way. Both ways of reading share what was given, renew it
-once for all their threads, and share what a host bears.
+once for all their threads, and together keep to the connections that a host grants a user; whether it is down, or asks for a
+pause, each finds out for itself.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import cache
 from importlib import import_module
 from math import inf
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from curate.errors import StoppedError
 
@@ -29,7 +31,10 @@ MOST_CONNECTIONS: dict[str, int] = {
     "eodata.ams.dataspace.copernicus.eu": 4,
     "download.dataspace.copernicus.eu": 4,
 }
-"""By host, without its port: how many connections it grants one user. One process keeps to it, ranges and GDAL together."""
+"""By host, without its port: how many connections it grants one user. One process keeps to it, ranges and GDAL together;
+each worker of a cluster is a process of its own. A connection is closed after each request, so that none is kept besides."""
+CLOSING = {"Connection": "close"}
+"""Headers of each request to a host that grants so many connections and no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,10 @@ SIGNERS: tuple[str, ...] = (
 """Modules with a function `signer()`, the more particular first; loaded when the first remote file is asked for."""
 ADVICE = "Expected a raster at that address: check it and your access to it"
 """To who is refused a file that nobody signs, or whose file is not there."""
-_RENEWING = threading.Lock()
+_RENEWING: WeakKeyDictionary[Signer, threading.Lock] = WeakKeyDictionary()
+"""By signer, so that a slow login holds up nobody else's files."""
+_TURNS: dict[tuple[str, int], threading.BoundedSemaphore] = {}
+"""By host and its number of connections."""
 
 
 def signer_for(href: str) -> Signer | None:
@@ -112,7 +120,7 @@ def renew(signer: Signer, href: str, refused: Signed) -> Signed:
     Raises:
         CurateError: As `Signer.sign`.
     """
-    with _RENEWING:
+    with _RENEWING.setdefault(signer, threading.Lock()):
         signed = signer.sign(href)
         if signed != refused:
             return signed
@@ -144,19 +152,19 @@ def turn(host: str, is_over: Callable[[], bool] = lambda: False) -> Iterator[Non
     if most is None:
         yield
         return
-    turns = _turns(host.lower(), most)
+    turns = _TURNS.setdefault((host.lower(), most), threading.BoundedSemaphore(most))  # one of two threads at once sets it
     while not turns.acquire(timeout=LOOKS_S):
-        if is_over():
-            raise StoppedError(f"{host} is not asked any more: its reader was stopped.")
+        _go_on(host, is_over)
     try:
+        _go_on(host, is_over)
         yield
     finally:
         turns.release()
 
 
-@cache
-def _turns(host: str, most: int) -> threading.BoundedSemaphore:  # noqa: ARG001 # one for each host
-    return threading.BoundedSemaphore(most)
+def _go_on(host: str, is_over: Callable[[], bool]) -> None:
+    if is_over():
+        raise StoppedError(f"{host} is not asked any more: its reader was stopped.")
 
 
 @cache

@@ -69,7 +69,7 @@ def failure_of(error: Exception) -> AskFailure:
     """
     from ee.ee_exception import EEException
     from google.auth.exceptions import GoogleAuthError, TransportError
-    from googleapiclient.errors import Error, HttpError  # type: ignore[import-untyped] # it has no stubs
+    from googleapiclient.errors import Error, HttpError
 
     cause = error.__context__ if isinstance(error, EEException) else error
     if isinstance(cause, HttpError):

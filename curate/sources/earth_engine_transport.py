@@ -49,7 +49,7 @@ class EngineTransport:
             ConnectionError: There is no connection, or it broke.
             TimeoutError: Nothing came in time.
         """
-        from httplib2 import Response  # type: ignore[import-untyped] # its stubs are not in `dev`
+        from httplib2 import Response
         from urllib3.exceptions import HTTPError
         from urllib3.exceptions import TimeoutError as TooLate
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from catalogs.files import for_gdal, is_remote, zip_of
 from catalogs.secrets import has_secret, without_secrets
 from curate.errors import SourceUnavailableError
-from curate.sources.access import ADVICE, Signed, Signer, most_connections, renew, sign, signer_for, turn
+from curate.sources.access import ADVICE, CLOSING, Signed, Signer, most_connections, renew, sign, signer_for, turn
 from curate.sources.discretion import hide_queries, without_queries
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ GDAL_OPTIONS = {
 }
 """One request for the header, neighbouring blocks in one more, no listing of folders, patience with busy servers; blocks
 are decoded by the thread that reads: what fails in GDAL's own (JPEG 2000, GDAL 3.10) gives wrong pixels and no error."""
-ONE_CONNECTION = {"GTIFF_HAS_OPTIMIZED_READ_MULTI_RANGE": "NO"}
-"""One request at a time, of a host that counts connections."""
+ONE_CONNECTION = {"GTIFF_HAS_OPTIMIZED_READ_MULTI_RANGE": "NO", "GDAL_HTTP_VERSION": "1.1"}
+"""One request at a time, of a host that counts connections, by a protocol in which one can be closed after its answer: GDAL
+keeps one for each thread otherwise."""
 RETRY_DELAYS_S = (1.0, 5.0)
 """Pauses before a remote raster is tried again."""
 REFUSED = ("400", "401", "403")
@@ -57,18 +58,27 @@ hide_queries()
 class GdalFile:
     """An open file, of one thread."""
 
-    def __init__(self, href: str, signer_of: Callable[[str], Signer | None] = signer_for) -> None:
+    def __init__(
+        self,
+        href: str,
+        signer_of: Callable[[str], Signer | None] = signer_for,
+        *,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Open it.
 
         Args:
             href: A path, or a `file://`, `http(s)://` or `s3://` address, unsigned.
             signer_of: Who signs an href.
+            is_over: Asked, where its host grants so many connections only, whether nobody waits for it any more.
 
         Raises:
             SourceUnavailableError: It cannot be opened.
+            StoppedError: Nobody waits for it any more.
             CurateError: Credentials for it are missing.
         """
         self.href = href
+        self._is_over = is_over
         self._signer = signer_of(href)
         self._signed: Signed | None = None
         self._opened: DatasetReader | None = None
@@ -89,6 +99,7 @@ class GdalFile:
 
         Raises:
             SourceUnavailableError: The file cannot be read, or is another one by now.
+            StoppedError: Nobody waits for it any more.
             CurateError: Credentials for it are missing.
         """
         from rasterio.errors import RasterioError
@@ -125,7 +136,7 @@ class GdalFile:
             if signed != self._signed:
                 self.close()
             self._signed = signed
-        with turn(self._host), rasterio.Env(**self._options()):
+        with turn(self._host, self._is_over), rasterio.Env(**self._options()):
             if self._opened is None:
                 self._opened = self._open()
             return question(self._opened)
@@ -164,12 +175,12 @@ class GdalFile:
         return (urlsplit(self._address).hostname or "") if is_remote(self.href) else ""
 
     def _options(self) -> dict[str, str]:
-        headers = self._signed.headers if self._signed else {}
-        options = dict(GDAL_OPTIONS)
-        if headers:
-            options["GDAL_HTTP_HEADERS"] = "\r\n".join(f"{name}: {value}" for name, value in headers.items())
+        headers, options = dict(self._signed.headers if self._signed else {}), dict(GDAL_OPTIONS)
         if most_connections(self._host) is not None:
+            headers |= CLOSING
             options |= ONE_CONNECTION
+        # always, though there be none: options of the main thread are those of all threads that do not set their own
+        options["GDAL_HTTP_HEADERS"] = "\r\n".join(f"{name}: {value}" for name, value in headers.items())
         if self.href in _FAILED:
             options["CPL_VSIL_CURL_NON_CACHED"] = self._path
         return options

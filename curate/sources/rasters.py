@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -66,16 +66,21 @@ class FileRaster:
 
 
 @contextmanager
-def open_raster(band: SourceBand) -> Iterator[FileRaster]:
+def open_raster(band: SourceBand, is_over: Callable[[], bool] = lambda: False) -> Iterator[FileRaster]:
     """Open one band of a source scene for reading; safe to call from several threads.
+
+    Args:
+        band: Which.
+        is_over: As of `GdalFile`.
 
     Raises:
         SourceUnavailableError: The file cannot be opened, has no EPSG code, is rotated, has oblong pixels or lacks the
             band; each spoils a scene, not a build.
+        StoppedError: Nobody waits for it any more.
         CurateError: Credentials for it are missing.
     """
     href = without_secrets(band.href)
-    with closing(_open(band.href)) as file:
+    with closing(_open(band.href, is_over)) as file:
         dataset = file.dataset
         if not 1 <= band.index <= dataset.count:
             raise lacking_band(href, dataset.count, band.index)
@@ -89,11 +94,11 @@ def open_raster(band: SourceBand) -> Iterator[FileRaster]:
         )
 
 
-def _open(href: str) -> GdalFile:
+def _open(href: str, is_over: Callable[[], bool]) -> GdalFile:
     from rasterio.errors import NotGeoreferencedWarning
 
     try:
-        return GdalFile(href)
+        return GdalFile(href, is_over=is_over)
     except NotGeoreferencedWarning:
         raise SourceUnavailableError(_placeless(without_secrets(href), "nothing")) from None
 

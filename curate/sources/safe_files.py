@@ -28,7 +28,7 @@ class ProductFiles:
     place: Path
     """The folder `*.SAFE`, or the zip file."""
     root: str
-    """Path within a zip where the product begins, with `/` at its end; empty of a folder."""
+    """Path within the zip or the folder where the product begins, with `/` at its end; empty where it begins at once."""
     metadata: str
     """Name of the product's own metadata."""
     sizes: Mapping[str, int]
@@ -46,9 +46,11 @@ class ProductFiles:
         """
         try:
             if self.place.is_dir():
-                return (self.place / name).read_bytes()
+                return (self.place / (self.root + name)).read_bytes()
             with ZipFile(self.place) as archive:
                 return archive.read(self.root + name)
+        except RuntimeError as error:
+            raise _packed_otherwise(self.place, error) from None
         except (OSError, BadZipFile, KeyError, zlib.error, EOFError) as error:
             raise _damaged(self.place, f"its {name} cannot be read ({type(error).__name__})") from None
 
@@ -78,6 +80,8 @@ def open_files(place: Path) -> ProductFiles:
         sizes = _sizes_of_folder(place) if place.is_dir() else _sizes_of_zip(place)
     except (OSError, BadZipFile) as error:
         raise _damaged(place, f"it cannot be opened ({type(error).__name__})") from None
+    except RuntimeError as error:
+        raise _packed_otherwise(place, error) from None
     roots = {match["root"]: name for name in sizes if (match := _METADATA.fullmatch(name))}
     if len(roots) != 1:
         told = "no MTD_MSIL1C.xml or MTD_MSIL2A.xml" if not roots else f"{len(roots)} products"
@@ -100,7 +104,7 @@ def _is_product(path: Path) -> bool:
         return True
     try:
         return any(_METADATA.fullmatch(name) for name in _sizes_of_zip(path))
-    except (OSError, BadZipFile):
+    except (OSError, BadZipFile, RuntimeError):
         return False
 
 
@@ -116,6 +120,14 @@ def _sizes_of_zip(path: Path) -> dict[str, int]:
 
 def _damaged(place: Path, why: str) -> SourceUnavailableError:
     return SourceUnavailableError(f"{_shown(place)} is damaged: {why}. Expected a whole product; fetch it again.")
+
+
+def _packed_otherwise(place: Path, error: RuntimeError) -> SourceUnavailableError:
+    """Of a zip file that is encrypted, or packed by a method that Python has not, such as Deflate64."""
+    how = "by a method that is not known here" if isinstance(error, NotImplementedError) else "with a password"
+    return SourceUnavailableError(
+        f"{_shown(place)} is packed {how}; expected a zip file as ESA packs it. Unpack it and give the folder *.SAFE."
+    )
 
 
 def _shown(place: Path) -> str:

@@ -72,7 +72,7 @@ class Tokens:
         self._lent: dict[str, _Lent] = {}
 
     def get(self, name: str) -> Token:
-        """A token that holds for some minutes yet.
+        """A token that holds for some minutes yet; for less while another thread has it renewed, or where that fails.
 
         Args:
             name: What it opens.
@@ -84,8 +84,14 @@ class Tokens:
         lent = self._lent.get(name) or self._lent.setdefault(name, _Lent())  # one of two threads that come at once sets it
         if token := self._fresh(lent):
             return token
-        with lent.lock:
+        old = self._held(lent)
+        if not lent.lock.acquire(blocking=old is None):
+            assert old is not None, "without one it waits"
+            return old  # another thread has it renewed meanwhile
+        try:
             return self._fresh(lent) or self._renewed(name, lent)
+        finally:
+            lent.lock.release()
 
     def refuse(self, name: str) -> None:
         """Take note that a host refused the token; a young one is kept all the same.
@@ -105,6 +111,11 @@ class Tokens:
         margin_s = min(MARGIN_S, (token.until - lent.since) / 2)
         return token if self._clock() < token.until - margin_s else None
 
+    def _held(self, lent: _Lent) -> Token | None:
+        """The token, as long as it holds, however soon that ends."""
+        token = lent.token
+        return token if token is not None and self._clock() < token.until - LAST_S else None
+
     def _renewed(self, name: str, lent: _Lent) -> Token:
         """The token anew; the old one, as long as it holds, where that fails."""
         now = self._clock()
@@ -117,8 +128,8 @@ class Tokens:
             else:
                 lent.error, lent.since = None, self._clock()
                 return lent.token
-        if lent.token is not None and now < lent.token.until - LAST_S:
-            return lent.token
+        if old := self._held(lent):
+            return old
         assert lent.error is not None, "it has just failed, or has before"
         raise type(lent.error)(*lent.error.args)  # each thread its own: a traceback grows on the one that is raised
 
