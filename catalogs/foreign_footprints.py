@@ -53,6 +53,20 @@ def _box_geometry(item: Mapping[str, Any]) -> dict[str, Any]:
     half = len(box) // 2
     west, south, east, north = box[0], box[1], box[half], box[half + 1]
     east += WORLD_DEGREES if east < west else 0
+    return box_polygon((west, south, east, north))
+
+
+def box_polygon(box: tuple[float, float, float, float]) -> dict[str, Any]:
+    """A box as a GeoJSON polygon.
+
+    Args:
+        box: (west, south, east, north), degrees.
+
+    Examples:
+        >>> box_polygon((0, 1, 2, 3))["coordinates"]
+        [[[0, 1], [2, 1], [2, 3], [0, 3], [0, 1]]]
+    """
+    west, south, east, north = box
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return {"type": "Polygon", "coordinates": [ring]}
 

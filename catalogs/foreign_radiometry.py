@@ -29,7 +29,9 @@ from catalogs.radiometry import OFFSET_SENSORS, may_carry_offset
 DECISIONS = ("metadata", "collection", "baseline", "default")
 """Who decided scale and offset, surest first."""
 SHIFTED_FLAGS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
-DISPUTED = ("sentinel-2-l2a", "sentinel-s2-l2a-cogs")
+COGS = "sentinel-s2-l2a-cogs"
+"""Earth Search's first collection; nobody else has one of that name."""
+DISPUTED = ("sentinel-2-l2a", COGS)
 """Collections of Earth Search whose items are wrong both ways now and then; those of its Collection 1 are right."""
 HARMONIZED = ("copernicus/s2_sr_harmonized", "copernicus/s2_harmonized")
 """Collections all of whose numbers are shifted to what they were before processing baseline 04.00."""
@@ -85,23 +87,21 @@ def calibrate(
     if sensor.id not in OFFSET_SENSORS:
         silent = scale is None or offset is None
         return Calibration(_or(scale, ours.scale), _or(offset, ours.offset), "default" if silent else "metadata")
-    carries = may_carry_offset(read_baseline(properties), when)
     if str(collection).lower() in HARMONIZED:
         return Calibration(_or(scale, ours.scale), 0.0, "collection")
     added = stated_addition(properties, name)
     if offset is None and added is not None:
         return Calibration(_or(scale, 1 / QUANTIFICATION), added / QUANTIFICATION, "metadata")
-    disputed = carries and sensor.id == "sentinel-2-l2a" and _is_disputed(properties, collection)
-    decided = {"metadata"} if scale is not None else {"baseline"}
-    if disputed:
-        offset = _flagged(properties, offset, ours.offset)
-    elif not carries and _is_disputed(properties, collection):
-        decided |= {"baseline"} if offset else set()
-        offset = 0.0
+    carries = may_carry_offset(read_baseline(properties), when)
+    usual, decision = ours.offset if carries else 0.0, "metadata"
+    is_theirs = sensor.id == "sentinel-2-l2a" and _is_disputed(properties, collection)
+    if is_theirs:
+        offset, decision = _earth_search_offset(properties, offset, usual, carries=carries)
     if offset is None:
-        offset = ours.offset if carries else 0.0
-        decided.add("baseline" if _is_number(read_baseline(properties)) else "default")
-    return Calibration(_or(scale, ours.scale), offset, weakest(decided), disputed)
+        offset, decision = usual, "baseline" if _is_number(read_baseline(properties)) else "default"
+    elif scale is None and offset == usual:
+        decision = "baseline"
+    return Calibration(_or(scale, ours.scale), offset, decision, disputed=is_theirs and carries)
 
 
 def weakest(decisions: Iterable[str]) -> str:
@@ -138,17 +138,19 @@ def _is_disputed(properties: Mapping[str, Any], collection: str | None) -> bool:
     if collection is not None and collection.lower() not in DISPUTED:
         return False
     is_theirs = any(name.startswith("earthsearch:") or name in SHIFTED_FLAGS for name in properties)
-    return is_theirs or str(collection).lower() == DISPUTED[1]
+    return is_theirs or str(collection).lower() == COGS
 
 
-def _flagged(properties: Mapping[str, Any], stated: float | None, offset: float | None) -> float | None:
-    """The offset of a disputed item: by its flag where it has one, else as stated."""
+def _earth_search_offset(
+    properties: Mapping[str, Any], stated: float | None, usual: float | None, *, carries: bool
+) -> tuple[float | None, str]:
+    """The offset of a disputed item, and who decided it: none before there was one, then its flag, else as it is stated."""
     flags = [properties[flag] for flag in SHIFTED_FLAGS if isinstance(properties.get(flag), bool)]
+    if not carries:
+        return usual, "baseline" if stated else "metadata"
     if not flags:
-        return stated
-    if any(flags):
-        return 0.0
-    return stated or offset
+        return stated, "metadata"
+    return (0.0 if any(flags) else stated or usual), "metadata"
 
 
 def _stated(fields: Mapping[str, Any], *names: str) -> float | None:

@@ -20,10 +20,12 @@ import numpy as np
 
 from catalogs.bands import Sensor
 from catalogs.masks import is_clear
-from catalogs.records import Band
+from catalogs.records import Band, Scene
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from catalogs.foreign import SourceScene
 
 OFFSET_BASELINE = 4.0
 """Sentinel-2 processing baseline from which numbers carry an offset of 1,000."""
@@ -68,6 +70,7 @@ def check_scene(
     baseline: str | None,
     *,
     when: datetime | None = None,
+    decision: str | None = None,
 ) -> str | None:
     """What the clear dark pixels of a scene say to its offset.
 
@@ -77,6 +80,7 @@ def check_scene(
         mask: The sensor's own mask of the same square, of any pixel size; all pixels count where absent.
         baseline: The provider's processing version.
         when: Acquisition, UTC: what is left to go by without a version.
+        decision: Who decided the stated offset: see `catalogs.records.Radiometry`.
 
     Returns:
         As `check_offset`; none for a sensor without calibrated reflectance.
@@ -89,7 +93,7 @@ def check_scene(
     if sensor.id not in OFFSET_SENSORS:
         return check_offset(dark_reflectance(clear), offset)
     plants = plants_reflectance(planes, mask)
-    carries = may_carry_offset(baseline, when)
+    carries = may_lack_offset(baseline, when, decision)
     told = plants if mask is not None or plants is None or plants < PLANTS_MOST else None  # it may be haze
     verdict = check_offset(dark_reflectance(clear), offset, may_lack=carries, plants=told, is_disputable=True)
     return _check_cirrus(clear, offset, may_lack=carries) if verdict == "unchecked" else verdict
@@ -216,8 +220,9 @@ def _check_cirrus(clear: Sequence[tuple[Band, NDArray[Any]]], offset: float | No
 
 
 def adds_offset(baseline: str | None) -> bool:
-    """Whether a Sentinel-2 processing baseline adds 1,000 DN: 04.00 and later."""
-    return baseline is not None and baseline >= "04.00"
+    """Whether a Sentinel-2 processing baseline adds 1,000 DN: 04.00 and later; not where nobody tells it."""
+    number = _number(baseline)
+    return number is not None and number >= OFFSET_BASELINE
 
 
 def may_carry_offset(baseline: str | None, when: datetime | None) -> bool:
@@ -227,10 +232,31 @@ def may_carry_offset(baseline: str | None, when: datetime | None) -> bool:
         >>> may_carry_offset("05.11", None), may_carry_offset("02.14", None), may_carry_offset(None, OFFSET_SINCE)
         (True, False, True)
     """
-    try:
-        return float(baseline or "") >= OFFSET_BASELINE
-    except ValueError:
+    if _number(baseline) is None:
         return when is None or when >= OFFSET_SINCE
+    return adds_offset(baseline)
+
+
+def _number(baseline: str | None) -> float | None:
+    try:
+        return float(baseline or "")
+    except ValueError:
+        return None
+
+
+def may_lack_offset(baseline: str | None, when: datetime | None, decision: str | None) -> bool:
+    """Whether numbers of Sentinel-2 may carry 1,000 DN that are not stated: not those of a collection all of which is shifted.
+
+    Examples:
+        >>> may_lack_offset("05.11", None, "metadata"), may_lack_offset("05.11", None, "collection")
+        (True, False)
+    """
+    return decision != "collection" and may_carry_offset(baseline, when)
+
+
+def first_instant(scene: Scene | SourceScene) -> datetime | None:
+    """When a scene was taken, or began to be: of an interval its processing tells by that, as its build does."""
+    return scene.datetime or scene.start_datetime
 
 
 def word_harmonized(sensor: Sensor, offset: float | None, check: str) -> str | None:
@@ -248,12 +274,12 @@ def word_harmonized(sensor: Sensor, offset: float | None, check: str) -> str | N
     return "applied" if offset else "not_needed"
 
 
-def offset_by_pixels(sensor: Sensor, offset: float | None) -> float | None:
-    """The offset that pixels call for which contradict the stated one; none of sensors that have one right offset only.
+def other_offset(sensor: Sensor, offset: float | None) -> float | None:
+    """The only other offset that a scene may have, if not the stated one; none of sensors that have one right offset only.
 
     Examples:
         >>> from catalogs.bands import find_sensor
-        >>> [offset_by_pixels(find_sensor("sentinel-2-l2a"), offset) for offset in (-0.1, 0.0)]
+        >>> [other_offset(find_sensor("sentinel-2-l2a"), offset) for offset in (-0.1, 0.0)]
         [0.0, -0.1]
     """
     if sensor.id not in OFFSET_SENSORS:

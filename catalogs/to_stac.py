@@ -20,7 +20,7 @@ from catalogs.bands import Sensor, asset_key, find_sensor
 from catalogs.index_listing import GEOPARQUET, index_assets
 from catalogs.lattice import footprint, grid_square
 from catalogs.records import GEOTIFF, LABEL_TYPE, UNKNOWN_LABEL, Band, Raster, Scene, SourceWindow, is_outside
-from catalogs.terms import CollectionTerms, join_terms
+from catalogs.terms import NOTICE_AFTER, CollectionTerms, join_terms
 
 STAC_VERSION = "1.1.0"
 EXTENSION = "https://stac-extensions.github.io/{}/schema.json"
@@ -255,7 +255,7 @@ def collection_to_stac(
         "stac_extensions": _collection_extensions(sensor, bands, has_classes=bool(sensor.mask or label_rasters)),
         "id": sensor.id,
         "title": sensor.title,
-        "description": f"{sensor.title}: one item per acquisition and location. {' '.join(terms.notices)}",
+        "description": f"{sensor.title}: {NOTICE_AFTER}{' '.join(terms.notices)}",
         "license": terms.license,
         "providers": [sensor.provider, *terms.hosts],
         "extent": {

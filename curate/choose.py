@@ -44,33 +44,64 @@ class Candidate:
 def merge_copies(candidates: Sequence[Candidate], epsg: int) -> list[Candidate]:
     """One candidate per acquisition: overlapping tiles and reprocessings of one pass are one scene, as are copies elsewhere.
 
-    Of the copies the one that covers the square comes first, then that of the preferred source, then the one in the location's
-    own UTM zone, then the newest processing, then by id.
+    Of the copies the one that covers the square comes first, then that of the preferred source, even if it has to be brought
+    from another zone and the other is in the location's own, then the one in the location's own UTM zone, then the newest
+    processing, then by id. A vintage is always its own.
 
     Args:
         candidates: All of one sensor.
         epsg: The location's UTM zone.
     """
-    merged: list[Candidate] = []
-    last_of_platform: dict[str | None, tuple[SourceScene, int]] = {}
+    passes: list[_Pass] = []
+    recent: list[_Pass] = []
     for candidate in sorted(candidates, key=_time_and_id):
-        scene = candidate.scene
-        earlier, place = last_of_platform.get(scene.platform, (None, 0))
-        if earlier is not None and _is_same_pass(earlier, scene):
-            merged[place] = _merge(merged[place], candidate, epsg)
+        recent = [each for each in recent if middle(candidate.scene) - middle(each.last) <= SAME_FLIGHT_ELSEWHERE]
+        known = next((each for each in reversed(recent) if each.takes(candidate.scene)), None)
+        if known is None:
+            known = _Pass(candidate)
+            passes.append(known)
         else:
-            place = len(merged)
-            merged.append(candidate)
-        last_of_platform[scene.platform] = (scene, place)
-    return sorted(merged, key=_time_and_id)
+            known.add(candidate, epsg)
+            recent.remove(known)
+        recent.append(known)  # the one seen last is asked first
+    return sorted((each.best for each in passes), key=_time_and_id)
 
 
-def _is_same_pass(earlier: SourceScene, later: SourceScene) -> bool:
-    """Whether two scenes of one platform, in the order of time, show the same acquisition; a vintage is always its own."""
-    if later.datetime is None:
-        return False
-    elsewhere = SAME_PASS_ELSEWHERE if later.platform else SAME_FLIGHT_ELSEWHERE
-    return middle(later) - middle(earlier) <= (SAME_PASS if earlier.source == later.source else elsewhere)
+class _Pass:
+    """One acquisition while its copies are gathered, in the order of time."""
+
+    def __init__(self, first: Candidate) -> None:
+        self.best = first
+        self.last = first.scene
+        self._platform = first.scene.platform
+        self._last_of_source = {first.scene.source: first.scene}
+
+    def takes(self, scene: SourceScene) -> bool:
+        """Whether a scene, the last one so far, shows the same acquisition.
+
+        Two scenes of one source are told apart by that source's own times, whatever lies between them of another. A platform
+        that a source leaves open may be any that another states.
+        """
+        if scene.datetime is None or self.last.datetime is None:
+            return False
+        same = self._last_of_source.get(scene.source)
+        if same is not None and (same.platform != scene.platform or middle(scene) - middle(same) > SAME_PASS):
+            return False
+        if scene.platform != self._platform and scene.platform and self._platform:
+            return False
+        return middle(scene) - middle(self.last) <= self._limit(scene)
+
+    def _limit(self, scene: SourceScene) -> timedelta:
+        if scene.source == self.last.source:
+            return SAME_PASS
+        return SAME_PASS_ELSEWHERE if scene.platform or self._platform else SAME_FLIGHT_ELSEWHERE
+
+    def add(self, candidate: Candidate, epsg: int) -> None:
+        """Take in a copy."""
+        self.best = _merge(self.best, candidate, epsg)
+        self.last = candidate.scene
+        self._platform = self._platform or candidate.scene.platform
+        self._last_of_source[candidate.scene.source] = candidate.scene
 
 
 def _merge(one: Candidate, other: Candidate, epsg: int) -> Candidate:

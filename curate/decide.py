@@ -2,8 +2,8 @@
 
 Nothing is read here. A decision is a generator: it yields what it wishes to see, is sent what was read, and so on until it
 knows. Masks are wished before measurements, measurements only of scenes that are clear over the square; what could not be
-read counts only where the decision rests on it. So whoever reads may do it for many decisions at once, in any order. What
-would be kept is held against its own pixels last (`offsets`).
+read counts only where the decision rests on it, and where no other source's copy of it can be read (`stand_ins`). So whoever
+reads may do it for many decisions at once, in any order. What would be kept is held against its own pixels last (`offsets`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from curate.fetch import has_mask, valid_percent
 from curate.looks import Answer, Look, Steps, Wish, scene_key, unless_failed
 from curate.offsets import STRICT, vouched_copies, weigh_offset
 from curate.seasons import DateWindow
+from curate.stand_ins import StandIns
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Decision:
         self._bands: dict[str, Answer] = {}
         self._looks: dict[str, Look] = {}
         self._instead: dict[str, Candidate] = {}
+        self._stand_ins = StandIns()
 
     def steps(self) -> Steps[list[Look] | Failure]:
         """The first combination that is clear, one scene per sensor, or why there is none."""
@@ -102,10 +104,13 @@ class Decision:
 
     def _are_whole(self, combination: Sequence[Candidate]) -> Steps[bool]:
         """Fetch the measurements; too many missing ones count as not clear."""
-        new = tuple(candidate.scene for candidate in combination if scene_key(candidate.scene) not in self._bands)
+        new = [each for each in combination if scene_key(self._stand_ins.scene(each.scene)) not in self._bands]
         if new:
-            self._bands.update(zip(map(scene_key, new), (yield Wish(new, masks=False)), strict=True))
-        return all(self._is_whole(candidate) for candidate in combination)
+            yield from self._read(new, masks=False)
+        for candidate in combination:
+            if not (yield from self._is_whole(candidate)):
+                return False
+        return True
 
     def _are_right(self, combination: Sequence[Candidate]) -> Steps[bool]:
         """Hold the offsets against the pixels; for a scene whose offset is wrong a copy of its acquisition may answer."""
@@ -136,10 +141,26 @@ class Decision:
 
     def _see(self, candidates: Sequence[Candidate]) -> Steps[None]:
         """Wish the masks that were not looked at yet."""
-        scenes = [candidate.scene for candidate in candidates]
-        new = tuple(scene for scene in scenes if has_mask(scene) and scene_key(scene) not in self._masks)
+        scenes = [(each, self._stand_ins.scene(each.scene)) for each in candidates]
+        new = [each for each, scene in scenes if has_mask(scene) and scene_key(scene) not in self._masks]
         if new:
-            self._masks.update(zip(map(scene_key, new), (yield Wish(new, masks=True)), strict=True))
+            yield from self._read(new, masks=True)
+
+    def _read(self, candidates: Sequence[Candidate], *, masks: bool) -> Steps[None]:
+        """Wish masks or measurements; of what cannot be read, those of a copy elsewhere, once its mask is seen."""
+        scenes = tuple(self._stand_ins.scene(candidate.scene) for candidate in candidates)
+        answers = dict(zip(map(scene_key, scenes), (yield Wish(scenes, masks=masks)), strict=True))
+        known = self._masks if masks else self._bands
+        known.update(answers)
+        for candidate, (key, answer) in zip(candidates, answers.items(), strict=True):
+            if not isinstance(answer, SourceUnavailableError):
+                continue
+            if not self._stand_ins.move_on(candidate, answer):
+                known[key] = self._stand_ins.failure(candidate, answer)
+                continue
+            yield from self._see([candidate])
+            if not masks and self._is_clear(candidate):
+                yield from self._read([candidate], masks=False)
 
     def _is_clear(self, candidate: Candidate) -> bool:
         return self._look(candidate.scene).not_clear <= self._limits.max_cloud
@@ -147,20 +168,31 @@ class Decision:
     def _is_usable(self, candidate: Candidate) -> bool:
         return self._is_clear(candidate) and self._look(candidate.scene).refusal is None
 
-    def _is_whole(self, candidate: Candidate) -> bool:
+    def _is_whole(self, candidate: Candidate) -> Steps[bool]:
         look = self._look(candidate.scene)
         if not look.patches and self._is_clear(candidate):
-            look.patches = unless_failed(self._bands[scene_key(candidate.scene)])
-            self._bands[scene_key(candidate.scene)] = []
+            look.patches = unless_failed(self._bands[scene_key(look.scene)])
+            self._bands[scene_key(look.scene)] = []
             look.not_clear = max(look.not_clear, 100 - valid_percent(look.patches) if look.patches else 100.0)
-            look.judgement = None if has_mask(look.scene) else judge_clouds(find_sensor(look.scene.sensor), look.patches)
-            look.not_clear = max(look.not_clear, look.judgement.not_clear_percent if look.judgement else 0.0)
+            if self._is_clear(candidate) and not has_mask(look.scene):
+                yield from self._judge(candidate)
         if not self._is_clear(candidate):
             look.patches, look.mask = [], None
         return self._is_clear(candidate)
 
+    def _judge(self, candidate: Candidate) -> Steps[None]:
+        """Judge the clouds of a scene without a mask by its reflectance: under an offset that its pixels bear out.
+
+        Under a wrong one clear ground is as bright as cloud, or haze as dark as ground; a scene that is refused is not judged.
+        """
+        look = self._look(candidate.scene)
+        if (yield from self._is_right(candidate, self._others[candidate.scene.sensor])):
+            look.judgement = judge_clouds(find_sensor(look.scene.sensor), look.patches)
+            look.not_clear = max(look.not_clear, look.judgement.not_clear_percent if look.judgement else 0.0)
+
     def _look(self, scene: SourceScene) -> Look:
-        """What the mask of a scene says; it was wished before."""
+        """What the mask of a scene says, or that of the copy that stands in for it; it was wished before."""
+        scene = self._stand_ins.scene(scene)
         if scene_key(scene) not in self._looks:
             look = Look(scene)
             if has_mask(scene):
@@ -201,22 +233,25 @@ class Decision:
         return self._refused() or self._too_far_apart()
 
     def _refused(self) -> Failure | None:
-        """The failure of a sensor all of whose clear scenes contradict their offsets."""
+        """The failure of a sensor all of whose clear scenes, and the copies used for them, contradict their offsets."""
         for sensor, candidates in self._candidates.items():
-            clear = [self._look(candidate.scene) for candidate in candidates if self._is_clear(candidate)]
+            clear = [self._look(candidate.scene) for candidate in self._replaced(candidates) if self._is_clear(candidate)]
             if all(look.refusal for look in clear):
+                believe = (
+                    ", or give --radiometry pixels to believe the pixels" if any(look.is_believable for look in clear) else ""
+                )
                 alike = f"{len(clear)} of {len(candidates)} candidates {'is' if len(clear) == 1 else 'are'} like that"
                 return self._failed(
                     sensor,
                     "radiometry",
                     f"No clear scene of {sensor} over {place_in_words(self._location)} in {self._window.text} has an offset "
                     f"that its pixels bear out: {clear[0].refusal}; {alike}. "
-                    "Widen the dates, choose another --source, or give --radiometry pixels to believe the pixels.",
+                    f"Widen the dates or choose another --source{believe}.",
                 )
         return None
 
     def _too_far_apart(self) -> Failure:
-        clear = {sensor: [c for c in found if self._is_usable(c)] for sensor, found in self._candidates.items()}
+        clear = {sensor: list(filter(self._is_usable, self._replaced(found))) for sensor, found in self._candidates.items()}
         nearest = next(order_combinations(clear, None, self._is_clear))
         days = spread(nearest).total_seconds() / 86400
         return self._failed(

@@ -31,6 +31,8 @@ KERNEL_REACH_PX = 4
 """Pixels of the source that a kernel needs beyond the square."""
 FALSE_NORTHING_M = 10_000_000.0
 """Of the southern half of a UTM zone."""
+UNSTATED = 0.0
+"""What pixels beyond a raster become where nobody states a number for them."""
 EXACT = 0.0
 """Error that GDAL may make in the position of a pixel: its default of an eighth of a pixel saves nothing on a patch."""
 _WARPING = Lock()
@@ -50,6 +52,8 @@ class Plane:
     """Where they came from."""
     resampling: str | None
     """Kernel of the warp, if there was one."""
+    nodata: float | None = None
+    """What pixels without a measurement have; none where all have one, or where it is NaN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +115,24 @@ def valid_percent(patches: Sequence[Patch]) -> float:
     shares = [100.0]
     for patch in (patch for patch in patches if not patch.is_mask):
         missing = [patch.pixels[i] == band.nodata for i, band in enumerate(patch.bands) if band.nodata is not None]
+        if patch.pixels.dtype.kind == "f":
+            missing.extend(np.isnan(patch.pixels))
         if missing:
             shares.append(100 * (1 - float(np.mean(np.any(missing, axis=0)))))
     return round(min(shares), 4)
+
+
+def can_hold(data_type: str, value: float) -> bool:
+    """Whether pixels of a type can have a value.
+
+    Examples:
+        >>> can_hold("uint8", 255), can_hold("uint8", -9999), can_hold("uint8", math.nan), can_hold("float32", math.nan)
+        (True, False, False, True)
+    """
+    type_ = np.dtype(data_type)
+    if type_.kind == "f":
+        return not math.isfinite(value) or abs(value) <= float(np.finfo(type_).max)
+    return float(value).is_integer() and int(np.iinfo(type_).min) <= value <= int(np.iinfo(type_).max)
 
 
 def _mask_of(scene: SourceScene) -> Band:
@@ -132,16 +151,15 @@ def _groups(scene: SourceScene, bands: Sequence[Band]) -> list[list[Band]]:
 
 
 def _patch(scene: SourceScene, group: Sequence[Band], planes: Sequence[Plane]) -> Patch:
-    stated = tuple(_as_stated(band, scene.bands[band.name]) for band in group)
+    stated = tuple(_as_stated(band, scene.bands[band.name], plane.nodata) for band, plane in zip(group, planes, strict=True))
     resampling = next((plane.resampling for plane in planes if plane.resampling), None)
     pixels = np.stack([plane.pixels for plane in planes])
     return Patch(f"{group[0].gsd:g}m", pixels, stated, planes[0].grid, tuple(plane.source for plane in planes), resampling)
 
 
-def _as_stated(band: Band, stated: SourceBand) -> Band:
-    """The sensor's band with the scale and offset of this very scene, and its nodata where the sensor has none of its own."""
-    if band.nodata is None and stated.nodata is not None:
-        band = replace(band, nodata=stated.nodata)
+def _as_stated(band: Band, stated: SourceBand, nodata: float | None) -> Band:
+    """The sensor's band with the scale and offset of this very scene, and the nodata of its pixels."""
+    band = replace(band, nodata=nodata)
     if stated.scale is None:
         return band
     return replace(band, scale=stated.scale, offset=stated.offset or 0.0)
@@ -163,6 +181,8 @@ class PlanePlan:
     """What of the window lies inside the raster: the pixels to read; none where nothing does."""
     resampling: str | None
     """Kernel of the warp, if there is one."""
+    is_whole: bool
+    """Whether the raster surely holds the whole square."""
 
 
 def plan_plane(raster: RasterInfo, ask: PlaneAsk) -> PlanePlan:
@@ -171,21 +191,30 @@ def plan_plane(raster: RasterInfo, ask: PlaneAsk) -> PlanePlan:
     own_gsd = raster.grid.gsd if is_own and ask.location.side_m % raster.grid.gsd == 0 else ask.fallback_gsd
     grid = ask.location.grid(ask.gsd or own_gsd)
     aligned = aligned_window(raster.grid, grid)
-    window = aligned or covering_window(raster.grid, grid)
-    return PlanePlan(ask, raster, grid, window, _inside(raster.grid, window), None if aligned else ask.kernel)
+    needed = aligned or _needed_window(raster.grid, grid)
+    window = aligned or _clipped(raster.grid, needed)
+    is_whole = _clipped(raster.grid, needed) == needed
+    return PlanePlan(ask, raster, grid, window, _inside(raster.grid, window), None if aligned else ask.kernel, is_whole)
 
 
 def finish_plane(plan: PlanePlan, pixels: NDArray[Any] | None) -> Plane:
     """Make a plane of what was read.
 
+    Where neither sensor nor source nor file has a number for what was not measured, and the raster may end within the square,
+    that number is 0 and a measured 0 becomes 1, as in mosaics: what lies beyond a file never passes for black ground.
+
     Args:
         plan: Of the plane.
         pixels: Those of its part, (height, width), native type; none where it has none.
     """
-    make = _warped if plan.resampling else _filled
-    pixels = pixels if pixels is None else _with_one_nodata(plan, pixels)
+    make, fill = _warped if plan.resampling else _filled, _fill(plan)
+    if pixels is not None:
+        pixels = _with_one_nodata(plan, pixels, fill)
+    if fill is None and not plan.is_whole:
+        fill, pixels = UNSTATED, pixels if pixels is None else np.where(pixels == UNSTATED, np.ones_like(pixels), pixels)
     told = SourceWindow(without_secrets(plan.ask.band.href), plan.window, plan.ask.band.checksum or plan.raster.checksum)
-    return Plane(make(plan, pixels), plan.grid, told, plan.resampling)
+    nodata = None if fill is None or math.isnan(fill) else fill
+    return Plane(make(plan, pixels, fill), plan.grid, told, plan.resampling, nodata)
 
 
 def read_plane(source: Source, ask: PlaneAsk) -> Plane:
@@ -238,19 +267,25 @@ def northing_difference(source_epsg: int | None, target_epsg: int | None) -> flo
 
 def covering_window(source: Grid, target: Grid) -> Window:
     """The source's pixels that a warp to the target needs, clipped to the source's raster."""
+    return _clipped(source, _needed_window(source, target))
+
+
+def _needed_window(source: Grid, target: Grid) -> Window:
+    """The pixels that a warp to the target needs, as if the source's raster had no end."""
     from rasterio.warp import transform_bounds
 
     left, bottom, right, top = transform_bounds(f"EPSG:{target.epsg}", f"EPSG:{source.epsg}", *target.bounds, densify_pts=21)
     reach = KERNEL_REACH_PX * max(1, math.ceil(target.gsd / min(pixel_size_m(source))))
     width, _, x0, _, drop, y0 = source.transform
-    column, end_column = (
-        min(max(value, 0), source.width)
-        for value in (math.floor((left - x0) / width) - reach, math.ceil((right - x0) / width) + reach)
-    )
-    row, end_row = (
-        min(max(value, 0), source.height)
-        for value in (math.floor((y0 - top) / -drop) - reach, math.ceil((y0 - bottom) / -drop) + reach)
-    )
+    column, end_column = math.floor((left - x0) / width) - reach, math.ceil((right - x0) / width) + reach
+    row, end_row = math.floor((y0 - top) / -drop) - reach, math.ceil((y0 - bottom) / -drop) + reach
+    return column, row, end_column - column, end_row - row
+
+
+def _clipped(grid: Grid, window: Window) -> Window:
+    """A window without what lies beyond the raster; one without pixels where all does."""
+    column, end_column = (min(max(value, 0), grid.width) for value in (window[0], window[0] + window[2]))
+    row, end_row = (min(max(value, 0), grid.height) for value in (window[1], window[1] + window[3]))
     return column, row, end_column - column, end_row - row
 
 
@@ -268,24 +303,24 @@ def _inside(grid: Grid, window: Window) -> Window | None:
     return (left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 
-def _filled(plan: PlanePlan, pixels: NDArray[Any] | None) -> NDArray[Any]:
+def _filled(plan: PlanePlan, pixels: NDArray[Any] | None, fill: float | None) -> NDArray[Any]:
     """A window that may reach beyond the raster, filled there."""
     column, row, width, height = plan.window
     if pixels is not None and plan.part == plan.window:
         return pixels
-    filled = np.full((height, width), _fill(plan) or 0, dtype=plan.raster.data_type)
+    filled = np.full((height, width), fill or 0, dtype=plan.raster.data_type)
     if pixels is not None and plan.part:
         left, top = plan.part[0] - column, plan.part[1] - row
         filled[top : top + plan.part[3], left : left + plan.part[2]] = pixels
     return filled
 
 
-def _warped(plan: PlanePlan, pixels: NDArray[Any] | None) -> NDArray[Any]:
+def _warped(plan: PlanePlan, pixels: NDArray[Any] | None, fill: float | None) -> NDArray[Any]:
     from rasterio import Affine
     from rasterio.enums import Resampling
     from rasterio.warp import reproject
 
-    fill, raster = _fill(plan), plan.raster
+    raster = plan.raster
     warped = np.full(plan.grid.shape, fill or 0, dtype=raster.data_type)
     if pixels is None:
         return warped
@@ -305,17 +340,22 @@ def _warped(plan: PlanePlan, pixels: NDArray[Any] | None) -> NDArray[Any]:
     return warped
 
 
-def _with_one_nodata(plan: PlanePlan, pixels: NDArray[Any]) -> NDArray[Any]:
-    """Pixels where what the file, or its source, calls no measurement is what its sensor calls so."""
-    fill = _fill(plan)
-    for stated in {plan.raster.nodata, plan.ask.band.nodata} - {None, fill}:
-        assert stated is not None, "it is taken out"
-        is_missing = np.isnan(pixels) if math.isnan(stated) and pixels.dtype.kind == "f" else pixels == stated
-        pixels = np.where(is_missing, np.asarray(fill, pixels.dtype), pixels) if is_missing.any() else pixels
+def _with_one_nodata(plan: PlanePlan, pixels: NDArray[Any], fill: float | None) -> NDArray[Any]:
+    """Pixels where what the file, or its source, calls no measurement is what its sensor calls so, as is what is no number."""
+    if pixels.dtype.kind == "f" and fill is not None and not math.isnan(fill):
+        pixels = _exchanged(pixels, np.isnan(pixels), fill)
+    for stated in (plan.raster.nodata, plan.ask.band.nodata):
+        if stated is not None and fill is not None and stated != fill:
+            pixels = _exchanged(pixels, pixels == stated, fill)
     return pixels
 
 
+def _exchanged(pixels: NDArray[Any], is_missing: NDArray[np.bool_], fill: float) -> NDArray[Any]:
+    return np.where(is_missing, np.asarray(fill, pixels.dtype), pixels) if is_missing.any() else pixels
+
+
 def _fill(plan: PlanePlan) -> float | None:
-    """What pixels outside the raster become."""
-    stated = plan.ask.nodata, plan.ask.band.nodata, plan.raster.nodata
-    return next((value for value in stated if value is not None), None)
+    """What pixels without a measurement become: the first number stated that the raster's type can hold, else NaN if it can."""
+    stated = plan.ask.nodata, plan.ask.band.nodata, plan.raster.nodata, math.nan
+    held = (value for value in stated if value is not None and can_hold(plan.raster.data_type, value))
+    return next(held, None)

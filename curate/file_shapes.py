@@ -11,10 +11,11 @@ import numpy as np
 
 from catalogs.bands import Sensor, find_sensor
 from catalogs.foreign import SourceScene
-from catalogs.records import Band
+from catalogs.lattice import squares_around, transformer
+from catalogs.records import LATTICE_M, Band, Grid
 from curate.errors import SourceUnavailableError
 from curate.estimate import FileShape
-from curate.pixel_size import pixel_size_m
+from curate.pixel_size import is_in_degrees, pixel_size_m
 
 if TYPE_CHECKING:
     from curate.reading.headers import Headers
@@ -68,14 +69,13 @@ def _of_file(header: FileHeader, held: Sequence[Band], scene: SourceScene, senso
     for number, group in enumerate(groups):
         index = scene.bands[group[0].name].index - 1
         cut = header.cuts[index]
-        left, top = header.grid.transform[2], header.grid.transform[5]
         each = np.dtype(header.data_types[index]).itemsize * (1 if apart else header.count)
         decoded = float(cut.block_height * cut.block_width * each)
         yield FileShape(
             bands=tuple(band.name for band in group),
             is_mask=all(band == sensor.mask for band in group),
             gsd=max(pixel_size_m(header.grid)),
-            corner_xy=(left, top),
+            corner_xy=_corner_m(header.grid),
             block_px=(cut.block_height, cut.block_width),
             blocks=cut.count,
             block_bytes=_mean_block(header, index, decoded),
@@ -83,6 +83,17 @@ def _of_file(header: FileHeader, held: Sequence[Band], scene: SourceScene, senso
             header_bytes=0 if number else min(HEADER_BYTES, header.size or HEADER_BYTES),
             is_sampled=True,
         )
+
+
+def _corner_m(grid: Grid) -> tuple[float, float]:
+    """Where a raster begins, metres; of one in degrees in its UTM zone, as squares are there."""
+    left, top = grid.transform[2], grid.transform[5]
+    if grid.epsg is None or not is_in_degrees(grid.epsg):
+        return left, top
+    lon, lat = transformer(grid.epsg, 4326).transform(left, top)
+    zones, _ = squares_around([lon], [lat], LATTICE_M)
+    x, y = transformer(4326, int(zones[0])).transform(lon, lat)
+    return float(x), float(y)
 
 
 def _mean_block(header: FileHeader, index: int, decoded: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,17 +19,21 @@ from catalogs.index_listing import listed_index
 from catalogs.journal import Failure, Journal
 from catalogs.recipe import check_same, read_recipe
 from curate.assemble import Wanted
+from curate.drawn_squares import with_drawn_squares
 from curate.errors import RecipeError
 from curate.estimate import FileShape
 from curate.file_shapes import sampled_shapes, usual_shapes
 from curate.pipeline import Build, Todo, Watch
-from curate.plan import Forecast, forecast, sample_scene
+from curate.plan import Forecast, SensorForecast, forecast, sample_scene
 from curate.search import Searches
-from curate.sources.protocol import FetchesWhole, Source, looks_at_all, reads_files
+from curate.sources import DETAIL
+from curate.sources.protocol import FetchesWhole, Source, for_sensors, looks_at_all, members_of, reads_files
 
 HEADERS_AT_ONCE = 8
 TRIES = 3
 """Of a header: the usual sizes do as well where a server is down."""
+NONE_LEFT = 1e-9
+"""Share of scenes that is none but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -96,23 +100,37 @@ def foresee_rest(build: Build, searches: Searches, todo: Todo, *, watch: Watch) 
     shapes = _shapes(build.source, searches, build.wanted, todo)
     as_json, by_location = build.recipe["items"] == "json", looks_at_all(build.source)
     told = forecast(searches, build.wanted, todo, shapes, watch=watch, as_json=as_json, by_location=by_location)
-    return _of_whole_scenes(told, build.source) if isinstance(build.source, FetchesWhole) else told
+    whole = {source.name: source for source in members_of(build.source) if isinstance(source, FetchesWhole)}
+    told = replace(told, sensors={sensor: with_whole_scenes(sensor, each, whole) for sensor, each in told.sensors.items()})
+    return with_drawn_squares(told, build.source, build.wanted, todo)
 
 
-def _of_whole_scenes(told: Forecast, source: FetchesWhole) -> Forecast:
-    """A forecast whose scenes are fetched whole, each in one request."""
-    sensors = {
-        sensor: replace(
-            each,
-            requests=each.scenes,
-            bytes=each.scenes * source.scene_bytes(sensor),
-            mask_requests=0.0,
-            mask_bytes=0.0,
-            is_sampled=True,
-        )
-        for sensor, each in told.sensors.items()
-    }
-    return replace(told, sensors=sensors)
+def with_whole_scenes(sensor: str, told: SensorForecast, sources: Mapping[str, FetchesWhole]) -> SensorForecast:
+    """A forecast in which the scenes of some sources are fetched whole, each in one request, and the others in blocks.
+
+    Args:
+        sensor: Its id.
+        told: As if all were fetched in blocks.
+        sources: Those that fetch whole scenes, by name.
+    """
+    short = {name.partition(DETAIL)[0]: source for name, source in sources.items()}
+    whole = [
+        (count, (sources.get(name) or short[name]).scene_bytes(sensor))
+        for name, count in told.scenes_by_source.items()
+        if name in sources or name in short
+    ]
+    scenes = sum(count for count, _ in whole)
+    if not scenes:
+        return told
+    left = max(0.0, 1 - scenes / told.scenes)
+    return replace(
+        told,
+        requests=told.requests * left + scenes,
+        bytes=told.bytes * left + sum(count * size for count, size in whole),
+        mask_requests=told.mask_requests * left,
+        mask_bytes=told.mask_bytes * left,
+        is_sampled=told.is_sampled or left < NONE_LEFT,
+    )
 
 
 def _shapes(source: Source, searches: Searches, wanted: Wanted, todo: Todo) -> dict[str, list[FileShape]]:
@@ -121,7 +139,7 @@ def _shapes(source: Source, searches: Searches, wanted: Wanted, todo: Todo) -> d
         return {}
     shapes: dict[str, list[FileShape]] = {}
     for sensor, bands in wanted.sensors.items():
-        scene = sample_scene(searches, sensor, todo) if reads_files(source) else None
+        scene = sample_scene(searches, sensor, todo) if reads_files(for_sensors(source, [sensor])) else None
         if scene:
             from curate.reading.headers import Headers
             from curate.reading.transport import Patience, Transport

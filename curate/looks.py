@@ -49,6 +49,8 @@ class Look:
     """Whether it was asked."""
     refusal: str | None = None
     """Why it is not used, in words: its offset contradicts its pixels."""
+    is_believable: bool = False
+    """Of a refused one: whether it can be used by the offset that its pixels call for."""
 
 
 Given = TypeVar("Given")

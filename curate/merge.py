@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,7 +36,8 @@ from curate.merge_checks import check_parts, check_same_build
 from curate.parts import read_part
 from curate.pipeline import notices_of
 from curate.placing import Placed, place_file
-from curate.terms import terms_of
+from curate.saved_searches import is_in_part
+from curate.terms import terms_of_parts
 
 SCRATCH = "merge"
 """Folder below the joined catalog's work folder, for what does not fit into memory."""
@@ -159,31 +161,38 @@ class _Merge:
             description=json.loads((parts[0].folder / layout.CATALOG).read_bytes())["description"],
             notices=notices_of(recipe),
             json_items=self._has_files,
-            terms_of=terms_of(recipe["build"]["source"]),
+            terms_of=terms_of_parts(self._collections(), notices_of(recipe)),
         )
         self._placed: Counter[Placed] = Counter()
 
     def run(self, watch: Watch) -> MergeSummary:
         """Place all files, then write what leads to them."""
-        with watch(self._count(self._parts), "Merging") as bar:
+        with watch(self._count(self._parts, self._sensors), "Merging") as bar:
             for part in self._parts:
                 for sensor in self._sensors:
                     self._place_items(part, sensor, bar)
                 self._place_searches(part)
         self._write_indices()
         self._writer.close()
-        items = self._count([BuiltPart.open(self._out)])
+        items = self._count([BuiltPart.open(self._out)], self._sensors)
         return MergeSummary(
             len(self._parts), len(self._parts[0].locations), items, len(self._writer.failures), dict(self._placed)
         )
 
-    def _count(self, parts: Sequence[BuiltPart]) -> int:
+    def _collections(self) -> dict[str, list[Mapping[str, Any]]]:
+        """Of each sensor the collections that have items: those alone say what their sources ask."""
+        found: dict[str, list[Mapping[str, Any]]] = {sensor: [] for sensor in self._sensors}
+        for part, sensor in product(self._everyone, self._sensors):
+            if self._count([part], [sensor]):
+                found[sensor].append(json.loads((part.folder / sensor / layout.COLLECTION).read_bytes()))
+        return found
+
+    def _count(self, parts: Sequence[BuiltPart], sensors: Iterable[str]) -> int:
         """Items of some catalogs, those of two twice."""
         count = 0
-        for part in parts:
-            for sensor in self._sensors:
-                with part.index(sensor) as index:
-                    count += index.num_rows
+        for part, sensor in product(parts, sensors):
+            with part.index(sensor) as index:
+                count += index.num_rows
         return count
 
     def _place_items(self, part: BuiltPart, sensor: str, bar: Watcher) -> None:
@@ -202,11 +211,14 @@ class _Merge:
                 bar.advance()
 
     def _place_searches(self, part: BuiltPart) -> None:
-        """Place the saved answers of searches, so that another build of the joined catalog asks nobody again."""
+        """Place the saved answers of searches, so that another build of the joined catalog asks nobody again.
+
+        Of two that answer alike the first is kept, unless a source did not take part in it, and all did in the other.
+        """
         saved = part.folder / layout.WORK / "search"
         for path in sorted(saved.rglob("*")) if saved.is_dir() else ():
             name = path.relative_to(part.folder)
-            if path.is_file() and not (self._out / name).exists() and not path.name.endswith(layout.TEMPORARY):
+            if path.is_file() and not path.name.endswith(layout.TEMPORARY) and _is_better(path, self._out / name):
                 (self._out / name).parent.mkdir(parents=True, exist_ok=True)
                 self._place(part.folder, name.as_posix())
 
@@ -233,6 +245,11 @@ class _Merge:
             failures = {location: found for part in reversed(self._everyone) for location, found in part.failures.items()}
             self._writer.adopt(rows, [failure for found in failures.values() for failure in found])
         shutil.rmtree(scratch)
+
+
+def _is_better(answer: Path, there: Path) -> bool:
+    """Whether a saved answer takes the place of another, or of none."""
+    return not there.exists() or (is_in_part(there) and not is_in_part(answer))
 
 
 def _brief_items(index: IndexFiles) -> Iterator[Mapping[str, Any]]:

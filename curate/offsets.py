@@ -2,19 +2,23 @@
 
 Others are read only where a scene's own pixels do not tell and its source's word alone is not good enough: that of Earth
 Search's `sentinel-2-l2a`, which is wrong both ways now and then, and that of catalogs that we do not know. First the same
-acquisition as another provider has it, then other dates. What they say counts where their own offset is beyond doubt.
+acquisition as another provider has it, then other dates. What they say counts where their own offset is beyond doubt. Of one
+that cannot be read the next takes the place; where none tells and one could not be read, the season is tried again, for
+what a build keeps must not rest on which request failed.
+
+Nobody is asked where whatever they say would be kept (`keep`): its own dark pixels alone are recorded.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from catalogs.bands import find_sensor
 from catalogs.foreign import SourceScene
-from catalogs.radiometry import OFFSET_SENSORS, check_scene, may_carry_offset, offset_by_pixels, word_harmonized
+from catalogs.radiometry import OFFSET_SENSORS, check_scene, first_instant, may_carry_offset, other_offset, word_harmonized
 from catalogs.records import Band, Radiometry
 from catalogs.same_ground import Ground, check_moved, moved_between, see_ground
 from catalogs.writer import Patch
@@ -31,8 +35,12 @@ STRICT, KEEP, PIXELS = MODES = ("strict", "keep", "pixels")
 """What to do with a scene whose pixels contradict its offset: use another one, use it as it is, or believe its pixels."""
 OTHER_DATES = 2
 """How many are read at most."""
+UNREADABLE = 2
+"""How many other scenes may fail before no more are tried."""
 CLOUDY = 50.0
 """Stated cloud cover above which another date is not worth reading, percent."""
+_ESA_METADATA = re.compile(r"/MTD_MSIL(?:1C|2A)\.xml$")
+"""Address of the item of a product that is read as ESA packs it (`sources.safe`)."""
 DARK, DATE, PROVIDER = "dark", "date", "provider"
 SAYS = {
     DARK: "its dark pixels contradict that",
@@ -67,24 +75,33 @@ def weigh_offset(look: Look, candidate: Candidate, others: Sequence[Candidate], 
     if check is None:
         return
     verdict = Verdict(check, DARK if check != "unchecked" else None)
-    if check == "unchecked" and _needs_proof(look.scene):
+    if check == "unchecked" and mode != KEEP and _needs_proof(look.scene):
         verdict = yield from _ask_others(look, candidate, others)
     _settle(look, verdict, mode)
 
 
 def _settle(look: Look, verdict: Verdict, mode: str) -> None:
-    """What follows from a verdict."""
+    """What follows from a verdict.
+
+    Bright plants of a scene whose provider is right that it has no offset may lie under haze: it is not shifted for them.
+    """
     sensor, stated = find_sensor(look.scene.sensor), _offset(look.patches)
     check, decision = verdict.check, look.scene.radiometry
-    right = offset_by_pixels(sensor, stated)
-    if check == "conflict" and mode == PIXELS and right is not None:
-        patches = [_with_offset(patch, right) for patch in look.patches]
-        if _check_dark(look.scene, patches, look.mask) != "conflict":
-            look.patches, check, decision = patches, "consistent", "pixels"
+    right = other_offset(sensor, stated) if stated or not _is_vouched(look.scene) else None
     if check == "conflict" and mode != KEEP:
-        look.refusal = _refusal(look.scene, stated, right, verdict)
+        shifted = _shifted(look, right)
+        if shifted and mode == PIXELS:
+            look.patches, check, decision = shifted, "consistent", "pixels"
+        else:
+            look.refusal, look.is_believable = _refusal(look.scene, stated, right, verdict), bool(shifted)
     harmonized = word_harmonized(sensor, _offset(look.patches), check)
     look.radiometry = Radiometry(decision, check, harmonized, verdict.evidence)
+
+
+def _shifted(look: Look, right: float | None) -> list[Patch]:
+    """Measurements under the other offset; none where there is no other, or where dark pixels contradict that one too."""
+    patches = [] if right is None else [_with_offset(patch, right) for patch in look.patches]
+    return patches if patches and _check_dark(look.scene, patches, look.mask) != "conflict" else []
 
 
 def _refusal(scene: SourceScene, stated: float | None, right: float | None, verdict: Verdict) -> str:
@@ -103,24 +120,41 @@ def _ask_others(look: Look, candidate: Candidate, others: Sequence[Candidate]) -
         return Verdict("unchecked")
     ground = see_ground(find_sensor(look.scene.sensor), _planes(look.patches), _pixels(look.mask))
     offset, look.patches = _offset(look.patches), []
-    verdict = yield from _hold_against(ground, offset, references, may_lack=_may_carry(look.scene))
+    verdict = yield from _hold_against(look.scene, ground, offset, references)
     (answer,) = yield Wish((look.scene,), masks=False)
     look.patches = unless_failed(answer)
     return verdict
 
 
 def _hold_against(
-    ground: Ground, offset: float | None, references: Sequence[tuple[str, SourceScene]], *, may_lack: bool
+    held: SourceScene, ground: Ground, offset: float | None, references: Sequence[tuple[str, SourceScene]]
 ) -> Steps[Verdict]:
-    """What references say of ground that was seen with an offset."""
+    """What references say of a scene's ground, seen with an offset.
+
+    Raises:
+        SourceUnavailableError: None tells, and one that might have told cannot be read.
+    """
+    failed: list[SourceUnavailableError] = []
+    dates = 0
     for evidence, scene in references:
-        patches, mask = yield from _read(scene)
+        if dates == OTHER_DATES or len(failed) == UNREADABLE:
+            break
+        try:
+            patches, mask = yield from _read(scene)
+        except SourceUnavailableError as error:
+            failed.append(error)
+            continue
+        dates += evidence == DATE
         if not patches or (not _is_vouched(scene) and _check_dark(scene, patches, mask) != "consistent"):
             continue
         other = see_ground(find_sensor(scene.sensor), _planes(patches), _pixels(mask))
-        check = check_moved(moved_between(ground, other), offset, may_lack=may_lack)
+        check = check_moved(moved_between(ground, other), offset, may_lack=_may_carry(held))
         if check != "unchecked":
             return Verdict(check, evidence, scene.id)
+    if failed:
+        raise SourceUnavailableError(
+            f"The offset of scene {held.id} can be told only next to others, of which one fails: {failed[0]}"
+        )
     return Verdict("unchecked")
 
 
@@ -137,7 +171,7 @@ def _references(candidate: Candidate, others: Sequence[Candidate]) -> Iterator[t
     ]
     when = middle(own)
     dates.sort(key=lambda one: (not _is_vouched(one.scene), not one.covers, abs(middle(one.scene) - when), one.scene.id))
-    yield from ((DATE, date.scene) for date in dates[:OTHER_DATES])
+    yield from ((DATE, date.scene) for date in dates)
 
 
 def vouched_copies(candidate: Candidate) -> list[SourceScene]:
@@ -146,15 +180,17 @@ def vouched_copies(candidate: Candidate) -> list[SourceScene]:
 
 
 def _read(scene: SourceScene) -> Steps[tuple[list[Patch], Patch | None]]:
-    """The measurements of a scene and its mask; none of either where they cannot be read: then it tells nothing."""
+    """The measurements of a scene and its mask, where it has one.
+
+    Raises:
+        SourceUnavailableError: They cannot be read.
+    """
     mask: Patch | None = None
     if has_mask(scene):
         (answer,) = yield Wish((scene,), masks=True)
-        if isinstance(answer, SourceUnavailableError):
-            return [], None
-        mask = answer[0]
+        (mask,) = unless_failed(answer)
     (answer,) = yield Wish((scene,), masks=False)
-    return ([], mask) if isinstance(answer, SourceUnavailableError) else (answer, mask)
+    return unless_failed(answer), mask
 
 
 def _needs_proof(scene: SourceScene) -> bool:
@@ -163,8 +199,11 @@ def _needs_proof(scene: SourceScene) -> bool:
 
 
 def _is_vouched(scene: SourceScene) -> bool:
-    """Whether a scene's offset is beyond doubt: made by us, from before there was one, or of a provider that tells it right."""
-    if scene.simulated:
+    """Whether a scene's offset is beyond doubt: made by us, from before there was one, or of a provider that tells it right.
+
+    ESA's own metadata tell it right wherever they lie.
+    """
+    if scene.simulated or _ESA_METADATA.search(scene.href or ""):
         return True
     if not _may_carry(scene) and not any(band.offset for band in scene.bands.values()):
         return True
@@ -172,15 +211,12 @@ def _is_vouched(scene: SourceScene) -> bool:
 
 
 def _may_carry(scene: SourceScene) -> bool:
-    return may_carry_offset(scene.baseline, _when(scene))
-
-
-def _when(scene: SourceScene) -> datetime | None:
-    return scene.datetime or scene.start_datetime
+    return may_carry_offset(scene.baseline, first_instant(scene))
 
 
 def _check_dark(scene: SourceScene, patches: Sequence[Patch], mask: Patch | None) -> str | None:
-    return check_scene(find_sensor(scene.sensor), _planes(patches), _pixels(mask), scene.baseline, when=_when(scene))
+    sensor, when = find_sensor(scene.sensor), first_instant(scene)
+    return check_scene(sensor, _planes(patches), _pixels(mask), scene.baseline, when=when, decision=scene.radiometry)
 
 
 def _planes(patches: Sequence[Patch]) -> list[tuple[Band, NDArray[Any]]]:

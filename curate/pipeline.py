@@ -37,7 +37,8 @@ from curate.parts import Part, remember_part, settle_part
 from curate.planes import HasPlanes, is_by_location, open_planes
 from curate.reading.counts import Counts
 from curate.search import Searches
-from curate.sources.protocol import Several, Source, reads_files, why_lacking
+from curate.source_limits import check_processes, check_squares
+from curate.sources.protocol import Several, Source, for_sensors, opened_as, reads_files, why_lacking
 from curate.terms import terms_of
 from curate.threads import build_in_threads
 from curate.unit import MOST, MOST_BY_LOCATION, Outcome, neighbourhoods
@@ -158,7 +159,8 @@ class Build:
             dry_run: Record nothing.
 
         Raises:
-            CurateError: A part is asked for without dates, or of more parts than there are grid squares.
+            CurateError: A part is asked for without dates, or of more parts than there are grid squares; or the squares are
+                too large for the source.
             RecipeError: The folder is not ours, holds no locations, was built from another recipe, or builds another part.
             SourceSensorError: The source lacks a sensor.
         """
@@ -182,6 +184,8 @@ class Build:
         for sensor in section["sensors"]:
             _check_sensor(source, sensor)
             check_judge(find_sensor(sensor), [band.name for band in wanted.sensors[sensor]])
+        check_squares(source, section["sensors"], locations)
+        source = for_sensors(source, wanted.sensors)
         part = settle_part(folder, part)
         if part:
             check_dates(request, recipe.get("build"))
@@ -226,13 +230,15 @@ class Build:
             budget: Once so much was fetched, the build ends; what is done is kept.
 
         Raises:
-            ClusterError: The cluster cannot do it, or was lost.
+            ClusterError: The cluster or the source cannot do it, or the cluster was lost.
             CatalogError: An earlier run wrote elsewhere.
             CatalogUnreachableError: The files go to an address that does not answer.
             StorageError: The disk is full or cannot be written.
             SourceUnavailableError: The source does not answer a search.
             UnfinishedError: Fewer locations were done than were to do.
         """
+        if scheduler:
+            check_processes(self.source, scheduler)
         with only_writer(self.folder), disk_errors(self.folder):
             elsewhere = remember_target(self.folder, to)
             writer = CatalogWriter(
@@ -243,7 +249,7 @@ class Build:
                 notices=self.notices,
                 json_items=self.recipe["items"] == "json",
                 publication=Publication(self.folder, list(self.wanted.sensors)) if elsewhere else None,
-                terms_of=terms_of(self.source.name),
+                terms_of=terms_of(self.source),
             )
             searches = Searches(self.source, self.folder, self.mine, self.wanted.plan.span)
             todo = self.todo(writer, searches.locations, retry_failed=retry_failed)
@@ -334,7 +340,13 @@ class Build:
             with_items=writer.items_of([place.id for place, seasons in todo.items() if seasons]),
             simulated=self.source.simulated,
         )
-        job = Job.of(self.folder, self.locations, connections=workers, reads_files=reads_files(self.source))
+        job = Job.of(
+            self.folder,
+            self.locations,
+            connections=workers,
+            reads_files=reads_files(self.source),
+            source=opened_as(self.source),
+        )
         with connect(scheduler) as client:
             self._fetched = Counts() if reads_files(self.source) or isinstance(self.source, HasPlanes) else None
             yield from build_on_cluster(client, job, units, fetched=self._fetched)

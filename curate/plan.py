@@ -67,6 +67,8 @@ class SensorForecast:
     """Of the items."""
     is_sampled: bool = False
     """Whether the sizes of blocks are those of a scene of the source, or usual ones."""
+    scenes_by_source: Mapping[str, float] = field(default_factory=dict)
+    """Of `scenes`, by the name of the source that they say they are from."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,8 @@ class _Uses:
 
     looks: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     fetches: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    sources: dict[str, str] = field(default_factory=dict)
+    """Name of the scene's source."""
 
 
 class _Planner:
@@ -219,6 +223,7 @@ class _Planner:
         for place in touched.nonzero()[0].tolist():
             self._uses[sensor].looks[found.scenes[place].id] += float(looks[place])
             self._uses[sensor].fetches[found.scenes[place].id] += float(fetches[place])
+            self._uses[sensor].sources[found.scenes[place].id] = found.scenes[place].source or ""
 
     def _add_blocks(self, sensor: str, bounds: NDArray[np.float64], chances: NDArray[np.float64]) -> None:
         sums = self._sums[sensor]
@@ -259,7 +264,12 @@ class _Planner:
             uses = self._uses[sensor]
             looked, fetched = (1 - np.exp(list(each.values()) or [0.0]) for each in (uses.looks, uses.fetches))
             sums.candidates = len(uses.looks)
-            sums.scenes = float(np.maximum(looked, fetched).sum())
+            used = np.maximum(looked, fetched)
+            sums.scenes = float(used.sum())
+            by_source: dict[str, float] = defaultdict(float)
+            for source, chance in zip(uses.sources.values(), used.tolist(), strict=False):  # without scenes there is one 0
+                by_source[source] += chance
+            sums.scenes_by_source = dict(by_source)
             for shape in self._shapes.get(sensor, ()):
                 if shape.is_mask:
                     sums.mask_requests += float(looked.sum()) * bool(shape.header_bytes)

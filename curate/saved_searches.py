@@ -181,6 +181,14 @@ def load_answer(path: Path, question: Question, *, in_part: bool = False) -> lis
         return None
 
 
+def is_in_part(path: Path) -> bool:
+    """Whether a saved answer says that a source did not take part in it."""
+    try:
+        return UNANSWERED.encode() in (pq.read_schema(path).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
+
+
 def load_old_answer(path: Path) -> list[SourceScene]:
     """The scenes of an answer of seastars 0.1, gzipped JSON of a whole span, so that a build begun with it ends as it would."""
     return [_scene_from_json(row) for row in json.loads(gzip.decompress(path.read_bytes()))]

@@ -24,6 +24,7 @@ from catalogs.secrets import without_secrets
 from curate.choose import Candidate
 from curate.errors import SourceUnavailableError
 from curate.saved_searches import Question, answer_path, load_answer, load_old_answer, periods, save_answer
+from curate.sources.alike import add_scenes
 from curate.sources.protocol import LonLatBox, Several, Source
 
 SQUARES_IN_MEMORY = 16
@@ -147,7 +148,7 @@ class Searches:
             found = {scene.id: scene for scene in load_old_answer(old)}
         else:
             for start, end in periods(self._span):
-                found |= {scene.id: scene for scene in self._answer(sensor, square, start, end)}
+                add_scenes(found, self._answer(sensor, square, start, end))
         return SquareScenes.of([self._sign(self._named(found[id_])) for id_ in sorted(found)])
 
     def _answer(self, sensor: str, square: str, start: datetime, end: datetime) -> list[SourceScene]:

@@ -68,7 +68,7 @@ class SeveralPlanes:
             if mine:
                 yield from reader.read(mine)
         for key, ask in left:
-            yield key, SourceUnavailableError(f"{ask.band.href} is of none of the sources that were named. Search again.")
+            yield key, held_by_none(ask.band)
 
     def stop(self) -> None:
         """Give up what is being read."""
@@ -79,3 +79,8 @@ class SeveralPlanes:
         """Let go of all connections and threads."""
         for _, reader in self._readers:
             reader.close()
+
+
+def held_by_none(band: SourceBand) -> SourceUnavailableError:
+    """The error of a band that no source can read."""
+    return SourceUnavailableError(f"{band.href} is of none of the sources that were named. Search again.")

@@ -24,6 +24,7 @@ from catalogs.locations import read_locations_table
 from catalogs.pack_listing import ASSET, pack_assets
 from catalogs.recipe import CONTRACT, items_section
 from catalogs.records import LABEL_KEYS
+from catalogs.terms import NOTICE_AFTER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,8 +34,6 @@ READ = (
     fields.LOCATION, *COUNTED, "datetime", "start_datetime", "end_datetime", "eo:cloud_cover",
     fields.SIMULATED, fields.SOURCE, fields.LABELS,
 )  # fmt: skip
-NOTICE_AFTER = "one item per acquisition and location. "
-"""What stands before the attribution in a collection's description."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ from curate.planes import open_planes
 from curate.reading.counts import Counts
 from curate.search import Searches, SquareScenes
 from curate.sources import open_source
-from curate.sources.protocol import LonLatBox, Source, SourceRaster
+from curate.sources.protocol import LonLatBox, Source, SourceRaster, for_sensors
 from curate.sources.rasters import open_raster
 from curate.unit import Outcome, build_unit
 
@@ -71,9 +71,19 @@ class Job:
     """Of what decides the bytes, where the build was started."""
     reads_files: bool = True
     """Whether the source's bands are files, which a worker reads by their addresses alone."""
+    source: str | None = field(default=None, repr=False)
+    """What opens the source on a worker; its name in the section where none."""
 
     @classmethod
-    def of(cls, folder: Path, locations: Iterable[Location], *, connections: int, reads_files: bool = True) -> Job:
+    def of(
+        cls,
+        folder: Path,
+        locations: Iterable[Location],
+        *,
+        connections: int,
+        reads_files: bool = True,
+        source: str | None = None,
+    ) -> Job:
         """The build of a catalog, whose recipe says all of it.
 
         Args:
@@ -81,6 +91,7 @@ class Job:
             locations: All of the catalog.
             connections: Ranges of files that a worker fetches at once at most.
             reads_files: Whether the source's bands are files.
+            source: What opens the source; its name in the recipe if not given.
         """
         recipe = read_recipe(folder)
         return cls(
@@ -93,6 +104,7 @@ class Job:
             connections=connections,
             versions=same_environment(),
             reads_files=reads_files,
+            source=source,
         )
 
 
@@ -212,8 +224,10 @@ class _Desk:
         self.address = job.address
         name = section["source"]
         given = has_scenes and job.reads_files
-        self._source: Source = GivenFiles(name) if given else open_source(name, max_scene_cloud=section["max_scene_cloud"])
+        most = section["max_scene_cloud"]
+        opened: Source = GivenFiles(name) if given else open_source(job.source or name, max_scene_cloud=most)
         self._wanted = read_wanted(section, job.seed)
+        self._source = for_sensors(opened, self._wanted.sensors)
         self._target = open_target(job.address, shared=True)  # A worker that was given up may still be at the same unit.
         self._scenes = SceneWriter(self._target, layout.Layout(job.crowded), section["items"] == "json")
         self._reader = open_planes(self._source, connections=job.connections)

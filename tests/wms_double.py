@@ -7,7 +7,8 @@
 
 What a pixel shows is a function of its place and its layer alone, so that whoever asks for the same ground gets the same
 numbers, whatever the image's extent: `shown` is that function, for tests to hold what was built against. Outside a layer's
-`covered` box it draws white, as the service does.
+`covered` box it draws white, as the service does, or black that is transparent where the layer has opacity; `roofs` are white
+and measured.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -36,6 +37,8 @@ class DoubleLayer:
     scale: float = 1066.364791925
     box: tuple[float, float, float, float] = (-5.5, 41.2, 10.0, 51.2)
     seed: int = 0
+    roofs: tuple[tuple[float, float, float, float], ...] = ()
+    has_opacity: bool = False
 
 
 @dataclass
@@ -48,6 +51,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
     times: int = 1
+    silent_s: float = 0.0
 
 
 @dataclass
@@ -63,6 +67,7 @@ class Double:
     faults: list[Fault] = field(default_factory=list)
     asked: list[dict[str, str]] = field(default_factory=list)
     banned: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
     _times: deque[float] = field(default_factory=deque)
     _free_at: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -102,7 +107,9 @@ def shown(layer: DoubleLayer, x: NDArray[np.float64], y: NDArray[np.float64]) ->
     waves = [np.sin(x / (60 + 20 * band) + layer.seed) + np.cos(y / (80 + 15 * band)) for band in range(3)]
     pixels = np.round(127.5 + 43.75 * np.stack(waves)).astype(np.uint8)
     left, bottom, right, top = layer.covered
-    pixels[:, (x < left) | (x >= right) | (y < bottom) | (y >= top)] = 255
+    for west, south, east, north in layer.roofs:
+        pixels[:, (x >= west) & (x < east) & (y >= south) & (y < north)] = 255
+    pixels[:, (x < left) | (x >= right) | (y < bottom) | (y >= top)] = 0 if layer.has_opacity else 255
     return pixels
 
 
@@ -132,6 +139,7 @@ def serve_wms(
     try:
         yield server.double
     finally:
+        server.double.over.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -153,6 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, "text/xml", capabilities(double))
             return
         fault = double.take_fault()
+        if fault is not None and double.over.wait(fault.silent_s):
+            return
         body = _image(double, query) if fault is None or fault.cut else b""
         if fault is None:
             self._send(200, *(("text/xml", body) if body.startswith(b"<?xml") else ("image/geotiff", body)))
@@ -166,7 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Type": media_type, "Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # whoever asked may have been stopped
+            self.wfile.write(body)
 
     def log_message(self, *_):
         pass
@@ -210,7 +221,11 @@ def _image(double: Double, query: Mapping[str, str]) -> bytes:
     left, bottom, right, top = map(float, query["BBOX"].split(","))
     x = left + (np.arange(width) + 0.5) * (right - left) / width
     y = top - (np.arange(height) + 0.5) * (top - bottom) / height
-    return geotiff(shown(double.layers[query["LAYERS"]], *np.meshgrid(x, y)), (left, bottom, right, top))
+    layer = double.layers[query["LAYERS"]]
+    pixels = shown(layer, *np.meshgrid(x, y))
+    if layer.has_opacity:
+        pixels = np.concatenate([pixels, np.where(pixels.any(axis=0), 255, 0)[np.newaxis].astype(np.uint8)])
+    return geotiff(pixels, (left, bottom, right, top))
 
 
 def geotiff(pixels: NDArray[np.uint8], bounds: Sequence[float], epsg: int = 2154) -> bytes:

@@ -15,7 +15,7 @@ from catalogs.checks.items import BROKEN_RECORD, SHOWN, check_item, difference, 
 from catalogs.checks.leftovers import UNLINKED, kind_of_loose
 from catalogs.checks.rasters import Seen, check_file, check_size
 from catalogs.checks.report import Findings, Problem
-from catalogs.checks.scenes import check_pixels
+from catalogs.checks.scenes import check_pixels, judge_offset
 from catalogs.checks.tree import Tree
 from catalogs.errors import MissingAssetError, UnsafeHrefError
 from catalogs.from_stac import unlink_item
@@ -177,8 +177,9 @@ class _PlaceCheck:
             self._findings.extend(look.problems)
         self._compare_with_others(item["id"], {name: digest for look in seen.values() for name, digest in look.digests.items()})
         pixels = {key: look.pixels for key, look in seen.items() if look.pixels is not None}
-        self._findings.extend(check_pixels(scene, pixels, item_place(item)))
-        self._grounds.add(scene, pixels, item_place(item))
+        verdict = judge_offset(scene, pixels)
+        self._findings.extend(check_pixels(scene, pixels, item_place(item), verdict))
+        self._grounds.add(scene, pixels, item_place(item), verdict)
 
     def _note_offset(self, scene: Scene, id_: str) -> None:
         """Keep what has to be the same for all items of one processing version."""

@@ -9,7 +9,7 @@ from catalogs import fields
 from catalogs.bands import find_sensor
 from catalogs.checks.report import Problem
 from catalogs.masks import mask_shares
-from catalogs.radiometry import check_scene
+from catalogs.radiometry import check_scene, first_instant
 from catalogs.records import Band, Scene
 
 if TYPE_CHECKING:
@@ -19,17 +19,32 @@ COVER_TOLERANCE = 0.001
 """Percent."""
 
 
-def check_pixels(scene: Scene, pixels: Mapping[str, NDArray[Any]], where: str) -> Iterator[Problem]:
+def judge_offset(scene: Scene, pixels: Mapping[str, NDArray[Any]]) -> str | None:
+    """What a scene's dark pixels say to its offset: as `catalogs.radiometry.check_scene`; none where no band could be read.
+
+    Args:
+        scene: As its item tells it.
+        pixels: Those of its rasters that could be read, by asset key, (bands, height, width) DN.
+    """
+    mask, planes = mask_and_planes(scene, pixels)
+    if not planes:
+        return None
+    decision = scene.radiometry.decision if scene.radiometry else None
+    return check_scene(find_sensor(scene.sensor), planes, mask, scene.baseline, when=first_instant(scene), decision=decision)
+
+
+def check_pixels(scene: Scene, pixels: Mapping[str, NDArray[Any]], where: str, verdict: str | None) -> Iterator[Problem]:
     """Hold a scene's pixels against its item.
 
     Args:
         scene: As its item tells it.
         pixels: Those of its rasters that could be read, by asset key, (bands, height, width) DN.
         where: How problems name it.
+        verdict: Of `judge_offset`.
     """
     sensor = find_sensor(scene.sensor)
     mask, planes = mask_and_planes(scene, pixels)
-    if planes and check_scene(sensor, planes, mask, scene.baseline, when=scene.datetime) == "conflict":
+    if verdict == "conflict":
         said = f"{planes[0][0].offset:g} (processing version {scene.baseline or 'unknown'})"
         yield Problem(
             "offset", where, f"Its dark pixels contradict its offset {said}; expected dark ground at 0 to 0.1 reflectance."

@@ -24,7 +24,7 @@ from curate.pipeline import Build, Todo
 from curate.plan import Forecast, SensorForecast
 from curate.reading.counts import Counts
 from curate.search import Searches
-from curate.sources.protocol import FetchesWhole
+from curate.sources.protocol import FetchesWhole, Source, looks_at_all, members_of
 
 SEARCHES_AT_ONCE = 16
 USUAL_MBPS = 100.0
@@ -162,9 +162,7 @@ class Cost:
         for sensor, each in self.forecast.sensors.items():
             if self.decoded_per_s and not each.is_sampled:
                 yield f"note  the sizes of {sensor} are usual ones: no header of its scenes could be read"
-        if isinstance(build.source, FetchesWhole):
-            yield f"note  {build.source.whole_words}"
-        if note := getattr(build.source, "plan_note", ""):
+        for note in (*fetch_notes(build.source), *plan_notes(build.source)):
             yield f"note  {note}"
         missing = self.forecast.seasons - min((each.patches for each in self.forecast.sensors.values()), default=0)
         if missing >= 1:
@@ -178,6 +176,23 @@ class Cost:
         head = {"catalog": str(build.folder), "source": build.source.name, "part": str(build.part) if build.part else None}
         head |= unanswered_json(build)
         return head | forecast_json(self.forecast) | sizes | {"hours": hours} | speeds
+
+
+def fetch_notes(source: Source) -> Iterator[str]:
+    """What a user should know of how a source is asked, or of each of several."""
+    for each in members_of(source):
+        prefix = "" if each is source else f"{each.name}: "
+        if isinstance(each, FetchesWhole):
+            yield f"{prefix}{each.whole_words}"
+        if looks_at_all(each) and not looks_at_all(source):
+            yield f"{prefix}Beside others its masks are asked for one by one. Name it alone to save requests."
+
+
+def plan_notes(source: Source) -> Iterator[str]:
+    """What a user should know of what a source charges or limits."""
+    for each in members_of(source):
+        if note := getattr(each, "plan_note", ""):
+            yield note if each is source else f"{each.name}: {note}"
 
 
 def _hours(seconds: float) -> float:
@@ -282,8 +297,8 @@ class Expectation:
             f"{size_words(told.total('disk_bytes'))} on disk.",
             quiet=self._quiet,
         )
-        if isinstance(self._build.source, FetchesWhole):
-            say(self._build.source.whole_words, quiet=self._quiet)
+        for note in fetch_notes(self._build.source):
+            say(note, quiet=self._quiet)
         exceeded = self._budget.exceeded(told)
         if exceeded:
             raise CurateError(

@@ -14,7 +14,7 @@ from catalogs.bands import find_sensor
 from catalogs.console import emit, emit_json, progress
 from catalogs.errors import CatalogError
 from curate.errors import CurateError, SourceUnavailableError
-from curate.sources import PROVIDERS
+from curate.sources import DETAIL, PROVIDERS
 from curate.sources.about import Product, Provider
 
 WIDTH = 120
@@ -40,45 +40,51 @@ def tell_sources(names: Sequence[str], *, check: bool, as_json: bool) -> int:
     """Tell of providers.
 
     Returns:
-        The exit code: 4 where one of those that were named, or all of all, were asked and did not answer well.
+        The exit code: 4 where one of those that were named, or all of all that are asked over the network, were asked and did
+        not answer well.
 
     Raises:
-        CurateError: A name is none of a provider.
+        CurateError: A name is none of a provider, or something follows one that takes nothing.
     """
-    chosen = [_about(name) for name in names or PROVIDERS]
-    answers = _ask([provider.name for provider in chosen]) if check else {}
+    chosen = {name: _about(name) for name in names or PROVIDERS}
+    answers = _ask(list(chosen)) if check else {}
     if as_json:
-        emit_json({"sources": [_to_json(provider, answers.get(provider.name)) for provider in chosen]})
+        emit_json({"sources": [_to_json(provider, answers.get(name)) for name, provider in chosen.items()]})
     else:
-        blocks = [_lines(provider, answers.get(provider.name), with_setup=bool(names)) for provider in chosen]
+        blocks = [_lines(provider, answers.get(name), with_setup=bool(names)) for name, provider in chosen.items()]
         emit("\n\n".join("\n".join(block) for block in blocks) + ("" if names else f"\n{FURTHER}"))
-    good = [answer.is_good for answer in answers.values()]
+    good = [answer.is_good for name, answer in answers.items() if names or chosen[name].url]
     return SourceUnavailableError.exit_code if good and not (all(good) if names else any(good)) else 0
 
 
-def _about(name: str) -> Provider:
+def _about(text: str) -> Provider:
+    name, _, detail = text.partition(DETAIL)
     if name not in PROVIDERS:
         guess = get_close_matches(name, PROVIDERS, 1, 0.4)
         raise CurateError(
-            f"Unknown source {name!r}. Choose from: {', '.join(PROVIDERS)}.{f' Did you mean {guess[0]!r}?' if guess else ''}"
+            f"Unknown source {text!r}. Choose from: {', '.join(PROVIDERS)}.{f' Did you mean {guess[0]!r}?' if guess else ''}"
         )
     about: Provider = import_module(PROVIDERS[name]).ABOUT
+    if detail and not about.detail:
+        raise CurateError(f"Unknown source {text!r}. Nothing follows its name; say {name!r}.")
     return about
 
 
-def _ask(names: Sequence[str]) -> dict[str, Answer]:
+def _ask(texts: Sequence[str]) -> dict[str, Answer]:
     """Ask providers, all at once."""
-    with progress(len(names), "Asking") as bar, ThreadPoolExecutor(len(names)) as pool:
+    with progress(len(texts), "Asking") as bar, ThreadPoolExecutor(len(texts)) as pool:
 
-        def ask(name: str) -> Answer:
+        def ask(text: str) -> Answer:
+            name, _, detail = text.partition(DETAIL)
+            check = import_module(PROVIDERS[name]).check
             try:
-                answer = Answer(is_good=True, words=import_module(PROVIDERS[name]).check())
+                answer = Answer(is_good=True, words=check(detail) if detail else check())
             except (CurateError, CatalogError) as error:
                 answer = Answer(is_good=False, words=str(error))
             bar.advance(ok=answer.is_good, failed=not answer.is_good)
             return answer
 
-        return dict(zip(names, pool.map(ask, names), strict=True))
+        return dict(zip(texts, pool.map(ask, texts), strict=True))
 
 
 def _lines(provider: Provider, answer: Answer | None, *, with_setup: bool) -> Iterator[str]:

@@ -45,6 +45,11 @@ PAYING = (
     "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, of the account that shall pay (and no AWS_SKIP_SIGNATURE)"
 )
 """What it means that a requester pays, and how: the end of a sentence, and another one without its end."""
+NO_KEYS = (
+    "AWS_PROFILE is set, but the shared file of credentials has no keys of it, as where it signs in by SSO: run "
+    '`eval "$(aws configure export-credentials --format env)"` first'
+)
+"""What is missing where a profile is named whose keys are elsewhere: a sentence without its end."""
 CREDENTIALS = (
     "AWS_ACCESS_KEY_ID", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -106,9 +111,14 @@ def check_paid(href: str) -> None:
     """
     if is_bucket(href) and _requester_pays(href) and not is_signing():
         raise CurateError(
-            f"{without_secrets(href)} is in a bucket whose requester pays: {PAYING}, or choose a --source that has it free: "
-            "see `curate sources`."
+            f"{without_secrets(href)} is in a bucket whose requester pays: {how_to_pay()}, or choose a --source that has it "
+            "free: see `curate sources`."
         )
+
+
+def how_to_pay() -> str:
+    """`PAYING`, and what is wrong with a profile that is named already."""
+    return f"{PAYING}. {NO_KEYS}" if _lacks_keys() else PAYING
 
 
 class BucketSigner:
@@ -130,6 +140,8 @@ class BucketSigner:
         """What to check where a store goes on refusing."""
         if is_signing():
             return "Check AWS_ACCESS_KEY_ID and its companions, or AWS_PROFILE, and that their account may read the bucket"
+        if _lacks_keys():
+            return f"It was asked for without credentials: {NO_KEYS}"
         return "It was asked for without credentials: check its address, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 
     def signs(self, href: str) -> bool:
@@ -220,6 +232,11 @@ def forget_credentials() -> None:
     """Have the credentials read and asked for anew."""
     _store.cache_clear()
     _profile.cache_clear()
+
+
+def _lacks_keys() -> bool:
+    """Whether a profile is named that has no keys where they are looked for."""
+    return bool(os.environ.get("AWS_PROFILE")) and not is_signing() and not os.environ.get("AWS_SKIP_SIGNATURE")
 
 
 def _requester_pays(href: str) -> bool:

@@ -22,13 +22,30 @@ PROVIDERS: dict[str, str] = {
     "geoplateforme": "curate.sources.geoplateforme",
     "simulated": "curate.sources.simulated",
 }
-"""Module by name. Each has `ABOUT`, `open_source(detail, *, max_scene_cloud)` and `check()`, which asks one cheap question."""
+"""Module by name. Each has `ABOUT`, `open_source(detail, *, max_scene_cloud)` and `check()`, which asks one cheap question;
+`check(detail)` where `ABOUT.detail` says that one may be given."""
 DETAIL = ":"
 """Between a provider's name and what is to be said to it, such as a project or the address of a hub."""
 MAPPING = ".toml"
 """Ends the path of a file that says what an archive of the user's own holds; see `curate.sources.mapping`."""
 
-__all__ = ["PROVIDERS", "open_source"]
+CONTENTS = "#"
+"""Between a mapping file's path and what tells its contents, in the name of a source."""
+WEB = ("http://", "https://")
+
+__all__ = ["PROVIDERS", "mapping_path", "open_source"]
+
+
+def mapping_path(text: str) -> str | None:
+    """The path of the mapping file that a user, or a recipe, names; none where that is another source.
+
+    Examples:
+        >>> mapping_path("Archive.TOML#1a2b3c"), mapping_path("https://example.org/a.toml"), mapping_path("earth-search")
+        ('Archive.TOML', None, None)
+    """
+    path = text.partition(CONTENTS)[0]
+    is_other = text.partition(DETAIL)[0] in PROVIDERS or text.lower().startswith(WEB)
+    return path if path.lower().endswith(MAPPING) and not is_other else None
 
 
 def open_source(text: str, *, max_scene_cloud: float = 100) -> Source:
@@ -55,9 +72,9 @@ def open_source(text: str, *, max_scene_cloud: float = 100) -> Source:
     if name in PROVIDERS:
         opened: Source = import_module(PROVIDERS[name]).open_source(detail, max_scene_cloud=max_scene_cloud)
         return opened
-    if text.lower().startswith(("http://", "https://")):
+    if text.lower().startswith(WEB):
         return _open_address(text, max_scene_cloud)
-    if text.partition("#")[0].lower().endswith(MAPPING):
+    if mapping_path(text):
         from curate.sources.mapped_source import open_mapping
 
         return open_mapping(text, max_scene_cloud=max_scene_cloud)
@@ -76,7 +93,7 @@ def _open_path(path: str, max_scene_cloud: float) -> Source:
 
     if holds_products(Path(path).expanduser()):
         return SafeFolderSource(path, max_scene_cloud=max_scene_cloud)
-    return StaticCatalogSource(path, max_scene_cloud=max_scene_cloud)
+    return _with_mosaics(StaticCatalogSource(path, max_scene_cloud=max_scene_cloud))
 
 
 def _open_address(address: str, max_scene_cloud: float) -> Source:
@@ -84,9 +101,17 @@ def _open_address(address: str, max_scene_cloud: float) -> Source:
 
     _, root = read_root(address)
     if "conformsTo" in root or any(link.get("rel") == "search" for link in root.get("links", [])):
+        from curate.sources.mosaics import MosaicSource
         from curate.sources.stac_api import StacApiSource
 
-        return StacApiSource(address, max_scene_cloud=max_scene_cloud)
+        return MosaicSource(StacApiSource(address, max_scene_cloud=max_scene_cloud))  # which sensors it has is asked later
     from curate.sources.static_catalog import StaticCatalogSource
 
-    return StaticCatalogSource(address, max_scene_cloud=max_scene_cloud)
+    return _with_mosaics(StaticCatalogSource(address, max_scene_cloud=max_scene_cloud))
+
+
+def _with_mosaics(catalog: Source) -> Source:
+    """A static catalog whose orthophotos are mosaics of their files."""
+    from curate.sources.mosaics import with_mosaics
+
+    return with_mosaics(catalog, catalog.sensors())

@@ -44,6 +44,9 @@ class Provider:
     """Of requests, connections and volume, in a few words."""
     terms: str
     """Licence of the pixels in words, and what it asks for."""
+    detail: str = ""
+    """What may follow the name after a colon, in a few words, such as `a project`; empty where nothing may. The
+    module's `check` takes it."""
     extra: str | None = None
     """Extra of this package that has to be installed: `pip install 'seastars[EXTRA]'`."""
     redistributable: bool = True

@@ -47,7 +47,10 @@ ABOUT = Provider(
         "CDSE_S3_ACCESS_KEY and CDSE_S3_SECRET_KEY (made at https://eodata-s3keysmanager.dataspace.copernicus.eu), "
         "or CDSE_USERNAME and CDSE_PASSWORD"
     ),
-    limits="per user 4 connections of 20 MB/s, 2,000 requests a minute, 12 TB a month",
+    limits=(
+        "per user 4 connections of 20 MB/s, 2,000 requests a minute, 12 TB a month; each worker of a cluster (--scheduler) "
+        "opens 4 of its own, so take one worker"
+    ),
     terms="Copernicus Sentinel data: free, with attribution",
 )
 

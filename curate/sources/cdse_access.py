@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache, lru_cache
@@ -44,6 +45,11 @@ SIGNED_ANEW_S = 2700.0
 REMEMBERED = 20_000
 """Signed addresses that are kept."""
 _ACCOUNT = "account"
+_NO_ACCOUNT = (
+    "There is no account for the downloads of the Copernicus Data Space: CDSE_USERNAME and CDSE_PASSWORD are not both set, nor "
+    f"is CDSE_TOKEN. Set them. {KEY} and {SECRET}, which are set, open its store (s3://eodata), where files have other "
+    "addresses: scenes that were found with an account are to be searched for again, in another folder."
+)
 
 
 class CdseSigner:
@@ -59,6 +65,7 @@ class CdseSigner:
         self._clock = clock
         self._tokens = Tokens(lambda _: login.token(), clock=clock)
         self._presigned = lru_cache(REMEMBERED)(self._presign)
+        self._refusals = Counter[str]()
 
     @property
     def advice(self) -> str:
@@ -83,18 +90,20 @@ class CdseSigner:
             SourceUnavailableError: The login does not answer.
         """
         if href.startswith(BUCKETS):
-            return self._presigned(href, int(self._clock() // SIGNED_ANEW_S))
+            return self._presigned(href, int(self._clock() // SIGNED_ANEW_S), self._refusals[href])
+        if has_keys() and not has_account():
+            raise CurateError(_NO_ACCOUNT)
         token = self._tokens.get(_ACCOUNT)
         return Signed(href, {"Authorization": f"Bearer {token.text}"}, token.until)
 
     def refuse(self, href: str) -> None:
         """Take note that what was given for a file was refused."""
         if href.startswith(BUCKETS):
-            self._presigned.cache_clear()
+            self._refusals[href] += 1  # it alone is signed anew: others would lose the address by which GDAL remembers them
         else:
             self._tokens.refuse(_ACCOUNT)
 
-    def _presign(self, href: str, _: int) -> Signed:
+    def _presign(self, href: str, _time: int, _refusals: int) -> Signed:
         import obstore
 
         key = unquote(urlsplit(href).path).lstrip("/")

@@ -10,7 +10,8 @@ from catalogs.foreign import SourceScene
 from curate.choose import SAME_PASS, middle
 
 SAME_TILE = 0.5
-"""Share of the smaller of two footprints that two copies of one tile have in common at least; neighbours share a tenth."""
+"""Share of the smaller of two footprints that two copies of one tile have in common at least; neighbours share a tenth, and the
+two halves of a tile that was received in two strips next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def without_copies(copies: Iterable[Copy]) -> Iterator[SourceScene]:
     collection are never taken for copies of each other.
 
     Args:
-        copies: All of one sensor.
+        copies: All of one sensor, cloudy ones too: an acquisition whose preferred copy is left out for its clouds is no gap.
     """
     kept: dict[tuple[str | None, int], list[Copy]] = defaultdict(list)
     for copy in sorted(copies, key=lambda copy: copy.rank):
@@ -47,9 +48,9 @@ def without_copies(copies: Iterable[Copy]) -> Iterator[SourceScene]:
 def _is_same(one: Copy, other: Copy) -> bool:
     if abs(middle(one.scene) - middle(other.scene)) > SAME_PASS:
         return False
-    if one.tile and other.tile:
-        return one.tile == other.tile
-    return one.scene.epsg == other.scene.epsg and _overlap(one, other) >= SAME_TILE
+    are_told = bool(one.tile and other.tile)
+    may_be = one.tile == other.tile if are_told else one.scene.epsg == other.scene.epsg
+    return may_be and _overlap(one, other) >= SAME_TILE
 
 
 def _overlap(one: Copy, other: Copy) -> float:

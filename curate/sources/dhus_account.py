@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
@@ -37,15 +38,18 @@ def checked_address(text: str) -> str:
     Raises:
         CurateError: It names no hub, one that is closed, or one that is no DHuS; or the password would be seen on its way.
     """
-    parts = urlsplit(text.strip())
-    host = parts.hostname or ""
-    if has_secret(text):
+    if has_secret(text) or "@" in text:
         raise CurateError(
-            f"The address of {host} holds a user name or a password, which would be written to the catalog's recipe. "
+            f"The address of {_host_in(text)} holds a user name or a password, which would be written to the catalog's recipe. "
             f"Give them as {USER} and {PASSWORD}."
         )
+    try:
+        parts = urlsplit(text.strip())
+        host = parts.hostname or ""
+    except ValueError:
+        parts, host = urlsplit(""), ""
     if parts.scheme not in {"http", "https"} or not host:
-        named = f"{text!r} is no http(s) address" if text else "none is named"
+        named = "what is named is no http(s) address" if text else "none is named"  # it may be half of a password
         raise CurateError(
             f"--source sentinelsat needs a hub, and {named}. Name one that still runs, "
             f"--source sentinelsat:https://HUB/dhus, or set {ADDRESS}. For ESA's own archive use --source cdse."
@@ -62,6 +66,11 @@ def checked_address(text: str) -> str:
     if parts.scheme == "http" and host not in LOOPBACK:
         raise CurateError(f"{without_secrets(text)} would send your password in the clear. Use its https:// address.")
     return text.strip().rstrip("/")
+
+
+def _host_in(text: str) -> str:
+    """The host of an address, without what may be a user name or a password before it, in whatever form."""
+    return re.split("[/?#]", text.rpartition("@")[2].rpartition("://")[2])[0]
 
 
 def find_account(address: str) -> tuple[str | None, str | None]:

@@ -13,10 +13,11 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from catalogs.secrets import without_secrets
 from curate.errors import SourceUnavailableError, StoppedError, StorageError
@@ -39,6 +40,10 @@ LOOK_S = 0.2
 CHUNK = 1 << 18
 """Bytes that are written at once: what a connection that breaks has brought is kept but for these."""
 HASHES = {"md5": hashlib.md5, "sha3-256": hashlib.sha3_256}
+
+_TAKEN: dict[Path, BinaryIO] = {}
+"""The locks that this process has, by their paths; each file is closed to let go of it."""
+_TAKING = Lock()
 
 
 def cache_folder() -> Path:
@@ -106,7 +111,7 @@ class Downloads:
             return path
         refused_at, refusal = self._refused.get(uuid, (0.0, None))
         if refusal and time.monotonic() - refused_at < REMEMBERED_S:
-            raise refusal
+            raise copy(refusal)  # several threads may raise it at once
         try:
             with self._turn(path):
                 if not path.exists():
@@ -214,19 +219,31 @@ class Downloads:
     @contextmanager
     def _locked(self, places: Iterable[Path]) -> Iterator[None]:
         """Hold one of some locks, which threads and processes share; the system lets go of those of a process that dies."""
-        files = [place.open("ab") for place in places]
+        own = [place.absolute() for place in places]
+        while (taken := next((place for place in own if _take(place)), None)) is None:
+            self._check_stopped()
+            self._stopped.wait(LOOK_S)
         try:
-            while not any(_try_lock(file.fileno()) for file in files):
-                self._check_stopped()
-                self._stopped.wait(LOOK_S)
             yield
         finally:
-            for file in files:
-                file.close()
+            _TAKEN.pop(taken).close()
 
     def _check_stopped(self) -> None:
         if self._stopped.is_set():
             raise StoppedError("The download was stopped. Run the same command again, and it goes on.")
+
+
+def _take(place: Path) -> bool:
+    """Take a lock unless somebody has it: a thread of this process, on any file system, or another process."""
+    with _TAKING:
+        if place in _TAKEN:
+            return False
+        file = place.open("ab")
+        if not _try_lock(file.fileno()):
+            file.close()
+            return False
+        _TAKEN[place] = file
+    return True
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -234,6 +251,6 @@ def _try_lock(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks (some network mounts): the user keeps builds apart
+    except OSError:  # a file system without locks (some network mounts): the user keeps processes apart
         return True
     return True

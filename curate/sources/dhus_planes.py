@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from catalogs.foreign import SourceBand, SourceScene
+from catalogs.secrets import without_secrets
 from curate.errors import SourceUnavailableError, StoppedError
 from curate.fetch import Plane, PlaneAsk
 from curate.planes import FilePlanes
@@ -92,11 +93,17 @@ def band_in_product(place: Path | SourceUnavailableError, stated: SourceBand, ba
         band: Which it is.
 
     Raises:
-        SourceUnavailableError: There is no product, it is damaged, or its metadata state another scale or offset.
+        SourceUnavailableError: There is no product, it is damaged or another, or its metadata state another scale or offset.
     """
     if isinstance(place, SourceUnavailableError):
         raise place
-    found = _product(place).bands[band.band]
+    product = _product(place)
+    if product.id != band.title:
+        raise SourceUnavailableError(
+            f"{without_secrets(place.as_posix())} holds {product.id}; expected {band.title}. Remove that file, then run the "
+            "same command again, and it is downloaded."
+        )
+    found = product.bands[band.band]
     if (found.scale, found.offset) != (stated.scale, stated.offset):
         raise SourceUnavailableError(
             f"{band.title} states scale {found.scale} and offset {found.offset} of {band.band} in its metadata; expected "

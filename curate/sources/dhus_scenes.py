@@ -16,9 +16,9 @@ from catalogs.bands import find_sensor
 from catalogs.errors import ContractError
 from catalogs.foreign import SourceBand, SourceScene
 from catalogs.foreign_footprints import read_footprint
+from catalogs.radiometry import adds_offset
 from catalogs.records import Band
 from curate.errors import SourceUnavailableError
-from curate.sources.safe_metadata import OFFSET_BASELINE
 from curate.sources.safe_names import ProductName, read_name
 
 _HREF = re.compile(r"sentinelsat://(?P<host>[^/]+)/(?P<uuid>[0-9A-Za-z-]+)/(?P<title>[^/]+)/(?P<band>\w+)")
@@ -104,7 +104,7 @@ def entry_bytes(entry: Mapping[str, Any]) -> float | None:
 def _band(href: str, band: Band, name: ProductName) -> SourceBand:
     if band.scale is None:
         return SourceBand(href, nodata=band.nodata)
-    offset = band.offset if float(name.baseline) >= OFFSET_BASELINE else 0.0
+    offset = band.offset if adds_offset(name.baseline) else 0.0
     return SourceBand(href, scale=band.scale, offset=offset, nodata=band.nodata)
 
 

@@ -21,6 +21,8 @@ BACKOFF_S = 0.5
 """Pause before the third try; each further one is twice as long."""
 BUSY_CODES = (429, 500, 502, 503, 504)
 """Answers of a server that may be able to do it a little later."""
+UNAUTHORIZED = 401
+"""Answer of a server that wants to know who asks. A bucket says 403 of what is not there, too, so that is no such answer."""
 SHOWN_CHARACTERS = 60
 ROOT_NAMES = ("catalog.json", "collection.json")
 
@@ -100,6 +102,8 @@ def _fetch(address: str) -> bytes:
     told = f"HTTP {answer.status_code} {answer.reason or ''}".strip()
     if answer.status_code in BUSY_CODES:
         raise SourceUnavailableError(unavailable(address, told))
+    if answer.status_code == UNAUTHORIZED:
+        raise SourceUnavailableError(refusal(address, told))
     if answer.status_code >= 400:
         raise NotACatalogError(_not_stac(address, told))
     return answer.content
@@ -122,6 +126,15 @@ def unavailable(address: str, reason: str) -> str:
     return (
         f"{without_secrets(address)} does not answer ({reason}). Expected a STAC catalog or API there: check the address and "
         "the network, then run the same command again; what is done is kept."
+    )
+
+
+def refusal(address: str, reason: str) -> str:
+    """Words for an address that refuses whoever asks."""
+    return (
+        f"{without_secrets(address)} refuses whoever asks ({reason}). Expected a STAC catalog or API that is open to all, or "
+        "whose account is in ~/.netrc (`machine HOST login USER password PASSWORD`): check that account and its rights, then "
+        "run the same command again; what is done is kept."
     )
 
 

@@ -2,7 +2,8 @@
 
 A location costs one request for all masks of its date windows and one for all measurements that are kept, each where it fits
 into 48 MB and lies on one grid: SeCo's downloader took twenty. Nothing is resampled there: pixels are the collections' own, in
-the images' own projection. `earth_engine_requests` tells how.
+the images' own projection. `earth_engine_requests` tells how. What is warped to a square here, as all of Sentinel-1, is warped
+as it comes: of decibels, the cubic kernel takes the mean of decibels, which is below that of the power that they stand for.
 
 **SeCo's query** (`--source earth-engine:seco`, with `--seasons seco --max-scene-cloud 10`, as is its default): images of
 COPERNICUS/S2_SR with CLOUDY_PIXEL_PERCENTAGE below 10, five dates twelve weeks apart, each of 15 days, all shifted by up to a
@@ -18,7 +19,6 @@ References:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,10 +27,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from catalogs.foreign import SourceBand, SourceScene
+from catalogs.foreign_footprints import box_polygon
 from catalogs.records import Grid, Window
 from curate.errors import CurateError, SourceSensorError
 from curate.sources.about import Product, Provider
-from curate.sources.earth_engine_account import PROJECT, Account
+from curate.sources.earth_engine_account import Account
 from curate.sources.earth_engine_images import (
     COLLECTIONS,
     SCHEME,
@@ -70,14 +71,13 @@ ABOUT = Provider(
         ),
         Product("sentinel-2-l1c", "COPERNICUS/S2_HARMONIZED", "2015-", "without an offset"),
         Product("landsat-c2-l2", "LANDSAT/LC08/C02/T1_L2, LANDSAT/LC09/C02/T1_L2", "2013-", "tier 1"),
-        Product(
-            "sentinel-1-grd", "COPERNICUS/S1_GRD", "2014-", "sigma nought in dB, terrain corrected, as Earth Engine has it"
-        ),
+        Product("sentinel-1-grd", "COPERNICUS/S1_GRD", "2014-", "mode IW; sigma nought in dB, terrain corrected; warped in dB"),
     ),
     account="a Google account and a Google Cloud project registered for Earth Engine",
     setup="earthengine authenticate, or EARTHENGINE_SERVICE_ACCOUNT_KEY=key.json; then EARTHENGINE_PROJECT=my-project",
     limits="40 requests at once, 100 a second, 48 MB each; EECU-hours a month by tier (150 to 100,000)",
     terms="the collections' own; Earth Engine itself is free for research and other noncommercial use",
+    detail="a project",
     extra="earth-engine",
 )
 
@@ -133,6 +133,8 @@ class EarthEngineSource:
 
     simulated = False
     looks_at_all = True
+    one_account = True
+    """See `curate.sources.failover`."""
     plan_note = (
         "Earth Engine's own measure, EECU-hours a month, is not predicted: see what some locations took, by the workload tag "
         "seastars at https://console.cloud.google.com/monitoring, and limit a run by --budget-requests"
@@ -148,9 +150,12 @@ class EarthEngineSource:
             max_scene_cloud: Percent of a whole scene above which it is not offered.
         """
         self.name = f"{NAME}:{SECO}" if is_seco else NAME
+        self.opened_as = f"{self.name}:{account.project}"
+        """What opens it elsewhere for the same project."""
         self.max_scene_cloud = min(max_scene_cloud, SECO_SCENE_CLOUD) if is_seco else max_scene_cloud
         self.skipped: dict[str, str] = {}
-        self._account = account
+        self.account = account
+        """Who asks."""
         self._collections = SECO_COLLECTIONS if is_seco else COLLECTIONS
         self._below = "<" if is_seco else "<="
         self._asked: EarthEngine | None = None
@@ -203,7 +208,7 @@ class EarthEngineSource:
 
         with self._lock:
             if self._asked is None or self._asked.stopped.is_set():
-                self._asked = EarthEngine(self._account)
+                self._asked = EarthEngine(self.account)
             return self._asked
 
     def _scenes(self, sensor: str, collection: Collection, filters: Mapping[str, Any]) -> Iterator[SourceScene]:
@@ -220,8 +225,8 @@ class EarthEngineSource:
 def open_source(detail: str, *, max_scene_cloud: float) -> EarthEngineSource:
     """The source behind `--source earth-engine`, `earth-engine:PROJECT`, `earth-engine:seco` and `earth-engine:seco:PROJECT`.
 
-    The project is not part of the source's name: whoever goes on with a catalog may do so on a project of their own. What is
-    given here stands in the environment from then on, for the workers that this process starts.
+    The project is not part of the source's name: whoever goes on with a catalog may do so on a project of their own. The
+    workers of a build are told it beside the name (`opened_as`).
 
     Raises:
         CurateError: The client library is not installed, or there is no project, or there are no credentials.
@@ -231,27 +236,27 @@ def open_source(detail: str, *, max_scene_cloud: float) -> EarthEngineSource:
     if len(projects) > 1 and "." not in projects[0]:
         raise CurateError(f"{NAME}:{detail} names {len(projects)} projects: {', '.join(projects)}. Name one, or none.")
     account = Account.find(":".join(projects))
-    if projects:
-        os.environ[PROJECT] = account.project
     return EarthEngineSource(account, is_seco=SECO in words, max_scene_cloud=max_scene_cloud)
 
 
-def check() -> str:
-    """Ask for a day's images of one place.
+def check(detail: str = "") -> str:
+    """Ask for a week's images of one place.
+
+    Args:
+        detail: As of `open_source`.
 
     Raises:
         CurateError: There is no project or no account, or they may not use Earth Engine.
         SourceUnavailableError: It does not answer.
     """
-    account = Account.find()
-    source = EarthEngineSource(account)
+    source = open_source(detail, max_scene_cloud=100)
     found = source.search(
         "sentinel-2-l2a", (1.4, 43.5, 1.5, 43.6), datetime(2023, 6, 1, tzinfo=UTC), datetime(2023, 6, 8, tzinfo=UTC)
     )
-    return f"answers for project {account.project}; {len(found)} scenes over Toulouse in a week of June 2023"
+    return f"answers for project {source.account.project}; {len(found)} scenes over Toulouse in a week of June 2023"
 
 
 def _region(box: LonLatBox) -> dict[str, Any]:
     west, south = max(box[0] - MARGIN_DEGREES, -180.0), max(box[1] - MARGIN_DEGREES, -90.0)
     east, north = min(box[2] + MARGIN_DEGREES, 180.0), min(box[3] + MARGIN_DEGREES, 90.0)
-    return {"type": "Polygon", "coordinates": [[[west, south], [east, south], [east, north], [west, north], [west, south]]]}
+    return box_polygon((west, south, east, north))

@@ -14,7 +14,6 @@ import io
 import logging
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +28,7 @@ from curate.reading.retries import Patience, pause_s
 from curate.sources.earth_engine_account import Account
 from curate.sources.earth_engine_failures import AskFailure, RefusedError, explain, failure_of
 from curate.sources.earth_engine_requests import BandRead, PixelRequest
+from curate.sources.pace import Pace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,10 +58,11 @@ class EarthEngine:
         self.counts = Counts()
         self.stopped = threading.Event()
         self._gate = HostGate(account.host, MOST_AT_ONCE, PATIENCE, waited=lambda waited_s: self.counts.add(waited_s=waited_s))
-        self._pace = _Pace(1 / PER_SECOND)
+        self._pace = Pace(PER_SECOND)
         self._numbers = count()
         self._transport: EngineTransport | None = None
-        self._chance = random.Random(0)
+        self._chance = random.Random()
+        """Not the same in all workers of a cluster, which would ask again together."""
 
     def list_images(self, collection: str, filters: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """The images of a collection, page by page.
@@ -120,10 +121,13 @@ class EarthEngine:
         while True:
             ticket = self._gate.enter()
             try:
-                self._pace.wait()
+                self._pace.wait(self.stopped)
                 answer = ask()
+            except StoppedError:
+                self._gate.give_up(ticket)
+                raise
             except Exception as error:  # noqa: BLE001 - whatever the library and its own libraries raise becomes ours
-                failure = failure_of(error)
+                failure = self._failure(ticket, error)
             except BaseException:
                 self._gate.give_up(ticket)
                 raise
@@ -138,6 +142,18 @@ class EarthEngine:
                 raise explain(failure, self.account, what)
             _count(counts, retries=1)
             self.stopped.wait(pause_s(PATIENCE, failures + throttles, self._chance))
+
+    def _failure(self, ticket: int, error: Exception) -> AskFailure:
+        """What an error tells; one that is a fault of ours leaves the gate open for others.
+
+        Raises:
+            Exception: The error itself, where it is none of the library's.
+        """
+        try:
+            return failure_of(error)
+        except Exception:
+            self._gate.give_up(ticket)
+            raise
 
     def _leave(self, ticket: int, task: int, failure: AskFailure) -> None:
         """Tell the gate what came of a question."""
@@ -185,22 +201,6 @@ class EarthEngine:
 _CONNECTED: list[EarthEngine] = []
 """Whom the library talks for now: one or none."""
 _CONNECTING = threading.Lock()
-
-
-class _Pace:
-    """Keeps questions of all threads a least time apart."""
-
-    def __init__(self, apart_s: float) -> None:
-        self._apart_s, self._next = apart_s, 0.0
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        """Return when it is one's turn."""
-        with self._lock:
-            now = time.monotonic()
-            mine = max(now, self._next)
-            self._next = mine + self._apart_s
-        time.sleep(mine - now)
 
 
 def _count(counts: Counts | None, **amounts: float) -> None:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 SHOWN_CHARACTERS = 240
 QUOTA_WORDS = ("quota", "rate limit", "ratelimitexceeded", "too many requests", "too many concurrent")
 """By which a 403 tells that it is one too many rather than forbidden."""
+PROJECT_WORDS = ("project", "regist", "signed up", "disabled", "serviceusage", "caller does not have")
+"""By which a 403 tells that a project or an account may ask nothing at all."""
+ASSET_WORD = "asset"
+"""By which it tells that one image, or one collection, is refused."""
 RUN_AGAIN = "What is done is kept: run the same command again"
 
 
@@ -54,6 +58,12 @@ class AskFailure:
         if self.is_credentials:
             return False
         return self.status is None or self.is_throttled or is_passing(self.status)
+
+    @property
+    def is_of_project(self) -> bool:
+        """Whether nothing at all would be answered: said of the project, or in words with an address, which are left out."""
+        said = self.said.lower()
+        return self.status == 403 and ASSET_WORD not in said and (not said or any(word in said for word in PROJECT_WORDS))
 
     @property
     def words(self) -> str:
@@ -107,7 +117,7 @@ def explain(failure: AskFailure, account: Account, what: str) -> CurateError:
             "authenticate --force`, or give EARTHENGINE_SERVICE_ACCOUNT_KEY a key that holds. "
             f"{RUN_AGAIN} then."
         )
-    if failure.status == 403:
+    if failure.status == 403 and (failure.is_of_project or not what):
         return CurateError(
             f"Project {account.project} may not use Earth Engine with {account.credentials_words}{said}. Register it at "
             "https://code.earthengine.google.com/register, enable its Earth Engine API, and give the account the roles Earth "

@@ -30,6 +30,8 @@ PAGES = "https://earthengine.googleapis.com/v1/projects/earthengine-public/asset
 _ADDRESS = re.compile(rf"{SCHEME}(?P<image>[^?]+)/(?P<band>[^/?]+)\?grid=(?P<grid>[^&]+)&type=(?P<type>\w+)$")
 _NAME = re.compile(r"^projects/[^/]+/assets/")
 
+WIDE_SWATH = "IW"
+"""Mode in which Sentinel-1 looks at land; that over the poles, EW, has pixels of 25 or 40 m."""
 _SENTINEL_2 = {f"B{number:02d}": f"B{number}" for number in (*range(1, 10), 10, 11, 12)} | {"B8A": "B8A"}
 _LANDSAT = {f"B{number:02d}": f"SR_B{number}" for number in range(1, 8)} | {"qa_pixel": "QA_PIXEL"}
 
@@ -124,6 +126,9 @@ def to_scene(image: Mapping[str, Any], sensor_id: str, collection: Collection, *
     footprint, when = _footprint(image.get("geometry")), _time(image.get("startTime"))
     if footprint is None or when is None:
         return "it states no footprint" if when else "it states no time"
+    if sensor.constellation == "sentinel-1" and properties.get("instrumentMode") != WIDE_SWATH:
+        mode = properties.get("instrumentMode")
+        return f"it was taken in mode {mode}; {WIDE_SWATH} alone has the pixels of 10 m that {sensor_id} stands for"
     bands, grids = {}, {}
     told = _told(sensor, properties)
     decided = set()

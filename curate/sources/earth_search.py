@@ -19,8 +19,10 @@ from __future__ import annotations
 import os
 
 from curate.errors import CurateError
-from curate.reading.buckets import PAYING, is_signing
+from curate.reading.buckets import how_to_pay, is_signing
 from curate.sources.about import Product, Provider
+from curate.sources.mosaics import with_mosaics
+from curate.sources.protocol import Source
 from curate.sources.stac_api import StacApiSource
 from curate.sources.trial import try_out
 
@@ -75,14 +77,14 @@ def earth_search(*, max_scene_cloud: float = 100, address: str | None = None) ->
     root = address or os.environ.get(ADDRESS_VARIABLE) or ADDRESS
     lacking = {"sentinel-1-rtc": RADAR, "sentinel-1-grd": RADAR}
     if not is_signing():
-        paid = f"Its files are in a bucket whose requester pays: {PAYING}"
+        paid = f"Its files are in a bucket whose requester pays: {how_to_pay()}"
         lacking |= {sensor: f"{paid}; {free}." for sensor, free in FREE_ELSEWHERE.items()}
     served = {sensor: ids for sensor, ids in COLLECTIONS.items() if sensor not in lacking}
     return StacApiSource(root, name=NAME, collections=served, max_scene_cloud=max_scene_cloud, lacking=lacking, queries=QUERIES)
 
 
-def open_source(detail: str, *, max_scene_cloud: float) -> StacApiSource:
-    """The source behind `--source earth-search`; see `earth_search`.
+def open_source(detail: str, *, max_scene_cloud: float) -> Source:
+    """The source behind `--source earth-search`; see `earth_search`. Its orthophotos are mosaics of their files.
 
     Args:
         detail: Nothing: it has no projects and no hubs.
@@ -93,7 +95,7 @@ def open_source(detail: str, *, max_scene_cloud: float) -> StacApiSource:
     """
     if detail:
         raise CurateError(f"Unknown source '{NAME}:{detail}'. Nothing follows its name; say {NAME!r}.")
-    return earth_search(max_scene_cloud=max_scene_cloud)
+    return with_mosaics(earth_search(max_scene_cloud=max_scene_cloud), COLLECTIONS)
 
 
 def check() -> str:

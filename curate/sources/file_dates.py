@@ -35,7 +35,8 @@ class Told:
     """What the name of a file tells."""
 
     scene: str
-    """The name; with `{band}` in place of the band where each band is a file."""
+    """The name; where each band is a file, with `{band}` in place of the band, and `*` for what each `*` behind it stands for,
+    since that may be the band's too, such as its pixel size."""
     span: Span
     """When it was taken."""
     band: str = ""
@@ -67,6 +68,7 @@ class FilePattern:
         self.has_band = BAND in tokens
         """Whether each band is a file."""
         self._regex = re.compile(_as_regex(text))
+        self._stars = set(range(1, self._regex.groups + 1)) - set(self._regex.groupindex.values())
 
     def read(self, name: str) -> Told | None:
         """What the name of a file tells; none where it is not of this pattern.
@@ -88,8 +90,16 @@ class FilePattern:
         span = _span(match.groupdict())
         if not self.has_band:
             return Told(name, span)
-        start, end = match.span(BAND)
-        return Told(f"{name[:start]}{{{BAND}}}{name[end:]}", span, match[BAND])
+        return Told(self._scene(match), span, match[BAND])
+
+    def _scene(self, match: re.Match[str]) -> str:
+        """The name with `{band}` for the band, and with the stars behind it."""
+        name, (start, place) = match.string, match.span(BAND)
+        scene = f"{name[:start]}{{{BAND}}}"
+        for group, (first, last) in enumerate(match.regs[1:], 1):
+            if group in self._stars and first >= place:
+                scene, place = f"{scene}{name[place:first]}*", last
+        return scene + name[place:]
 
 
 def _span(found: dict[str, str]) -> Span:
@@ -109,7 +119,7 @@ def _as_regex(text: str) -> str:
     pieces, place = [], 0
     for match in _PARTS.finditer(text):
         pieces.append(re.escape(text[place : match.start()]))
-        pieces.append("[^/]*" if match[2] else f"(?P<{match[1]}>{TOKENS[match[1]]})")
+        pieces.append("([^/]*)" if match[2] else f"(?P<{match[1]}>{TOKENS[match[1]]})")
         place = match.end()
     return "".join([*pieces, re.escape(text[place:])])
 

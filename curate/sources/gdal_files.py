@@ -10,6 +10,7 @@ References:
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -180,7 +181,8 @@ class GdalFile:
             headers |= CLOSING
             options |= ONE_CONNECTION
         # always, though there be none: options of the main thread are those of all threads that do not set their own
-        options["GDAL_HTTP_HEADERS"] = "\r\n".join(f"{name}: {value}" for name, value in headers.items())
+        stated = "\r\n".join(f"{name}: {value}" for name, value in headers.items())
+        options["GDAL_HTTP_HEADERS"] = stated or os.environ.get("GDAL_HTTP_HEADERS", "")
         if self.href in _FAILED:
             options["CPL_VSIL_CURL_NON_CACHED"] = self._path
         return options

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,16 +30,20 @@ from urllib.parse import urlsplit
 
 from catalogs.bands import SENSORS
 from catalogs.foreign import SourceBand, SourceScene
+from catalogs.foreign_footprints import box_polygon
 from catalogs.secrets import without_secrets
 from curate.errors import CurateError, SourceSensorError, SourceUnavailableError
 from curate.sources.about import Product, Provider
 from curate.sources.geoplateforme_planes import (
+    GLANCED_TILES,
     LAMBERT_93,
     MOST_AT_ONCE,
     NODATA,
+    TILE_BYTES,
     TILE_PX,
     GeoplateformePlanes,
     LayerBand,
+    check_side,
     open_layer,
 )
 from curate.sources.pace import Pace
@@ -85,7 +89,7 @@ ABOUT = Provider(
     ),
     account="none",
     setup="",
-    limits="10 requests a second, else a ban of 5 s: each process keeps to 9; metropolitan France",
+    limits="10 requests a second, else a ban of 5 s: a build keeps to 9, and runs in one process; metropolitan France",
     terms="BD ORTHO: Licence Ouverte 2.0 (etalab-2.0), with attribution. SPOT 6/7 belongs to Airbus and is shown freely: what "
     "is built from it is marked as not to be handed on",
 )
@@ -95,6 +99,11 @@ class GeoplateformeSource:
     """A source of yearly mosaics behind a Web Map Service."""
 
     simulated = False
+    one_process = (
+        "The Geoplateforme bans whoever asks more than 10 times a second, and each process keeps to 9 by itself: several would "
+        "be banned again and again."
+    )
+    """See `curate.sources.protocol.why_one_process`."""
 
     def __init__(self, *, name: str = NAME, address: str = ADDRESS) -> None:
         """Describe the service; nothing is asked of it yet.
@@ -114,6 +123,24 @@ class GeoplateformeSource:
     def sensors(self) -> Sequence[str]:
         """Ids of the sensors it has."""
         return list(PATTERNS)
+
+    def check_squares(self, sensors: Collection[str], side_m: int) -> None:
+        """Refuse squares of more pixels than are read at once; see `curate.sources.protocol.LimitsSquares`.
+
+        Raises:
+            CurateError: They have.
+        """
+        for sensor in PATTERNS:
+            if sensor in sensors:
+                check_side(side_m, SENSORS[sensor].gsds[0])
+
+    def square_cost(self, sensor: str, bands: Collection[str], side_m: int) -> tuple[float, float]:
+        """Requests and bytes of a square of one vintage, in the mean; see `curate.sources.protocol.DrawsSquares`."""
+        if sensor not in PATTERNS:
+            return 0.0, 0.0
+        layers = len({band == "nir" for band in bands}) if sensor == AERIAL else 1
+        tiles = (side_m / SENSORS[sensor].gsds[0] / TILE_PX + 1) ** 2
+        return layers * (tiles + (tiles > GLANCED_TILES)), layers * tiles * TILE_BYTES
 
     def search(self, sensor: str, box: LonLatBox, start: datetime, end: datetime) -> list[SourceScene]:
         """Find vintages; see `curate.sources.protocol.Source`. Their extents need not be filled with pixels.
@@ -245,8 +272,7 @@ def _within_metropolis(layer: Layer) -> LonLatBox | None:
 def _footprint(layer: Layer) -> dict[str, Any]:
     box = _within_metropolis(layer)
     assert box is not None, "layers elsewhere are not offered"
-    west, south, east, north = box
-    return {"type": "Polygon", "coordinates": [[[west, south], [east, south], [east, north], [west, north], [west, south]]]}
+    return box_polygon(box)
 
 
 def open_source(detail: str, *, max_scene_cloud: float) -> GeoplateformeSource:  # noqa: ARG001 # mosaics state no cloud

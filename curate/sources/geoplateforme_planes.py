@@ -4,9 +4,11 @@ A layer is taken for a raster in Lambert-93 whose pixels are the sensor's, with 
 for in tiles that lie on one lattice for all squares: how a service resamples may hang on the image that is asked for, so that
 only the same images give the same numbers again.
 
-A mosaic does not say where it ends: there the service draws white or black. Connected areas of at least `BLANK_PX` pixels that
-are white, or black, in all three bands are no measurement (0); smaller ones are roofs, foam and shadow and stay. A measured 0
-becomes 1, since 0 says that nothing was measured. Snow, clouds or water that saturate over such an area are lost with it.
+A mosaic does not say where it ends: there the service draws white or black. Connected areas of at least `BLANK_PX` pixels of
+one such image that are white, or black, in all three bands are no measurement (0); smaller ones are roofs, foam and shadow and
+stay, as does what was measured within a blank area. Each image is judged whole and by itself, so that a pixel is the same in
+all squares that hold it; a blank sliver of fewer pixels at an image's edge is taken for measured, then. A measured 0 becomes 1,
+since 0 says that nothing was measured. Snow, clouds or water that saturate over such an area are lost with it.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ GSDS = {"ORTHO-SAT.SPOT": 1.5, "ORTHOPHOTOS": 0.2}
 """Size of the pixels that are asked for, metres, by a part of the layer's name."""
 TILE_PX = 1024
 """Side of the images that are asked for: 3 MB each, some five to ten of them for a square of a usual size."""
+TILE_BYTES = 3 * TILE_PX**2
+"""Of such an image, which is not packed."""
 ORIGIN_XY = (0.0, 7_200_000.0)
 """Upper left corner of the lattice, metres: a whole multiple of 1.5 and of 0.2."""
 EXTENT_M = 1_400_000.0
@@ -49,7 +53,7 @@ MOST_SIDE_PX = 6000
 WHITE, BLACK = 253, 2
 """All bands at least, or at most so bright: what JPEG makes of 255 and 0 beside an edge."""
 BLANK_PX = 4096
-"""Least connected pixels of white or black that are no measurement; fewer are."""
+"""Least connected pixels of white or black in one image that are no measurement; fewer are."""
 NODATA = 0
 GLANCE_PX = 64
 """Side of an image by which is found out whether a layer has anything at a place."""
@@ -110,18 +114,17 @@ class MosaicLayer:
         finally:
             for _, image in asked:
                 image.cancel()
-        return mark_blank(pixels)
+        return pixels
 
     def _tile(self, column: int, row: int) -> NDArray[np.uint8]:
-        image: NDArray[np.uint8] = self.client.read(self.name, part_of(self.grid, column * TILE_PX, row * TILE_PX, TILE_PX))
-        return image
+        return mark_blank(self.client.read(self.name, part_of(self.grid, column * TILE_PX, row * TILE_PX, TILE_PX)))
 
     def _has_nothing(self, window: Window) -> bool:
         """Whether a coarse image of a window is blank all over."""
         column, row, width, height = window
         step = math.ceil(max(width, height) / GLANCE_PX)
         image = self.client.read(self.name, part_of(self.grid, column, row, GLANCE_PX, step=step))
-        return bool(_blank_classes(image).all())
+        return bool((_is_white(image) | _is_black(image) | _is_transparent(image)).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +209,7 @@ class GeoplateformePlanes:
     def _read(self, same: Sequence[tuple[Key, PlaneAsk]]) -> list[tuple[Key, Plane | SourceUnavailableError]]:
         """The planes of one layer over one location, from one reading."""
         layer = open_layer(self._client, same[0][1].band)
-        check_side(same[0][1], layer.gsd)
+        check_side(same[0][1].location.side_m, layer.gsd)
         plans: list[tuple[Key, PlanePlan]] = [(key, plan_plane(layer, ask)) for key, ask in same]
         part = plans[0][1].part
         try:
@@ -232,13 +235,16 @@ def open_layer(client: WmsClient, band: SourceBand) -> MosaicLayer:
     return MosaicLayer(client, found[1], gsd)
 
 
-def check_side(ask: PlaneAsk, gsd: float) -> None:
+def check_side(side_m: int, gsd: float) -> None:
     """Refuse a square whose pixels would take too much memory.
+
+    Args:
+        side_m: Of the square, metres.
+        gsd: Size of the pixels, metres.
 
     Raises:
         CurateError: It has more than `MOST_SIDE_PX` of them a side.
     """
-    side_m = ask.location.side_m
     if side_m / gsd > MOST_SIDE_PX:
         most_m = int(MOST_SIDE_PX * gsd) // 60 * 60
         raise CurateError(
@@ -262,26 +268,42 @@ def part_of(grid: Grid, column: int, row: int, side_px: int, *, step: int = 1) -
     return Grid(grid.epsg, (gsd * step, 0.0, left + column * gsd, 0.0, -gsd * step, top - row * gsd), side_px, side_px)
 
 
-def mark_blank(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Put 0 where the service drew white or black for want of a measurement, and 1 where it measured 0.
+def mark_blank(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Put 0 where the service drew nothing, or white or black for want of a measurement, and 1 where it measured 0.
 
     Args:
-        pixels: (3, height, width), as drawn; 0 where nothing was asked for.
-    """
-    from rasterio.features import sieve
+        image: (3 or 4, height, width), a whole image as drawn; a fourth band is opacity.
 
-    classes = _blank_classes(pixels)
-    measured: NDArray[np.uint8] = np.maximum(pixels, 1)
-    if classes.any():
-        measured[:, sieve(classes, BLANK_PX, connectivity=4) > 0] = NODATA
+    Returns:
+        (3, height, width).
+    """
+    from scipy.ndimage import label
+
+    measured: NDArray[np.uint8] = np.maximum(image[:3], 1)
+    for blank in (_is_white(image), _is_black(image)):
+        areas, count = label(blank)
+        if count:
+            is_large = np.bincount(areas.ravel()) >= BLANK_PX
+            is_large[0] = False  # the number of what is not blank
+            measured[:, is_large[areas]] = NODATA
+    measured[:, _is_transparent(image)] = NODATA
     return measured
 
 
-def _blank_classes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """1 where all bands are white, 2 where all are black, else 0, (height, width)."""
-    classes: NDArray[np.uint8] = (pixels.min(axis=0) >= WHITE).astype(np.uint8)
-    classes[pixels.max(axis=0) <= BLACK] = 2
-    return classes
+def _is_white(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    white: NDArray[np.bool_] = image[:3].min(axis=0) >= WHITE
+    return white
+
+
+def _is_black(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    black: NDArray[np.bool_] = image[:3].max(axis=0) <= BLACK
+    return black
+
+
+def _is_transparent(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where an image with opacity shows nothing, (height, width)."""
+    transparent: NDArray[np.bool_] = image[3] == 0 if len(image) > 3 else np.zeros(image.shape[1:], bool)
+    return transparent
 
 
 def _paste(image: NDArray[np.uint8], left: int, top: int, pixels: NDArray[np.uint8]) -> None:

@@ -12,17 +12,21 @@ from typing import Any
 
 from catalogs.foreign import SourceBand, SourceScene
 from catalogs.foreign_bands import band_fields, shared_fields
+from catalogs.foreign_radiometry import DISPUTED, SHIFTED_FLAGS
 from catalogs.records import GEOTIFF
+from catalogs.secrets import without_secrets
+from catalogs.terms import SourceTerms
 from curate.errors import CurateError
+from curate.sources import CONTENTS
 from curate.sources.mapped_bands import MappedBand
 from curate.sources.mapping import ArchiveMapping, MappedSensor, read_mapping
 from curate.sources.mosaics import with_mosaics
 from curate.sources.protocol import LonLatBox, Source, SourceRaster
 
-CONTENTS = "#"
-"""Between a mapping file's path and what tells its contents, in the name of a source."""
 ENOUGH = 5
 """Items of an API after which an asset that none of them has is taken for a mistake of the mapping."""
+OWN = "earthsearch:"
+"""Begins the names of properties of Earth Search's own."""
 _KEPT = ("href", "gsd", "file:checksum", "proj:epsg", "proj:code", "proj:transform", "proj:shape")
 """What is kept of an asset beside what is said of its bands."""
 
@@ -57,7 +61,7 @@ class MappedSource:
 
     def __init__(self, mapping: ArchiveMapping, *, max_scene_cloud: float) -> None:
         """Open what the mapping names; see `open_mapping`."""
-        self.name = f"{mapping.path}{CONTENTS}{mapping.digest}"
+        self.name = f"{without_secrets(mapping.path)}{CONTENTS}{mapping.digest}"
         """The file and what tells its contents: it is in the recipe, so that a changed mapping is noticed."""
         self.about = mapping.about
         self.max_scene_cloud = max_scene_cloud
@@ -85,6 +89,12 @@ class MappedSource:
         mapped = self.mapping.sensors[sensor]
         return [_as_mapped(scene, mapped, self.mapping.name) for scene in scenes]
 
+    @property
+    def terms(self) -> Mapping[str, SourceTerms]:
+        """What the collections of a mapped catalog ask, by sensor, where they say so; see `StaticCatalogSource.terms`."""
+        found: Mapping[str, SourceTerms] = getattr(self._inner, "terms", {})
+        return found
+
     def open(self, band: SourceBand) -> AbstractContextManager[SourceRaster]:
         """Open one band; see `curate.sources.rasters.open_raster`."""
         return self._inner.open(band)
@@ -111,13 +121,13 @@ class MappedItems:
         mapped, assets = self._of(item), item.get("assets", {})
         if mapped is None:
             return item | {"assets": {}}
-        self._count[mapped.sensor.id] += 1
         self._seen[mapped.sensor.id].update(assets.keys())
+        self._count[mapped.sensor.id] += 1  # last: another thread may `check` in between
         lacks = next((name for name, band in mapped.bands.items() if band.asset not in assets), None)
         if lacks:
             self.lacking[str(item.get("id"))] = self._lacks(mapped, lacks, "it lacks", assets)
             return item | {"assets": {}}
-        renamed = item | {"collection": mapped.sensor.id}
+        renamed = item | {"collection": mapped.sensor.id, "properties": _properties(item)}
         return renamed | {"assets": _renamed(item, mapped.bands)} if mapped.bands else renamed
 
     def check(self, enough: int) -> None:
@@ -167,6 +177,17 @@ def _open(mapping: ArchiveMapping, items: MappedItems, max_scene_cloud: float) -
         max_scene_cloud=max_scene_cloud,
         prepare=items,
     )
+
+
+def _properties(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties of an item that gets another collection's name.
+
+    Earth Search's own, by which items of its disputed collections are known, go where its collection is none of these.
+    """
+    properties = dict(item.get("properties", {}))
+    if str(item.get("collection")).lower() in DISPUTED:
+        return properties
+    return {name: value for name, value in properties.items() if not (name.startswith(OWN) or name in SHIFTED_FLAGS)}
 
 
 def _renamed(item: Mapping[str, Any], bands: Mapping[str, MappedBand]) -> dict[str, dict[str, Any]]:

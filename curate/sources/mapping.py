@@ -45,6 +45,8 @@ from typing import Any
 from catalogs.bands import SENSORS, Sensor
 from catalogs.secrets import without_secrets
 from curate.errors import CurateError
+from curate.fetch import can_hold
+from curate.sources import PROVIDERS
 from curate.sources.about import Product, Provider
 from curate.sources.documents import is_web
 from curate.sources.file_dates import FilePattern
@@ -138,6 +140,10 @@ def read_mapping(path: str) -> ArchiveMapping:
         )
     kind = named[0]
     name = table.text("name", "a short name", Path(path).stem)
+    if str(name).lower() in PROVIDERS:
+        raise table.wrong(
+            "name", name, 'one that is no provider\'s, whose items these would pass for: say `name = "..."`, or rename the file'
+        )
     title, url = table.text("title", "a title for people", name), table.text("url", "the address of its page", "")
     sensors = table.table("sensors", "a table per sensor, such as [sensors.sentinel-2-l2a]")
     table.finish()
@@ -228,6 +234,7 @@ def _sensor(table: Table, sensor: Sensor, kind: str) -> MappedSensor:
         table.flag("redistributable", default=True),
     )
     table.finish()
+    _check_nodata(table, mapped, usual[2])
     if is_folder and sensor.level in CALIBRATED and not mapped.states_radiometry:
         raise table.lacking(
             "scale" if usual[0] is None else "offset",
@@ -236,6 +243,15 @@ def _sensor(table: Table, sensor: Sensor, kind: str) -> MappedSensor:
             "somebody has applied it",
         )
     return mapped
+
+
+def _check_nodata(table: Table, mapped: MappedSensor, usual: float | None) -> None:
+    """Refuse a number for what was not measured that no pixel can have; numbers of reflectance come in several types."""
+    data_type, level = mapped.sensor.data_type, mapped.sensor.level
+    stated = {"nodata": usual} | {f"bands.{name}.nodata": band.nodata for name, band in mapped.bands.items()}
+    for key, value in stated.items():
+        if level not in CALIBRATED and value is not None and not can_hold(data_type, value):
+            raise table.wrong(key, value, f"a number that pixels of {mapped.sensor.id} can have, whose type is {data_type}")
 
 
 def _pattern(table: Table) -> FilePattern:

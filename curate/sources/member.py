@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import replace
 from datetime import datetime
 from threading import Lock
@@ -12,8 +13,9 @@ from typing import Protocol, TypeVar
 
 from catalogs.foreign import SourceBand, SourceScene
 from catalogs.secrets import without_secrets
+from catalogs.terms import SourceTerms
 from curate.errors import SourceUnavailableError
-from curate.sources.protocol import LonLatBox, Source, SourceRaster
+from curate.sources.protocol import LonLatBox, Source, SourceRaster, for_sensors
 from curate.sources.rasters import open_raster
 
 PATIENCE = 3
@@ -70,7 +72,7 @@ class Member:
     def _ask(self, question: Callable[[], Given]) -> Given:
         with self._lock:
             if self.failure and time.monotonic() < self._rests_until:
-                raise self.failure.with_traceback(None)
+                raise copy(self.failure)  # several threads may raise it at once
         try:
             given = question()
         except SourceUnavailableError as error:
@@ -123,12 +125,19 @@ class UnopenedSource:
         """Open one band, a file."""
         return open_raster(band)
 
+    @property
+    def terms(self) -> Mapping[str, SourceTerms]:
+        """What its collections ask, by sensor, once it is open; see `StaticCatalogSource.terms`."""
+        found: Mapping[str, SourceTerms] = getattr(self._opened, "terms", {})
+        return found
+
     def _open(self) -> Source:
         with self._lock:
             error, self._error = self._error, None
             if error:
                 raise error
             if self._opened is None:
-                self._opened = self._opener(self._address, max_scene_cloud=self.max_scene_cloud)
+                # Its bands are files to whoever began the build, so that no mosaics are made of them now.
+                self._opened = for_sensors(self._opener(self._address, max_scene_cloud=self.max_scene_cloud), ())
                 self.skipped = self._opened.skipped
             return self._opened

@@ -1,4 +1,8 @@
-"""Squares of mosaics: windows of the files that touch one, put together on their common lattice, then warped as one raster."""
+"""Squares of mosaics: windows of the files that touch one, put together on their common lattice, then warped as one raster.
+
+Files of another lattice, as where two zones meet, are put together and warped by themselves, and fill what the first ones lack.
+Those of another type of numbers are left out: one mosaic's are alike.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,10 @@ from catalogs.foreign import SourceBand
 from catalogs.records import Grid, SourceWindow, Window
 from catalogs.secrets import without_secrets
 from curate.errors import SourceUnavailableError, StoppedError
-from curate.fetch import Plane, PlaneAsk, PlanePlan, finish_plane, plan_plane
+from curate.fetch import Plane, PlaneAsk, PlanePlan, can_hold, finish_plane, plan_plane
 from curate.outage import Outage
 from curate.pixel_size import pixel_size_m
-from curate.planes import FilePlanes
+from curate.planes import UNDECODED_BYTES, FilePlanes
 from curate.reading.reader import BlockReader, SourceRasterInfo, WindowRead
 from curate.reading.transport import Transport
 
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
 
 LATTICE_TOLERANCE = 1e-3
 """Of a pixel, by which the corners of files of one lattice may be off."""
-UNDECODED_BYTES = 64 << 20
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -55,7 +58,7 @@ class _Tile:
 
 @dataclass(slots=True, eq=False)
 class _Mosaic:
-    """A plane in work."""
+    """What files of one lattice give to a plane, in work."""
 
     plan: PlanePlan
     tiles: Sequence[_Tile]
@@ -112,7 +115,7 @@ class MosaicPlanes:
             return
 
     def _read(self, asks: Sequence[tuple[Key, PlaneAsk]]) -> Iterator[tuple[Key, Plane | SourceUnavailableError]]:
-        works: dict[Key, _Mosaic] = {}
+        works: dict[Key, Sequence[_Mosaic]] = {}
         found: dict[Key, tuple[PlaneAsk, Tiles]] = {}
         files = []
         for key, ask in asks:
@@ -126,24 +129,26 @@ class MosaicPlanes:
             else:
                 found[key] = ask, tiles
         yield from self._files.read(files)
-        for key, work in self._begin(found):
-            if isinstance(work, SourceUnavailableError):
-                yield key, work
-            elif not work.missing:
-                yield key, finish(work)
+        for key, layers in self._begin(found):
+            if isinstance(layers, SourceUnavailableError):
+                yield key, layers
+            elif not _missing(layers):
+                yield key, _finish(layers)
             else:
-                works[key] = work
-        for (key, number), pixels in self._blocks.read(_reads(works)):
-            work = works[key]
+                works[key] = layers
+        for (key, layer, number), pixels in self._blocks.read(_reads(works)):
+            work = works[key][layer]
             work.missing -= 1
             if isinstance(pixels, SourceUnavailableError):
                 work.error = work.error or pixels
             else:
                 work.pieces[number] = pixels
-            if not work.missing:
-                yield key, works.pop(key).error or finish(work)
+            if not _missing(works[key]):
+                yield key, _finish(works.pop(key))
 
-    def _begin(self, found: Mapping[Key, tuple[PlaneAsk, Tiles]]) -> Iterator[tuple[Key, _Mosaic | SourceUnavailableError]]:
+    def _begin(
+        self, found: Mapping[Key, tuple[PlaneAsk, Tiles]]
+    ) -> Iterator[tuple[Key, Sequence[_Mosaic] | SourceUnavailableError]]:
         """What to read of the files of each ask; their headers are fetched at the same time."""
         bands = list(dict.fromkeys(band for _, tiles in found.values() for band in tiles.bands))
         infos = dict(zip(bands, self._blocks.rasters(bands), strict=True))
@@ -153,21 +158,29 @@ class MosaicPlanes:
 
 def _plan(
     ask: PlaneAsk, tiles: Tiles, infos: Sequence[SourceRasterInfo | SourceUnavailableError]
-) -> _Mosaic | SourceUnavailableError:
-    """What to read of which file; the first header that cannot be had speaks for all."""
+) -> Sequence[_Mosaic] | SourceUnavailableError:
+    """What to read of which file, the lattice that holds most first; a header that cannot be had speaks for all."""
     whole = []
     for band, info in zip(tiles.bands, infos, strict=True):
         if isinstance(info, SourceUnavailableError):
             return info
         stated = (band.nodata, info.nodata, tiles.unless_stated)
-        whole.append(_Tile(band, info, next((value for value in stated if value is not None), None)))
+        held = (value for value in stated if value is not None and can_hold(info.data_type, value))
+        whole.append(_Tile(band, info, next(held, None)))
     if not whole:
         return SourceUnavailableError(
             f"{ask.band.href} has no file over location {ask.location.id}, though the search found some. They have changed "
             "since: restore them, or build into a new folder."
         )
-    mosaics = [_lay(ask, group, tiles.nodata) for group in of_one_lattice(whole)]
-    return max(mosaics, key=lambda mosaic: mosaic.held_m2)
+    groups = of_one_lattice(whole)
+    first = max((_lay(ask, group, tiles.nodata) for group in groups), key=lambda mosaic: mosaic.held_m2)
+    alike = replace(ask, gsd=first.plan.grid.gsd)
+    others = [
+        _lay(alike, group, tiles.nodata)
+        for group in groups
+        if group is not first.tiles and group[0].info.data_type == first.plan.raster.data_type
+    ]
+    return [first, *sorted(others, key=lambda mosaic: -mosaic.held_m2)]
 
 
 def _lay(ask: PlaneAsk, tiles: Sequence[_Tile], nodata: float) -> _Mosaic:
@@ -223,13 +236,24 @@ def window_in(grid: Grid, other: Grid) -> Window:
     return column, row, other.width, other.height
 
 
-def finish(mosaic: _Mosaic) -> Plane:
-    """Make a plane of the windows of a mosaic's files.
+def _missing(layers: Sequence[_Mosaic]) -> int:
+    """Windows that are still to come."""
+    return sum(mosaic.missing for mosaic in layers)
+
+
+def _finish(layers: Sequence[_Mosaic]) -> Plane | SourceUnavailableError:
+    """Make a plane of the windows of a mosaic's files, each lattice's where those before it have nothing.
 
     It tells the file that holds most of it, and its window there, which may reach beyond that file.
     """
-    plane = finish_plane(mosaic.plan, _put_together(mosaic) if mosaic.plan.part else None)
-    return replace(plane, source=_told(mosaic))
+    error = next((mosaic.error for mosaic in layers if mosaic.error), None)
+    if error:
+        return error
+    planes = [finish_plane(mosaic.plan, _put_together(mosaic) if mosaic.plan.part else None) for mosaic in layers]
+    pixels, nodata = planes[0].pixels, layers[0].plan.raster.nodata
+    for plane in planes[1:]:
+        np.copyto(pixels, plane.pixels, where=pixels == nodata)
+    return replace(planes[0], pixels=pixels, source=_told(layers[0]))
 
 
 def _put_together(mosaic: _Mosaic) -> NDArray[Any]:
@@ -249,6 +273,8 @@ def _put_together(mosaic: _Mosaic) -> NDArray[Any]:
 
 def as_measured(pixels: NDArray[Any], nodata: float | None, wanted: float) -> NDArray[Any]:
     """Pixels of a file under the mosaic's nodata: what has that number and was measured becomes its neighbour, one more.
+
+    Deep water is 0 in the near infrared: 0 is not taken for a collar where nobody says so. A mapping file can (`nodata = 0`).
 
     Args:
         pixels: (height, width), as the file has them.
@@ -279,11 +305,17 @@ def _shared(part: Window, other: Window) -> Window | None:
     return (left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 
-def _reads(works: Mapping[Key, _Mosaic]) -> Iterator[tuple[tuple[Key, int], WindowRead]]:
-    """The windows of all files, in their own pixels."""
-    for key, work in works.items():
-        for number, (tile, window) in enumerate(zip(work.tiles, work.windows, strict=True)):
-            if window is not None:
-                column, row, _, _ = window_in(tile.info.grid, work.plan.raster.grid)
-                inside = (window[0] + column, window[1] + row, window[2], window[3])
-                yield (key, number), WindowRead(tile.band, inside, tile.info.grid)
+def _reads(works: Mapping[Key, Sequence[_Mosaic]]) -> Iterator[tuple[tuple[Key, int, int], WindowRead]]:
+    """The windows of all files, in their own pixels; their keys tell the lattice and the file."""
+    for key, layers in works.items():
+        for layer, mosaic in enumerate(layers):
+            for number, read in _windows(mosaic):
+                yield (key, layer, number), read
+
+
+def _windows(mosaic: _Mosaic) -> Iterator[tuple[int, WindowRead]]:
+    for number, (tile, window) in enumerate(zip(mosaic.tiles, mosaic.windows, strict=True)):
+        if window is not None:
+            column, row, _, _ = window_in(tile.info.grid, mosaic.plan.raster.grid)
+            inside = (window[0] + column, window[1] + row, window[2], window[3])
+            yield number, WindowRead(tile.band, inside, tile.info.grid)

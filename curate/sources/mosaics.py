@@ -5,27 +5,30 @@ source of such files, a folder or a STAC, is wrapped here: its scenes of one sen
 
 The files over a square are found by their footprints, not through a VRT, which would have to list all of a country's, and which
 a STAC does not have. Their windows are read by the blocks that they touch, as those of all files, and put together before the
-warp. Only files with pixels of one lattice are put together: between others, pixels would have to be resampled twice.
+warp. Only files with pixels of one lattice are put together there: between others, pixels would have to be resampled twice;
+those are warped by themselves, and fill what the first lack.
 
-Other sensors' scenes are left as they are: acquisitions, which are chosen one by one.
+Other sensors' scenes are left as they are: acquisitions, which are chosen one by one. A build of such sensors alone has the
+source itself, as if it were not wrapped (`only`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from catalogs.bands import find_sensor
 from catalogs.foreign import SourceBand, SourceScene
+from catalogs.terms import SourceTerms
 from curate.choose import middle
 from curate.errors import SourceUnavailableError
 from curate.sources.mosaic_planes import MosaicPlanes, Tiles
-from curate.sources.protocol import LonLatBox, Source, SourceRaster
+from curate.sources.protocol import LonLatBox, Source, SourceRaster, opened_as
 
 if TYPE_CHECKING:
     from catalogs.records import Location
@@ -55,6 +58,9 @@ class MosaicSource:
         self.name = files.name
         self.skipped = files.skipped
         self.max_scene_cloud = float(getattr(files, "max_scene_cloud", 100))
+        self.opened_as = opened_as(files)
+        self.lacking = getattr(files, "lacking", {})
+        """See `curate.sources.protocol.why_lacking`."""
         self._files = files
         self._scheme = f"{SCHEME}{hashlib.sha256(self.name.encode()).hexdigest()[:8]}/"
         self._over = lru_cache(maxsize=SQUARES_IN_MEMORY)(self._scenes_over)
@@ -68,11 +74,21 @@ class MosaicSource:
         found = self._files.search(sensor, box, start, end)
         if find_sensor(sensor).level != MOSAICKED:
             return found
-        by_time: dict[tuple[Any, ...], list[SourceScene]] = {}
+        by_span: dict[str, list[SourceScene]] = {}
         for scene in found:
-            by_time.setdefault(_time(scene), []).append(scene)
-        joined = [join(same, self._scheme) for same in by_time.values()]
+            by_span.setdefault(_span(scene), []).append(scene)
+        joined = [join(same, self._scheme) for same in by_span.values()]
         return sorted(joined, key=lambda scene: (middle(scene), scene.id))
+
+    @property
+    def terms(self) -> Mapping[str, SourceTerms]:
+        """What its collections ask, by sensor, where they say so."""
+        found: Mapping[str, SourceTerms] = getattr(self._files, "terms", {})
+        return found
+
+    def only(self, sensors: Iterable[str]) -> Source:
+        """What it is for some sensors: the source itself where no mosaic is among them; see `protocol.for_sensors`."""
+        return with_mosaics(self._files, sensors)
 
     def open(self, band: SourceBand) -> AbstractContextManager[SourceRaster]:
         """Open one band of a scene that is no mosaic.
@@ -165,11 +181,8 @@ def join(scenes: Sequence[SourceScene], scheme: str) -> SourceScene:
     )
 
 
-def _time(scene: SourceScene) -> tuple[Any, ...]:
-    return scene.datetime, scene.start_datetime, scene.end_datetime
-
-
 def _span(scene: SourceScene) -> str:
+    """When a scene was taken, to the second, as its mosaic's id and addresses tell it."""
     first, last = scene.datetime or scene.start_datetime, scene.datetime or scene.end_datetime
     assert first is not None and last is not None, f"scene {scene.id} has no time"  # noqa: PT018
     return f"{first.astimezone(UTC):{_INSTANT}}_{last.astimezone(UTC):{_INSTANT}}"

@@ -16,7 +16,9 @@ import os
 
 from curate.errors import CurateError
 from curate.sources.about import Product, Provider
+from curate.sources.mosaics import with_mosaics
 from curate.sources.planetary_computer_tokens import require_package
+from curate.sources.protocol import Source
 from curate.sources.stac_api import StacApiSource
 from curate.sources.trial import try_out
 
@@ -29,6 +31,8 @@ COLLECTIONS = {
     "sentinel-1-rtc": "sentinel-1-rtc",
     "naip": "naip",
 }
+QUERIES = {"landsat-c2-l2": {"platform": {"in": ["landsat-8", "landsat-9"]}}}
+"""Landsat 4 to 7 have other bands, and are half of its collection."""
 LACKING = {"sentinel-2-l1c": "It keeps Level-2A only: choose --source cdse for Level-1C."}
 CHECKED = ((-149.81, 60.79, -149.79, 60.81), "2019-06-16")
 """Where and when `check` looks for scenes."""
@@ -51,8 +55,8 @@ ABOUT = Provider(
 )
 
 
-def open_source(detail: str, *, max_scene_cloud: float) -> StacApiSource:
-    """The source behind `--source planetary-computer`.
+def open_source(detail: str, *, max_scene_cloud: float) -> Source:
+    """The source behind `--source planetary-computer`; its orthophotos are mosaics of their files.
 
     Args:
         detail: Nothing: it has no projects and no hubs.
@@ -64,7 +68,10 @@ def open_source(detail: str, *, max_scene_cloud: float) -> StacApiSource:
     if detail:
         raise CurateError(f"Unknown source '{NAME}:{detail}'. Nothing follows its name; say {NAME!r}.")
     require_package()
-    return StacApiSource(address(), name=NAME, collections=COLLECTIONS, max_scene_cloud=max_scene_cloud, lacking=LACKING)
+    files = StacApiSource(
+        address(), name=NAME, collections=COLLECTIONS, max_scene_cloud=max_scene_cloud, lacking=LACKING, queries=QUERIES
+    )
+    return with_mosaics(files, COLLECTIONS)
 
 
 def address() -> str:

@@ -53,7 +53,7 @@ class PlanetaryComputerSigner:
     def advice(self) -> str:
         """What to check where a file goes on being refused."""
         return (
-            "Its token was renewed and refused again, so that the file may have been withdrawn: check it at "
+            "It was refused with a token that was just lent, so that the file may have been withdrawn: check it at "
             "https://planetarycomputer.microsoft.com"
         )
 

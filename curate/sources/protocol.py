@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -122,6 +122,58 @@ class Labelled(Protocol):
         """What a location shows, at any time: the labels of its items."""
 
 
+@runtime_checkable
+class DrawsSquares(Protocol):
+    """A source that is asked anew for each square, rather than for blocks of files that squares share."""
+
+    def square_cost(self, sensor: str, bands: Collection[str], side_m: int) -> tuple[float, float]:
+        """Requests and bytes that a square of one scene costs, in the mean.
+
+        Args:
+            sensor: Its id.
+            bands: Names of those that are wanted.
+            side_m: Of the square, metres.
+        """
+
+
+@runtime_checkable
+class LimitsSquares(Protocol):
+    """A source that cannot read squares of any size."""
+
+    def check_squares(self, sensors: Collection[str], side_m: int) -> None:
+        """Refuse squares that are too large for it.
+
+        Args:
+            sensors: That are wanted, its own and others.
+            side_m: Of the largest square, metres.
+
+        Raises:
+            CurateError: They are; the message says how large they may be.
+        """
+
+
+def members_of(source: Source) -> Sequence[Source]:
+    """The sources that are asked: itself, or those that were joined to it, which it gives as its attribute `sources`."""
+    members: Sequence[Source] = getattr(source, "sources", (source,))
+    return members
+
+
+def opened_as(source: Source) -> str:
+    """What opens a source again in another process, without secrets: its name, unless that leaves something out.
+
+    A source whose name does says so by an attribute `opened_as`.
+    """
+    return str(getattr(source, "opened_as", source.name))
+
+
+def why_one_process(source: Source) -> str:
+    """Why a source may be read by one process at a time alone, a sentence; empty where any number may.
+
+    A source says so by an attribute `one_process`; most have none.
+    """
+    return str(getattr(source, "one_process", ""))
+
+
 def looks_at_all(source: Source) -> bool:
     """Whether all masks of a location's date windows are best asked for at once, whatever is found in the first of them.
 
@@ -136,6 +188,21 @@ def reads_files(source: Source) -> bool:
     A source of files says so by an attribute `reads_files` that is true; others have none.
     """
     return bool(getattr(source, "reads_files", False))
+
+
+def for_sensors(source: Source, sensors: Iterable[str]) -> Source:
+    """A source as it is asked for some of its sensors alone.
+
+    One that reads only some of its sensors in a way of its own has a method `only`, which gives what is left of it where none
+    of these is asked for; others have none.
+
+    Args:
+        source: All of it.
+        sensors: Ids of those asked for.
+    """
+    only = getattr(source, "only", None)
+    narrowed: Source = only(tuple(sensors)) if only else source
+    return narrowed
 
 
 def why_lacking(source: Source, sensor: str) -> str:

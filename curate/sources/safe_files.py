@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -55,12 +55,23 @@ class ProductFiles:
             raise _damaged(self.place, f"its {name} cannot be read ({type(error).__name__})") from None
 
 
-def find_products(place: Path) -> Iterator[Path]:
-    """The products at a path: itself, or all in a folder and below it, each folder's sorted, folders before zip files."""
+def find_products(place: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
+    """The products at a path: itself, or all in a folder and below it, each folder's sorted, folders before zip files.
+
+    Args:
+        place: A product, or a folder, whose links to other folders are followed.
+        on_error: Told of a folder that cannot be listed, and is left out.
+    """
     if _is_product(place):
         yield place
         return
-    for folder, folders, names in os.walk(place):
+    seen = set()
+    for folder, folders, names in os.walk(place, onerror=on_error, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link to a folder above it, or to one that was listed
+            folders.clear()
+            continue
+        seen.add(real)
         found = {name for name in folders if name.upper().endswith(".SAFE")}
         yield from (Path(folder, name) for name in sorted(found))
         yield from (path for name in sorted(names) if _is_product(path := Path(folder, name)))

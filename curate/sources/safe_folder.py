@@ -48,9 +48,9 @@ class SafeFolderSource:
         self.name = without_secrets(folder)
         self.max_scene_cloud = max_scene_cloud
         self.skipped: dict[str, str] = {}
-        """Why a product, by its path, is of no use."""
+        """Why a product or a folder, by its path, is of no use."""
         scenes: dict[str, SourceScene] = {}
-        for product in find_products(place):
+        for product in find_products(place, self._note_folder):
             self._take(product, scenes)
         if not scenes:
             why = next(iter(self.skipped.values()), "Expected folders *.SAFE, or zip files of them.")
@@ -76,6 +76,11 @@ class SafeFolderSource:
     def open(self, band: SourceBand) -> AbstractContextManager[SourceRaster]:
         """Open one band; see `curate.sources.rasters.open_raster`."""
         return open_raster(band)
+
+    def _note_folder(self, error: OSError) -> None:
+        """Note a folder that cannot be listed."""
+        shown = without_secrets(Path(error.filename or "").as_posix())
+        self.skipped[shown] = f"the folder cannot be listed ({error.strerror}): see who may read it"
 
     def _take(self, product: Path, scenes: dict[str, SourceScene]) -> None:
         """Read a product, or note why it is of no use."""

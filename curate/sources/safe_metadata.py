@@ -19,10 +19,11 @@ from typing import Any
 
 from catalogs.errors import ContractError
 from catalogs.foreign_footprints import read_footprint
+from catalogs.radiometry import may_carry_offset
 from curate.errors import SourceUnavailableError
 
-OFFSET_BASELINE = 4.0
-"""Processing baseline from which a product states offsets."""
+OWN_BASELINE = "99.99"
+"""Processing baseline of products that users have made themselves, by Sen2Cor."""
 BAND_ORDER = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
 """By `bandId`, where a product does not say itself which is which."""
 QUANTIFICATIONS = {
@@ -88,9 +89,16 @@ def read_metadata(content: bytes, shown: str) -> ProductMetadata:
     """
     root = _parse(content, shown)
     try:
-        return _read(root)
+        metadata = _read(root)
     except (KeyError, ValueError, ContractError) as error:
         raise _unreadable(shown, error) from None
+    if metadata.baseline == OWN_BASELINE and not metadata.offsets:
+        raise SourceUnavailableError(
+            f"{shown} was made by Sen2Cor outside of ESA (baseline {OWN_BASELINE}), and states no {OFFSETS[metadata.level]}: "
+            "nobody can tell whether its numbers carry one. Expected offsets, as Sen2Cor 2.10 and later state them: process it "
+            "with that, or take ESA's own product."
+        )
+    return metadata
 
 
 def read_tile(content: bytes, shown: str) -> TileMetadata:
@@ -135,15 +143,15 @@ def _read(root: ET.Element) -> ProductMetadata:
         created=_find(root, "GENERATION_TIME"),
         cloud_percent=float(cloud) if cloud else None,
         quantification=quantification,
-        offsets=_offsets(root, level, float(baseline)),
+        offsets=_offsets(root, level, baseline),
         footprint=_footprint(_text(root, "EXT_POS_LIST")),
     )
 
 
-def _offsets(root: ET.Element, level: str, baseline: float) -> dict[str, float]:
+def _offsets(root: ET.Element, level: str, baseline: str) -> dict[str, float]:
     stated = {each.get("band_id", ""): float(each.text or "") for each in _all(root, OFFSETS[level])}
-    if not stated and baseline >= OFFSET_BASELINE:
-        raise ValueError(f"its baseline is {baseline:05.2f}, and it states no {OFFSETS[level]}")
+    if not stated and baseline != OWN_BASELINE and may_carry_offset(baseline, None):
+        raise ValueError(f"its baseline is {baseline}, and it states no {OFFSETS[level]}")
     names = {str(number): name for number, name in enumerate(BAND_ORDER)}
     names |= {each.get("bandId", ""): _our_name(each.get("physicalBand", "")) for each in _all(root, "Spectral_Information")}
     offsets = {names[number]: value for number, value in stated.items()}

@@ -144,6 +144,7 @@ ABOUT = Provider(
         "archive. ESA's hubs (scihub, apihub) are closed and the Copernicus Data Space is no DHuS: use cdse"
     ),
     terms="Copernicus Sentinel data: free, with attribution; sentinelsat itself is GPL",
+    detail="the address of a hub",
     extra=EXTRA,
 )
 
@@ -157,12 +158,15 @@ def open_source(detail: str, *, max_scene_cloud: float) -> SentinelsatSource:
     return SentinelsatSource(detail or os.environ.get(ADDRESS, ""), max_scene_cloud=max_scene_cloud)
 
 
-def check() -> str:
-    """Ask the hub of `DHUS_URL` how many products of Sentinel-2 it has.
+def check(detail: str = "") -> str:
+    """Ask a hub how many products of Sentinel-2 it has.
+
+    Args:
+        detail: Its address; that of `DHUS_URL` where empty.
 
     Raises:
         CurateError: As of `open_source`.
         SourceUnavailableError: It does not answer, or refuses.
     """
-    hub = Hub(os.environ.get(ADDRESS, ""))
+    hub = Hub(detail or os.environ.get(ADDRESS, ""))
     return f"{hub.host} answers; {hub.count():,} products of Sentinel-2"

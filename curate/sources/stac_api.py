@@ -1,7 +1,8 @@
 """Scenes of a STAC API, searched through pystac-client.
 
 Only bounding box, time and collection are asked of every API. Cloud and order are asked where its conformance classes
-declare them; everything is filtered and sorted here as well, so that all APIs give the same scenes.
+declare them, cloud only of a single collection, since of several the cloudy copies have to be known too; everything is filtered
+and sorted here as well, so that all APIs give the same scenes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from catalogs.secrets import has_secret, without_secrets
 from curate.errors import SourceSensorError, SourceUnavailableError
 from curate.reading.buckets import check_paid
 from curate.sources.copies import Copy, without_copies
-from curate.sources.documents import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, patience, unavailable
+from curate.sources.documents import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, patience, refusal, unavailable
 from curate.sources.protocol import LonLatBox, SourceRaster, why_lacking
 from curate.sources.rasters import open_raster
 from curate.sources.scenes import SceneIndex, read_scene
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 PAGE_SIZES = (100, 20)
 """Items asked for at once; the smaller where an API fails on the larger, since answers of some megabytes break gateways."""
 TOO_LARGE_CODES = (413, 500, 502, 504)
+REFUSED_CODES = (401, 403)
 SHOWN_CHARACTERS = 120
 
 
@@ -96,7 +98,8 @@ class StacApiSource:
             words = [f"{self.name} has no {sensor}.", why_lacking(self, sensor), has, "Choose another --sensor or --source."]
             raise SourceSensorError(" ".join(filter(None, words)))
         asked = {"collections": list(served[sensor]), "bbox": list(box), "datetime": [start, end]}
-        items = self._items(asked, dict(self._queries.get(sensor, {})), with_cloud=find_sensor(sensor).mask is not None)
+        with_cloud = find_sensor(sensor).mask is not None and len(served[sensor]) == 1  # copies: see `without_copies`
+        items = self._items(asked, dict(self._queries.get(sensor, {})), with_cloud=with_cloud)
         scenes = list(without_copies(self._copies(items, sensor, served[sensor])))
         for scene in scenes:
             check_paid(next(iter(scene.bands.values())).href)
@@ -205,7 +208,8 @@ def _told(address: str) -> Iterator[None]:
         code = getattr(error, "status_code", None)
         said = " ".join(str(error).split())[:SHOWN_CHARACTERS] if code else ""
         detail = f"HTTP {code}{f': {said}' if said and not has_secret(said) else ''}" if code else "no connection"
-        raise SourceUnavailableError(unavailable(address, detail)) from None
+        words = refusal if code in REFUSED_CODES else unavailable
+        raise SourceUnavailableError(words(address, detail)) from None
     except (STACTypeError, ClientTypeError, STACError, JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise NotACatalogError(
             f"{without_secrets(address)} answers, but not as a STAC API does ({type(error).__name__}). Expected a landing page "

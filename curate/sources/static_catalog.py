@@ -23,7 +23,9 @@ from catalogs.index import iter_items
 from catalogs.index_files import open_index
 from catalogs.index_listing import listed_index
 from catalogs.secrets import without_secrets
+from catalogs.terms import SourceTerms, join_sources, read_terms
 from catalogs.to_stac import item_folder, link_item
+from catalogs.writer import GEONAMES_NOTICE
 from curate.errors import SourceSensorError, SourceUnavailableError
 from curate.sources.documents import check_stac, is_web, read_document, read_root
 from curate.sources.protocol import LonLatBox, SourceRaster
@@ -76,11 +78,14 @@ class StaticCatalogSource:
         self.skipped: dict[str, str] = {}
         """Why an item, by its id, or a document, by its address, is of no use."""
         scenes: dict[str, list[SourceScene]] = {}
-        for item, base_href in crawl(address, self.skipped):
+        collections: list[Mapping[str, Any]] = []
+        for item, base_href in crawl(address, self.skipped, collections):
             scene = read_scene(prepare(dict(item)), self.skipped, base_href=base_href)
             if scene:
                 scenes.setdefault(scene.sensor, []).append(scene)
         self._indexes = {sensor: SceneIndex(scenes[sensor]) for sensor in SENSORS if sensor in scenes}
+        self.terms = _terms_of(collections)
+        """What its collections, if they are ours, ask of whoever hands their pixels on, by sensor."""
 
     def sensors(self) -> Sequence[str]:
         """Ids of the sensors it has."""
@@ -105,24 +110,30 @@ class StaticCatalogSource:
         return open_raster(band)
 
 
-def crawl(address: str, skipped: dict[str, str]) -> Iterator[tuple[Mapping[str, Any], str]]:
+def crawl(
+    address: str, skipped: dict[str, str], collections: list[Mapping[str, Any]] | None = None
+) -> Iterator[tuple[Mapping[str, Any], str]]:
     """All items below an address, level by level, with the address of each; a document that is met twice is read once.
 
     Args:
         address: As in `StaticCatalogSource`.
         skipped: Receives, by address, why a document that another one names could not be read.
+        collections: Receives the collections of ours that the items are of.
 
     Raises:
         NotACatalogError: There is no STAC at the address itself, or one page of a search.
         SourceUnavailableError: It, or a document below it, does not answer.
     """
     root, document = read_root(address)
+    ours = collections if collections is not None else []
+    ours += _collections_above(document, root, skipped)
     documents: Iterable[tuple[Link, dict[str, Any]]] = [(Link(root), document)]
     seen = {root}
     with ThreadPoolExecutor(WEB_READERS if is_web(root) else 1) as pool:
         while documents:
             following: list[Link] = []
             for link, content in documents:
+                ours += [content] if _is_our_collection(content) else []
                 if content.get("type") in {"Feature", "FeatureCollection"}:
                     yield from _items(content, link)
                 elif _is_indexed(content, link.address):
@@ -153,9 +164,43 @@ def _items(document: dict[str, Any], link: Link) -> Iterator[tuple[Mapping[str, 
         yield {**item, "collection": item.get("collection") or link.collection}, link.address
 
 
+def _collections_above(document: dict[str, Any], address: str, skipped: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """The collection of ours that a catalog of one grid square, or an item, is of; nothing above what is none of ours."""
+    seen: set[str] = set()
+    while _is_within_collection(document) and address not in seen:
+        seen.add(address)
+        links = {link.get("rel"): str(link["href"]) for link in document.get("links") or [] if "href" in link}
+        above = links.get("collection") or links.get("parent")
+        if not above:
+            return
+        address = resolve_href(above, address)
+        document = _read_or_skip(Link(address), skipped)
+        if _is_our_collection(document):
+            yield document
+
+
+def _is_within_collection(document: Mapping[str, Any]) -> bool:
+    """Whether a document is an item of ours, or a catalog of a grid square as `catalogs.to_stac.square_to_stac` makes it."""
+    if document.get("type") == "Feature":
+        return fields.LOCATION in (document.get("properties") or {})
+    words = str(document.get("description", ""))
+    return document.get("type") == "Catalog" and any(words.startswith(f"Items of {sensor} ") for sensor in SENSORS)
+
+
+def _is_our_collection(document: Mapping[str, Any]) -> bool:
+    return fields.CONTRACT in document and document.get("type") == "Collection"
+
+
+def _terms_of(collections: Iterable[Mapping[str, Any]]) -> dict[str, SourceTerms]:
+    by_sensor: dict[str, list[SourceTerms]] = {}
+    for collection in collections:
+        by_sensor.setdefault(str(collection.get("id")), []).append(read_terms(collection, (GEONAMES_NOTICE,)))
+    return {sensor: join_sources(found) for sensor, found in by_sensor.items()}
+
+
 def _is_indexed(document: dict[str, Any], address: str) -> bool:
     """Whether a document is a collection of ours with an index beside it."""
-    if fields.CONTRACT not in document or document.get("type") != "Collection":
+    if not _is_our_collection(document):
         return False
     with _unreachable_is_unavailable():
         return files.exists(f"{posixpath.dirname(address)}/{next(iter(listed_index(document)))}")

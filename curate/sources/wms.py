@@ -11,25 +11,24 @@ References:
 from __future__ import annotations
 
 import time
+import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from catalogs.secrets import has_secret
 from curate.errors import HostDownError, SourceUnavailableError, StoppedError
 from curate.reading.counts import Counts
 from curate.reading.retries import SLOW_DOWN, is_passing, retry_after_s
-from curate.sources.documents import CONNECT_TIMEOUT_S
 from curate.sources.pace import Pace
-from curate.sources.wms_capabilities import Capabilities, read_capabilities
+from curate.sources.wms_capabilities import NO_XML, Capabilities, read_capabilities
+from curate.sources.wms_transport import NoAnswerError, TooLongError, WmsTransport
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from requests import Response, Session
 
     from catalogs.records import Grid
 
@@ -43,7 +42,14 @@ LONGEST_BAN_S = 60.0
 """For which a service may ask to be left alone; where it is longer, it is down."""
 STALL_S = 30.0
 """For which a service may be silent while it draws, seconds."""
-CHUNK_BYTES = 1 << 16
+MOST_AT_ONCE = 8
+"""Connections of a client; who wants another one waits."""
+MOST_CAPABILITIES_BYTES = 64 << 20
+"""The Geoplateforme's take some 5 MB."""
+MOST_PIXEL_BYTES = 16
+"""An image may take for each of its pixels: four times what four bands do."""
+MOST_HEADER_BYTES = 1 << 20
+"""And so many more, for what is not pixels."""
 SHOWN_CHARACTERS = 160
 PLACE_TOLERANCE = 0.01
 """Of a pixel, in which an answer's place may differ from what was asked."""
@@ -84,6 +90,8 @@ class WmsClient:
         self._pace = pace
         self._stop = Event()
         self._last_success = 0.0
+        self._lock = Lock()
+        self._connections: WmsTransport | None = None
 
     def capabilities(self) -> Capabilities:
         """What the service offers; asked anew each time.
@@ -92,7 +100,8 @@ class WmsClient:
             SourceUnavailableError: It does not answer, or not with its capabilities.
             StoppedError: `stop` was called.
         """
-        return self._ask({"REQUEST": "GetCapabilities"}, lambda answer: read_capabilities(_content(answer), self._host))
+        query = {"REQUEST": "GetCapabilities"}
+        return self._ask(query, lambda answer: read_capabilities(_content(answer), self._host), MOST_CAPABILITIES_BYTES)
 
     def read(self, layer: str, grid: Grid) -> NDArray[Any]:
         """A layer's pixels on a grid, (bands, height, width), uint8; a fourth band, where there is one, is opacity.
@@ -115,31 +124,40 @@ class WmsClient:
             "HEIGHT": str(grid.height),
             "FORMAT": GEOTIFF,
         }
-        return self._ask(query, lambda answer: _read_geotiff(_content(answer, layer), grid))
+        most = MOST_PIXEL_BYTES * grid.width * grid.height + MOST_HEADER_BYTES
+        return self._ask(query, lambda answer: _read_geotiff(_content(answer, layer), grid), most)
 
     def stop(self) -> None:
-        """Give up what is being asked; nothing is asked any more."""
-        self._stop.set()
+        """Give up what is being asked, within a second or so; nothing is asked any more."""
+        with self._lock:
+            self._stop.set()
+        if self._connections:
+            self._connections.cut()
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._session.close()
+        if self._connections:
+            self._connections.close()
 
     @property
     def _host(self) -> str:
         return urlsplit(self.address).netloc.rpartition("@")[2]
 
-    @cached_property
-    def _session(self) -> Session:
-        from requests import Session
-        from requests.adapters import HTTPAdapter
+    @property
+    def _transport(self) -> WmsTransport:
+        """Connections, made when they are needed first.
 
-        session = Session()
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=32))
-        return session
+        Raises:
+            StoppedError: `stop` was called.
+        """
+        with self._lock:
+            if self._stop.is_set():
+                raise StoppedError(_STOPPED)
+            if self._connections is None:
+                self._connections = WmsTransport(MOST_AT_ONCE, stall_s=STALL_S, opened=lambda: self.counts.add(connections=1))
+            return self._connections
 
-    def _ask(self, query: Mapping[str, str], read: Callable[[_Answer], Given]) -> Given:
+    def _ask(self, query: Mapping[str, str], read: Callable[[_Answer], Given], most_bytes: int) -> Given:
         """Ask, again after pauses where that may help.
 
         Raises:
@@ -150,7 +168,7 @@ class WmsClient:
         began = time.monotonic()
         for pause_s in (*PAUSES_S, None):
             try:
-                given = read(self._try(query))
+                given = read(self._try(query, most_bytes))
             except _FailedError as failed:
                 if not failed.may_pass:
                     raise SourceUnavailableError(f"{self._host} {failed}") from None
@@ -170,35 +188,29 @@ class WmsClient:
         else:
             self._pace.pause(failed.ban_s)
 
-    def _try(self, query: Mapping[str, str]) -> _Answer:
+    def _try(self, query: Mapping[str, str], most_bytes: int) -> _Answer:
         """Send one request in its turn, and take in what comes back."""
-        from requests import RequestException
-
         self.counts.add(waited_s=self._pace.wait(self._stop), requests=1)
+        address = f"{self.address}?{urlencode({'SERVICE': 'WMS', 'VERSION': '1.3.0', **query})}"
+        failed = None
         try:
-            with self._session.get(
-                self.address,
-                params={"SERVICE": "WMS", "VERSION": "1.3.0", **query},
-                timeout=(CONNECT_TIMEOUT_S, STALL_S),
-                stream=True,
-            ) as response:
-                body = self._receive(response)
-        except RequestException as error:
-            raise _FailedError(f"does not answer ({type(error).__name__}). {_AGAIN}", may_pass=True) from None
-        media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        return _Answer(response.status_code, media_type, body, retry_after_s(response.headers.get("Retry-After")))
-
-    def _receive(self, response: Response) -> bytes:
-        parts = []
-        for part in response.iter_content(CHUNK_BYTES):
-            if self._stop.is_set():
-                raise StoppedError("The reading was stopped.")
-            parts.append(part)
-        body = b"".join(parts)
-        self.counts.add(bytes=len(body))
-        return body
+            received = self._transport.get(address, most_bytes=most_bytes)
+        except NoAnswerError as error:
+            failed = _FailedError(f"does not answer ({error}). {_AGAIN}", may_pass=True)
+        except TooLongError as error:
+            failed = _FailedError(
+                f"answers with {error}; expected at most those. The service has changed: report it.", may_pass=False
+            )
+        if self._stop.is_set():  # what was cut may look like a failure, or like the end of an answer
+            raise StoppedError(_STOPPED)
+        if failed:
+            raise failed
+        self.counts.add(bytes=len(received.body))
+        media_type = received.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return _Answer(received.status, media_type, received.body, retry_after_s(received.headers.get("retry-after")))
 
 
+_STOPPED = "The reading was stopped."
 _AGAIN = "Check the network, then run the same command again; what is done is kept."
 
 
@@ -222,8 +234,8 @@ def _content(answer: _Answer, layer: str | None = None) -> bytes:
             "behind another proxy, then run the same command again.",
             may_pass=False,
         )
-    if answer.status >= 400 or (layer and not answer.media_type.startswith("image/")):
-        got = f"HTTP {answer.status}" if answer.status >= 400 else answer.media_type or "no media type"
+    if answer.status >= 300 or (layer and not answer.media_type.startswith("image/")):
+        got = f"HTTP {answer.status}" if answer.status >= 300 else answer.media_type or "no media type"
         raise _FailedError(
             f"gives no image of {asked}, but {got}{said}. Expected {GEOTIFF if layer else 'XML'}: the layer may have been "
             "withdrawn or renamed; look it up with `curate sources --check`, or choose other dates.",
@@ -236,7 +248,7 @@ def _exception_of(answer: _Answer) -> str:
     """What a service exception says, as an addition to a sentence; empty where there is none."""
     try:
         root = ET.fromstring(answer.body)  # noqa: S314 # expat refuses entities that grow; the answer comes from a named service
-    except ET.ParseError:
+    except NO_XML:
         return ""
     for element in root.iter():
         if element.tag.rpartition("}")[2] in {"ServiceException", "ExceptionText"}:
@@ -247,18 +259,16 @@ def _exception_of(answer: _Answer) -> str:
 
 def _read_geotiff(body: bytes, grid: Grid) -> NDArray[Any]:
     """Pixels of a GeoTIFF that lies where it was asked for."""
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+    from rasterio.errors import RasterioError
     from rasterio.io import MemoryFile
 
     try:
-        with MemoryFile(body) as file, file.open() as image:
+        with MemoryFile(body) as file, _open(file) as image:
             told = (image.count in {3, 4}, set(image.dtypes) == {"uint8"}, image.shape == grid.shape, _lies_at(image, grid))
             pixels: NDArray[Any] | None = image.read() if all(told) else None
             shown = f"{image.count} bands of {image.dtypes[0]}, {image.width} x {image.height} pixels at {image.bounds[:]}"
     except RasterioError:
         raise _FailedError(f"gives an image that cannot be read ({len(body)} bytes). {_AGAIN}", may_pass=True) from None
-    except NotGeoreferencedWarning:
-        raise _FailedError("gives an image that does not say where it lies. Expected a GeoTIFF.", may_pass=False) from None
     if pixels is None:
         raise _FailedError(
             f"gives another image than was asked for: {shown}; expected 3 or 4 bands of uint8, {grid.width} x {grid.height} "
@@ -266,6 +276,18 @@ def _read_geotiff(body: bytes, grid: Grid) -> NDArray[Any]:
             may_pass=False,
         )
     return pixels
+
+
+def _open(file: Any) -> Any:
+    """An image in memory; that it does not say where it lies is told as of any image that lies elsewhere."""
+    from rasterio.errors import NotGeoreferencedWarning
+
+    with _OPENING, warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning):
+        return file.open()
+
+
+_OPENING = Lock()
+"""Warnings are ignored for the whole process, so by one thread at a time."""
 
 
 def _lies_at(image: Any, grid: Grid) -> bool:

@@ -17,6 +17,8 @@ from curate.sources.protocol import LonLatBox
 STANDARD_PIXEL_M = 0.00028
 """Size of a pixel on the screen to which a scale denominator of 1 belongs, metres."""
 WEB_MERCATOR = "EPSG:3857"
+NO_XML = (ET.ParseError, LookupError, ValueError)
+"""What the parser raises: of a fault, of an encoding that it does not know, of one of several bytes."""
 _NAMESPACE = "{http://www.opengis.net/wms}"
 
 
@@ -61,7 +63,7 @@ def read_capabilities(document: bytes, address: str) -> Capabilities:
     """
     try:
         root = ET.fromstring(document)  # noqa: S314 # expat refuses entities that grow; the answer comes from a named service
-    except ET.ParseError as error:
+    except NO_XML as error:
         raise SourceUnavailableError(_no_capabilities(address, f"XML with a fault ({error})")) from None
     outermost = root.find(f"{_NAMESPACE}Capability/{_NAMESPACE}Layer")
     if root.tag != f"{_NAMESPACE}WMS_Capabilities" or outermost is None:

@@ -5,7 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from catalogs.checks import grounds as compared
+from catalogs.checks import scenes as judging
 from catalogs.checks.grounds import Grounds
+from catalogs.checks.scenes import judge_offset
+from catalogs.radiometry import check_scene
 from catalogs.records import Radiometry
 from catalogs.validate import check_catalog
 from catalogs.writer import CatalogWriter, Patch
@@ -32,7 +36,7 @@ def dated(visit, convention, *, has_plants):
 def problems(*scenes):
     grounds = Grounds()
     for number, (scene, pixels) in enumerate(scenes):
-        grounds.add(scene, pixels, f"item {number}")
+        grounds.add(scene, pixels, f"item {number}", judge_offset(scene, pixels))
     return list(grounds.problems())
 
 
@@ -43,7 +47,7 @@ def test_an_item_that_differs_by_an_offset_from_a_date_that_is_proven_is_found(c
     assert (problem.kind, problem.where) == ("offset", "item 1")
     stated = "0" if convention == "missing" else "-0.1"
     assert f"Contradicts its offset {stated} next to item 0, another date of its location" in problem.message
-    assert "--radiometry" in problem.message
+    assert "--radiometry strict or pixels, or, if it is of a provider whose word a build takes" in problem.message
 
 
 @pytest.mark.parametrize("convention", ["applied", "not needed"])
@@ -56,6 +60,22 @@ def test_nothing_is_said_where_no_date_is_proven_or_its_own_dark_pixels_have_tol
     assert not problems(dated(0, "applied", has_plants=True), dated(1, "missing", has_plants=True))
 
 
+@pytest.mark.parametrize(
+    ("check", "evidence", "is_found"),
+    [("consistent", "provider", 0), ("consistent", "date", 0), ("consistent", "dark", 1), ("unchecked", None, 1)],
+)
+def test_what_a_build_has_found_right_by_another_scene_is_not_held_against_a_date_again(check, evidence, is_found):
+    scene, pixels = dated(1, "missing", has_plants=False)
+    told = replace(scene, radiometry=Radiometry("metadata", check, "not_needed", evidence))
+    assert len(problems(dated(0, "applied", has_plants=True), (told, pixels))) == is_found
+
+
+def test_a_collection_that_is_all_shifted_lacks_no_offset():
+    scene, pixels = dated(1, "missing", has_plants=False)
+    shifted = replace(scene, radiometry=Radiometry("collection", "unchecked", "not_needed"))
+    assert not problems(dated(0, "applied", has_plants=True), (shifted, pixels))
+
+
 def test_items_without_a_mask_or_of_other_sensors_are_passed_over():
     scene, pixels = dated(0, "missing", has_plants=False)
     radar = make_scene(make_location(), "sentinel-1-rtc")
@@ -64,7 +84,14 @@ def test_items_without_a_mask_or_of_other_sensors_are_passed_over():
     assert not problems(*seen)
 
 
-def test_it_is_found_in_a_catalog(tmp_path):
+def test_it_is_found_in_a_catalog_whose_items_are_each_judged_once(tmp_path, monkeypatch):
+    judged = []
+
+    def count(*args, **options):
+        judged.append(args)
+        return check_scene(*args, **options)
+
+    monkeypatch.setattr(judging, "check_scene", count)
     location = make_location()
     writer = CatalogWriter(tmp_path / "cat", [location], {S2.id: [S2.band(name) for name in TEN_M]}, description="Two dates.")
     items = []
@@ -83,3 +110,11 @@ def test_it_is_found_in_a_catalog(tmp_path):
     report = check_catalog(tmp_path / "cat")
     assert report.counts == {"offset": 1, "missing-file": 2}, messages(report)
     assert "Contradicts its offset 0 next to" in messages(report)
+    assert len(judged) == 2
+    assert not hasattr(compared, "check_scene")
+
+
+def test_an_item_of_an_interval_is_compared_by_its_first_instant():
+    scene, pixels = dated(1, "missing", has_plants=False)
+    interval = replace(scene, datetime=None, start_datetime=scene.datetime, end_datetime=scene.datetime)
+    assert len(problems(dated(0, "applied", has_plants=True), (interval, pixels))) == 1

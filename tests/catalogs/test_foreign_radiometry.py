@@ -51,6 +51,13 @@ def test_an_item_that_states_half_is_completed_by_the_baseline():
     assert decide({"raster:bands": [{"offset": -0.1}]}, **{"s2:processing_baseline": "05.09"}) == (1e-4, -0.1, "baseline")
 
 
+def test_an_offset_that_its_baseline_does_not_have_was_not_decided_by_it():
+    """`curate verify` holds what a baseline decided against that baseline."""
+    assert decide({"raster:bands": [{"offset": 0}]}, **{"s2:processing_baseline": "05.09"}) == (1e-4, 0.0, "metadata")
+    shifted = {"earthsearch:boa_offset_applied": True, "s2:processing_baseline": "05.09"}
+    assert decide({}, **shifted) == (1e-4, 0.0, "metadata")
+
+
 @pytest.mark.parametrize("flag", ["earthsearch:boa_offset_applied", "sentinel:boa_offset_applied"])
 def test_a_shift_that_the_provider_has_applied_overrides_the_stated_offset(flag):
     stated = {"raster:bands": [{"scale": 1e-4, "offset": -0.1}]}

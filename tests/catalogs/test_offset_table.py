@@ -20,6 +20,7 @@ OLD_ELEMENT_84 = ("odc_stac/S2A_29RKH_20200219_0_L2A.json", None)
 COGS = ("odc_stac/S2A_31NBJ_20190524_0_L2A.json", None)
 LEVEL_1C = ("api/005_e84_v1_search.json", "S2B_20EPT_20250731_0_L1C")
 FLAG = "earthsearch:boa_offset_applied"
+LATER = {"s2:processing_baseline": "05.11"}
 
 ROWS = [
     # recorded item; changed properties; changed offset of its bands; offset, decision, disputed
@@ -38,6 +39,9 @@ ROWS = [
     ("Earth Search before 04.00", OLD_ELEMENT_84, {}, "", 0.0, "metadata", False),
     ("Earth Search before 04.00, its bands wrong", OLD_ELEMENT_84, {}, -0.1, 0.0, "baseline", False),
     ("Earth Search v0", COGS, {}, "", 0.0, "baseline", False),
+    ("Earth Search v0, shifted, silent bands", COGS, LATER | {FLAG: True}, None, 0.0, "metadata", True),
+    ("Earth Search v0, not shifted, silent bands", COGS, LATER | {FLAG: False}, None, -0.1, "baseline", True),
+    ("Earth Search v0, without any word", COGS, LATER, None, -0.1, "baseline", True),
     ("Earth Search, Level-1C", LEVEL_1C, {}, "", -0.1, "metadata", False),
     ("Level-1C, silent", LEVEL_1C, {}, None, -0.1, "baseline", False),
     ("Level-1C before 04.00, silent", LEVEL_1C, {"s2:processing_baseline": "02.09"}, None, 0.0, "baseline", False),

@@ -13,7 +13,7 @@ from catalogs.radiometry import (
     check_scene,
     dark_reflectance,
     may_carry_offset,
-    offset_by_pixels,
+    other_offset,
     plants_reflectance,
     word_harmonized,
 )
@@ -128,13 +128,14 @@ def test_sensors_without_reflectance_are_not_checked():
 
 
 def test_baselines_from_four_on_add_an_offset():
-    assert [adds_offset(b) for b in ("05.11", "04.00", "03.01", "02.14", None)] == [True, True, False, False, False]
+    told = [adds_offset(b) for b in ("05.11", "04.00", "4.0", "03.01", "02.14", None, "my own")]
+    assert told == [True, True, True, False, False, False, False]
     assert [may_carry_offset(b, None) for b in ("05.11", "04.00", "03.01", "my own", None)] == [True, True, False, True, True]
 
 
 def test_what_pixels_call_for_is_the_other_offset_and_only_of_sensors_that_have_two():
-    assert [offset_by_pixels(S2, offset) for offset in (-0.1, 0.0, None)] == [0.0, -0.1, -0.1]
-    assert offset_by_pixels(LANDSAT, -0.2) is None
+    assert [other_offset(S2, offset) for offset in (-0.1, 0.0, None)] == [0.0, -0.1, -0.1]
+    assert other_offset(LANDSAT, -0.2) is None
     words = [word_harmonized(S2, *told) for told in ((-0.1, "unchecked"), (0.0, "consistent"), (-0.1, "conflict"))]
     assert words == ["applied", "not_needed", "conflict"]
     assert word_harmonized(LANDSAT, -0.2, "consistent") is None

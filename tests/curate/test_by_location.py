@@ -125,6 +125,17 @@ def test_a_worker_opens_a_source_without_files_by_its_name_and_gets_its_scenes(s
     assert sum(len(items) for _, items, _ in done) == 10
 
 
+def test_a_worker_is_told_what_the_name_of_the_source_leaves_out(scenes, tmp_path, monkeypatch):
+    source = ByLocation(scenes)
+    build = prepare(tmp_path / "cat", source)
+    opened = []
+    monkeypatch.setattr(tasks, "open_source", lambda name, **_: opened.append(name) or source)
+    job = Job.of(build.folder, build.locations, connections=1, reads_files=False, source="engine:my-project")
+    assert "my-project" not in repr(job)
+    tasks._Desk(job, has_scenes=True).end()
+    assert opened == ["engine:my-project"]
+
+
 def test_a_worker_reads_files_by_their_addresses_alone(scenes, tmp_path):
     build = prepare(tmp_path / "cat", open_source(str(scenes)))
     desk = tasks._Desk(Job.of(build.folder, build.locations, connections=2), has_scenes=True)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import numpy as np
+import pytest
 
 from catalogs.foreign import SourceScene
 from curate.choose import Candidate, in_window, merge_copies, order_combinations, spread
@@ -79,6 +80,46 @@ def test_a_copy_elsewhere_may_be_further_off_in_time_but_not_an_orbit():
     assert [merged(minutes, platform=None) for minutes in (200, 24 * 60, 24 * 60 + 1)] == [1, 1, 2]
     same = [candidate("a", source="one"), candidate("b", NOON + timedelta(minutes=11), source="one")]
     assert len(merge_copies(same, 32631)) == 2
+
+
+def of(source, id_, when, **fields):
+    return candidate(id_, when, source=source, rank=int(source != "one"), **fields)
+
+
+def test_flights_of_two_days_are_not_one_by_another_sources_between_them():
+    """One source knows no more than the day, and gives noon."""
+    hours = {"a1": 0, "b1": 12, "a2": 24, "b2": 36, "a3": 48}
+    flights = [
+        of("one" if id_[0] == "a" else "two", id_, NOON + timedelta(hours=after), platform=None) for id_, after in hours.items()
+    ]
+    merged = merge_copies(flights, 32631)
+    assert ids(merged) == ["a1", "a2", "a3"]
+    assert [[copy.id for copy in each.copies] for each in merged] == [["b1"], ["b2"], []]
+    assert ids(merge_copies(flights[::-1], 32631)) == ids(merged)
+
+
+def test_a_platform_that_one_source_alone_states_parts_no_copies():
+    stated = of("one", "a", NOON)
+    for minutes, count in ((-44, 1), (44, 1), (46, 2), (-46, 2)):
+        assert len(merge_copies([stated, of("two", "b", NOON + timedelta(minutes=minutes), platform=None)], 32631)) == count
+    other = of("one", "c", NOON + timedelta(minutes=2), platform="sentinel-2b")
+    open_one = of("two", "b", NOON + timedelta(minutes=1), platform=None)
+    assert sorted(ids(merge_copies([stated, other, open_one], 32631))) == ["a", "c"]
+    assert len(merge_copies([stated, of("one", "b", NOON, platform=None)], 32631)) == 2
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("days", [-1, 0, 1])
+def test_a_vintage_is_always_its_own(order, days):
+    span = {"start_datetime": NOON - timedelta(days=30), "end_datetime": NOON + timedelta(days=30), "platform": None}
+    flight = of("two", "b", NOON + timedelta(hours=days), platform=None)
+    both = [of("one", "a", None, **span), flight]
+    assert len(merge_copies(both[::order], 32631)) == 2
+
+
+def test_the_preferred_sources_copy_comes_before_one_in_the_own_zone():
+    copies = [of("one", "a", NOON, epsg=32632), of("two", "b", NOON, epsg=32631)]
+    assert ids(merge_copies(copies, 32631)) == ["a"]
 
 
 def test_a_window_holds_its_start_and_not_its_end():

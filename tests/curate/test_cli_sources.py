@@ -86,3 +86,35 @@ def test_check_asks_each_and_ends_with_4_where_one_that_was_named_does_not_answe
     assert code == 4
     assert [told["check"]["ok"] for told in json.loads(out)["sources"]] == [False, True]
     assert run(capsys, "simulated", "--check")[0] == 0
+
+
+def test_of_all_one_that_needs_no_network_does_not_stand_in_for_the_others(capsys, monkeypatch):
+    down, words = set(PROVIDERS) - {"simulated"}, "It does not answer."
+
+    def checking(name):
+        def ask():
+            if name in down:
+                raise SourceUnavailableError(words)
+            return "answers"
+
+        return ask
+
+    for name in list(down):
+        monkeypatch.setattr(import_module(PROVIDERS[name]), "check", checking(name))
+    code, out, _ = run(capsys, "--check")
+    assert (code, out.count(f"NO: {words}")) == (4, len(down))
+    down.remove("usgs")
+    assert run(capsys, "--check")[0] == 0
+
+
+def test_a_detail_is_handed_on_to_whom_it_is_said_and_is_a_typing_error_elsewhere(capsys, monkeypatch):
+    for name in ("earth-engine", "sentinelsat"):
+        monkeypatch.setattr(import_module(PROVIDERS[name]), "check", lambda detail="": f"answers for {detail or 'nobody'}")
+    code, out, _ = run(capsys, "earth-engine:my-project", "sentinelsat:https://hub.example/dhus", "earth-engine", "--check")
+    assert code == 0
+    for words in ("answers for my-project", "answers for https://hub.example/dhus", "answers for nobody"):
+        assert f"check  {words}" in out
+    for text in ("cdse:me", "simulated:x"):
+        code, _, err = run(capsys, text, "--check")
+        assert code == 2
+        assert f"Unknown source '{text}'. Nothing follows its name; say '{text.partition(':')[0]}'." in err

@@ -1,7 +1,9 @@
 """Decisions, against the plain way that reads what it needs at once; and what is asked of whoever reads."""
 
 import random
+import sys
 import weakref
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -15,7 +17,7 @@ from catalogs.writer import Patch
 from curate import choose
 from curate.choose import Candidate
 from curate.decide import Decision, Limits
-from curate.errors import SourceUnavailableError
+from curate.errors import HostDownError, SourceUnavailableError
 from curate.seasons import DateWindow
 from tests.curate.plain_build import PlainDecision
 
@@ -182,3 +184,65 @@ def test_a_scene_without_the_wanted_bands_is_not_clear():
     failure = decide(sky, Limits(10.0, None))
     assert failure.reason == "not-clear"
     assert "has 100.0 %" in failure.message
+
+
+def elsewhere(sky, *sources, faults=(), cloudy=0):
+    """The first scene, with copies from other sources; what of them cannot be read, as (source, mask or bands)."""
+    first = sky.candidates[S2][0]
+    copies = [replace(first.scene, id=f"copy at {source}", source=source, rank=rank) for rank, source in enumerate(sources, 1)]
+    for copy in copies:
+        sky.cloudy[copy.id], sky.missing[copy.id] = cloudy, 0
+    sky.cloudy[first.scene.id] = sky.missing[first.scene.id] = 0
+    sky.candidates[S2] = [replace(first, copies=tuple(copies[::-1]))]
+    names = {"earth-search": first.scene.id} | {copy.source: copy.id for copy in copies}
+    sky.broken = {(names[source], kind) for source, kind in faults}
+    return sky
+
+
+@pytest.mark.parametrize("kind", ["mask", "bands"])
+def test_the_next_source_s_copy_stands_in_for_a_scene_that_cannot_be_read(kind):
+    sky = elsewhere(Sky(1), "one", "two", faults=[("earth-search", kind)])
+    (look,) = decide(sky, Limits(10.0, None))
+    assert (look.scene.id, look.scene.source) == ("copy at one", "one")
+    assert look.mask.pixels is not None
+    assert len(look.patches) == 1
+
+
+@pytest.mark.parametrize("kind", ["mask", "bands"])
+def test_where_a_copy_cannot_be_read_either_the_next_stands_in(kind):
+    sky = elsewhere(Sky(1), "one", "two", faults=[("earth-search", "bands"), ("one", kind)])
+    (look,) = decide(sky, Limits(10.0, None))
+    assert look.scene.source == "two"
+    assert len(sky.seen) == len(set(sky.seen))
+
+
+def test_where_no_source_can_give_a_scene_all_are_named():
+    sky = elsewhere(Sky(1), "one", "two", faults=[("earth-search", "mask"), ("one", "bands"), ("two", "mask")])
+    failure = decide(sky, Limits(10.0, None))
+    assert (failure.reason, failure.transient) == ("unreadable", True)
+    words = "earth-search: mask of sentinel-2-l2a-0 cannot be read. one: bands of copy at one cannot be read. two: mask of"
+    assert f"No source gives sentinel-2-l2a-0. {words}" in failure.message
+
+
+def test_a_copy_of_the_same_source_does_not_stand_in_and_nobody_s_where_all_can_be_read():
+    same = elsewhere(Sky(1), "earth-search", faults=[])
+    same.broken = {("sentinel-2-l2a-0", "mask")}
+    failure = decide(same, Limits(10.0, None))
+    assert failure.message.endswith(": mask of sentinel-2-l2a-0 cannot be read.")
+    whole = elsewhere(Sky(1), "one")
+    (look,) = decide(whole, Limits(10.0, None))
+    assert look.scene.source == "earth-search"
+    assert {id_ for id_, _ in whole.seen} == {"sentinel-2-l2a-0"}
+
+
+def test_a_copy_that_is_not_clear_does_not_stand_in():
+    sky = elsewhere(Sky(1), "one", faults=[("earth-search", "bands")], cloudy=90)
+    assert decide(sky, Limits(10.0, None)).reason == "not-clear"
+    assert ("copy at one", "bands") not in sky.seen
+
+
+def test_a_host_that_is_down_is_waited_for_and_not_stood_in_for(monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "SourceUnavailableError", HostDownError)
+    sky = elsewhere(Sky(1), "one", faults=[("earth-search", "mask")])
+    assert decide(sky, Limits(10.0, None)).reason == "unreadable"
+    assert sky.seen == [("sentinel-2-l2a-0", "mask")]

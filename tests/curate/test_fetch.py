@@ -12,7 +12,8 @@ from rasterio.windows import from_bounds
 from catalogs.bands import SENSORS
 from catalogs.foreign import SourceBand, SourceScene
 from catalogs.lattice import squares_around, transformer
-from catalogs.records import Grid, Location
+from catalogs.records import Band, Grid, Location
+from catalogs.writer import Patch
 from curate import fetch
 from curate.fetch import PlaneAsk, aligned_window, covering_window, valid_percent
 from tests.curate.plain_build import read_bands, read_mask
@@ -157,14 +158,18 @@ def test_what_a_file_or_its_source_calls_missing_is_what_its_sensor_calls_so(tmp
     assert set(np.unique(pixels < 0)) == {False}
 
 
+@pytest.mark.parametrize("stated", [None, float("nan"), -1.0])
 @pytest.mark.parametrize("left", [499980, 499985])
-def test_what_is_not_a_number_is_missing_too(tmp_path, left):
+def test_what_is_not_a_number_is_missing_too(tmp_path, left, stated):
     array = ground((200, 200)).astype("float32")
     array[90:120] = np.nan
-    band = write(tmp_path / "b.tif", array, left=left, top=5401500, gsd=10, nodata=float("nan"))
+    band = write(tmp_path / "b.tif", array, left=left, top=5401500, gsd=10, nodata=stated)
     pixels = read_plane(Files(), band, PLACE, gsd=10, fallback_gsd=10, kernel="cubic", nodata=-32768).pixels
     assert (pixels[:29] == -32768).all()
     assert (pixels[31:] > 500).all()
+    nan = np.full((1, 2, 2), np.nan, "float32")
+    nan[0, 0] = 1
+    assert valid_percent([Patch("10m", nan, (Band("vv", 10),), PLACE.grid(300))]) == 50
 
 
 def test_a_sensor_without_a_value_for_missing_takes_that_of_the_source(tmp_path):
@@ -173,6 +178,50 @@ def test_a_sensor_without_a_value_for_missing_takes_that_of_the_source(tmp_path)
     pixels = read_plane(Files(), band, PLACE, gsd=10, fallback_gsd=10, kernel="cubic", nodata=None).pixels
     assert (pixels[:, :6] == 9).all()
     assert (pixels[:, 6:] == 7).all()
+
+
+@pytest.mark.parametrize("left", [499980, 499985])
+@pytest.mark.parametrize(("in_file", "stated"), [(None, -9999), (None, float("nan")), (None, 0.5), (7, -9999), (7, 300)])
+def test_a_number_that_the_files_type_cannot_hold_says_nothing(tmp_path, left, in_file, stated):
+    """The first number that its pixels can have does, and is recorded; none is cast into another."""
+    array = ground((200, 200)).astype("uint8")
+    array[90:120] = 7
+    array[120:] = 200
+    band = replace(write(tmp_path / "b.tif", array, left=left, top=5401500, gsd=10, nodata=in_file), nodata=stated)
+    plane = read_plane(Files(), band, PLACE, gsd=10, fallback_gsd=10, kernel="cubic", nodata=None)
+    assert plane.nodata == in_file
+    assert (plane.pixels[:29] == 7).all()
+    assert (plane.pixels[32:] == 200).all()
+
+
+def naip_patches(path, array, *, left, nodata=None):
+    bands = [band for band in SENSORS["naip"].bands if band.name == "red"]
+    red = write(path, array, left=left, top=5400800, gsd=1, nodata=nodata)
+    return read_bands(Files(), SourceScene("s", "naip", {}, {"red": red}), bands, PLACE)
+
+
+@pytest.mark.parametrize("shift", [0, 0.5])
+def test_what_lies_beyond_a_file_without_nodata_is_missing_and_black_in_it_is_not(tmp_path, shift):
+    """Half of a square beyond an orthophoto's edge: not half a square of black ground."""
+    array = np.full((1000, 400), 90, "uint8")
+    array[:500] = 0
+    (patch,) = naip_patches(tmp_path / "n.tif", array, left=500340 - 400 + shift)
+    assert patch.bands[0].nodata == 0
+    assert valid_percent([patch]) == pytest.approx(50, abs=0.2)
+    assert set(np.unique(patch.pixels[0, :299, :297])) == {1}
+    assert set(np.unique(patch.pixels[0, 305:, :297])) == {90}
+    (whole,) = naip_patches(tmp_path / "w.tif", np.zeros((1000, 1000), "uint8"), left=500000 + shift)
+    assert (whole.bands[0].nodata, valid_percent([whole]), int(whole.pixels.max())) == (None, 100.0, 0)
+    (beside,) = naip_patches(tmp_path / "b.tif", array, left=510000 + shift)
+    assert valid_percent([beside]) == 0
+
+
+def test_a_nodata_that_the_file_alone_states_is_recorded(tmp_path):
+    array = np.full((1000, 400), 90, "uint8")
+    array[300:400] = 255
+    (patch,) = naip_patches(tmp_path / "n.tif", array, left=500340 - 400, nodata=255)
+    assert patch.bands[0].nodata == 255
+    assert valid_percent([patch]) == pytest.approx(100 * 300 / 600 * 500 / 600, abs=0.1)
 
 
 def test_aligned_windows_agree_with_rasterio():

@@ -48,6 +48,18 @@ def test_a_file_per_band_is_read_from_its_header(tmp_path):
     assert one.is_sampled
 
 
+def test_a_file_in_degrees_begins_where_it_does_in_metres(tmp_path):
+    path = tmp_path / "degrees.tif"
+    profile = {"height": SIDE, "width": SIDE, "count": 1, "dtype": "uint8", "crs": "EPSG:4326", **tiled(128)}
+    with rasterio.open(path, "w", driver="GTiff", transform=Affine(1e-4, 0, 3.0, 0, -1e-4, 45.0), **profile) as raster:
+        raster.write(np.ones((1, SIDE, SIDE), "uint8"))
+    (shape,) = sampled(scene(NAIP, {"red": (path, 1)}), ["red"])
+    x, y = shape.corner_xy
+    assert x == pytest.approx(500_000, abs=1)  # the middle of zone 31
+    assert y == pytest.approx(4_982_950, abs=100)
+    assert shape.gsd == pytest.approx(11.1, abs=0.1)
+
+
 def test_bands_that_lie_together_are_fetched_together(tmp_path):
     path = write(tmp_path / "rgb.tif", 3, data_type="uint8", **tiled(256, interleave="pixel"))
     (shape,) = sampled(scene(NAIP, {"red": (path, 1), "green": (path, 2), "blue": (path, 3)}), ["red", "blue"])

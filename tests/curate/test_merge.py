@@ -6,11 +6,11 @@ import os
 import pkgutil
 import shutil
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
-from catalogs import layout, open_catalog, partitions
+from catalogs import layout, open_catalog, partitions, writer
 from catalogs.console import progress
 from catalogs.errors import ContractError, MissingAssetError
 from catalogs.failures import read_failures, write_failures
@@ -20,6 +20,7 @@ from catalogs.locations import read_locations, write_locations
 from catalogs.publication import RECORD
 from catalogs.recipe import write_section
 from catalogs.records import Location
+from catalogs.terms import SourceTerms
 from catalogs.testing import make_locations
 from catalogs.validate import check_catalog
 from curate.build_request import BuildRequest
@@ -29,6 +30,7 @@ from curate.merge_checks import check_same_build
 from curate.parts import Part
 from curate.pipeline import Build
 from curate.placing import Placed
+from curate.saved_searches import Question, load_answer, save_answer
 from curate.sources import open_source
 from tests.trees import tree
 
@@ -119,6 +121,28 @@ def test_joined_parts_are_the_undivided_build_byte_for_byte(either, tmp_path):
     report = check_catalog(tmp_path / "cat", deep=True)
     assert report.is_valid
     assert not report.unfinished
+
+
+def test_what_an_archive_asks_is_joined_where_that_archive_is_not(tmp_path, monkeypatch):
+    """Its path is of the machine that built the parts."""
+    host = {"name": "Example host", "roles": ["host"]}
+    monkeypatch.setattr(writer, "_is_simulated", lambda index: False)
+
+    def open_archive(text, *, max_scene_cloud):
+        source = open_source("simulated", max_scene_cloud=max_scene_cloud)
+        source.name = "/elsewhere/archive"
+        source.terms = {S2: SourceTerms((host,), "CC-BY-NC-4.0", "Example archive", is_redistributable=False)}
+        return source
+
+    folders = [sample(tmp_path / name) for name in ("whole", "p1", "p2")]
+    for folder, part in zip(folders, (None, Part(2, 1), Part(2, 2)), strict=True):
+        Build.prepare(folder, BuildRequest(**ASKED), open_archive, part=part).run(workers=2, watch=quiet)
+    merge(folders[1:], tmp_path / "joined" / "whole")
+    assert tree(tmp_path / "joined" / "whole") == tree(tmp_path / "whole")
+    collection = json.loads((tmp_path / "joined" / "whole" / S2 / layout.COLLECTION).read_text())
+    assert (collection["license"], collection["seastars:redistributable"]) == ("CC-BY-NC-4.0", False)
+    assert host in collection["providers"]
+    assert collection["description"].endswith(" Example archive.")
 
 
 def test_an_index_of_several_files_is_joined_as_such(made_in_files, tmp_path):
@@ -397,6 +421,23 @@ def test_search_answers_come_along(parts, made, tmp_path):
     work = tmp_path / "cat" / layout.WORK
     assert sorted(path.name for path in work.rglob("*") if path.is_file()) == ["0.parquet", "1.parquet", "2.parquet"]
     assert not check_catalog(tmp_path / "cat").unfinished
+
+
+def test_of_two_answers_the_whole_one_comes_along(parts, tmp_path):
+    span = datetime(2023, 3, 1, tzinfo=UTC), datetime(2023, 9, 1, tzinfo=UTC)
+    question = Question(
+        source="earth-search,cdse", sensor=S2, boxes=[(0.0, 43.0, 1.0, 44.0)], start=span[0], end=span[1], max_scene_cloud=80
+    )
+    saved = [folder / layout.WORK / "search" / S2 / "0.parquet" for folder in parts]
+    for path, missing in zip(saved, (["earth-search"], [], ["cdse"]), strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_answer(path, [], question, unanswered=missing)
+    for name, order in (("first", parts), ("last", [parts[0], parts[2], parts[1]]), ("first", parts)):
+        merge(order, tmp_path / name)
+        found = tmp_path / name / saved[0].relative_to(parts[0])
+        assert found.read_bytes() == saved[1].read_bytes()
+        assert load_answer(found, question) == []
+    assert load_answer(saved[0], question) is None
 
 
 def test_what_is_not_asked_for_yet_does_not_differ(made, tmp_path):

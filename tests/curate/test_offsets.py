@@ -15,7 +15,7 @@ from curate.choose import Candidate, merge_copies
 from curate.decide import Decision, Limits
 from curate.errors import SourceUnavailableError
 from curate.looks import Look
-from curate.offsets import OTHER_DATES, weigh_offset
+from curate.offsets import OTHER_DATES, UNREADABLE, weigh_offset
 from curate.seasons import DateWindow
 from tests.catalogs.radiometry_scenes import CONVENTIONS, S2, as_planes, ground
 
@@ -23,41 +23,64 @@ PLACE = Location("a-000000", 32631, (500040, 5400000, 500640, 5400600))
 DAY = datetime(2023, 6, 1, tzinfo=UTC)
 WINDOW = DateWindow(0, DAY, DAY + timedelta(days=5))
 GRID = PLACE.grid(10)
+HAZE = 0.08
+"""What thin haze adds to the reflectance of all bands."""
+LANDSAT, CLEAR = find_sensor("landsat-c2-l2"), 64
+GROUNDS = {"hazy": "fields", "snow": "desert"}
+"""What lies beneath."""
 
 
 class Archive:
     """Scenes of one ground: day, kind of ground, convention, and how their provider is known."""
 
     def __init__(self):
-        self.candidates, self.made, self.wished = [], {}, []
+        self.candidates, self.made, self.wished, self.landsat = [], {}, [], {}
 
-    def add(self, id_, *, day=0, kind="fields", convention="not needed", baseline="05.11", disputed=False, **other):
+    def add(
+        self, id_, *, day=0, kind="fields", convention="not needed", baseline="05.11", disputed=False, masked=True, **other
+    ):
         stated = CONVENTIONS[convention][1]
         names = {name: SourceBand(f"{id_}/{name}", scale=1e-4, offset=stated) for name in ("B02", "B03", "B04", "B08")}
-        bands = names | {"scl": SourceBand(f"{id_}/scl")}
+        bands = names | ({"scl": SourceBand(f"{id_}/scl")} if masked else {})
         scene = SourceScene(
             id_, S2.id, {}, bands, datetime=DAY + timedelta(days=day), baseline=baseline, disputed=disputed,
-            platform="sentinel-2a", radiometry="metadata", **other,
+            platform="sentinel-2a", **({"radiometry": "metadata"} | other),
         )  # fmt: skip
         self.candidates.append(Candidate(scene, covers=True))
         self.made[id_] = kind, convention
         return self
 
+    def add_landsat(self, id_, *, day=0):
+        """A scene of numbers that are all alike; those of `low` are far below zero."""
+        bands = {name: SourceBand(f"{id_}/{name}") for name in (LANDSAT.bands[0].name, LANDSAT.mask.name)}
+        scene = SourceScene(id_, LANDSAT.id, {}, bands, datetime=DAY + timedelta(days=day))
+        self.landsat.setdefault(LANDSAT.id, []).append(Candidate(scene, covers=True))
+        return self
+
     def answer(self, scene, masks):
+        if scene.sensor == LANDSAT.id:
+            band = LANDSAT.mask if masks else LANDSAT.bands[0]
+            pixels = np.full((1, 20, 20), CLEAR if masks else 100 if scene.id == "low" else 9000, "uint16")
+            return [Patch(band.name if masks else "30m", pixels, (band,), PLACE.grid(30), is_mask=masks)]
         kind, convention = self.made[scene.id]
         if kind == "broken":
             return SourceUnavailableError(f"{scene.id} does not answer.")
-        bands, scl = ground(kind, seed=len(scene.id), side=60)
+        bands, scl = ground(GROUNDS.get(kind, kind), seed=len(scene.id), side=60)
+        if kind == "hazy":
+            bands = {name: values + HAZE for name, values in bands.items()}
+        if kind == "snow":
+            scl[:] = 11
         if masks:
             return [Patch("scl", scl[None], (S2.mask,), GRID, is_mask=True)]
         planes = as_planes(bands, convention)
         return [Patch("10m", np.stack([pixels for _, pixels in planes]), tuple(band for band, _ in planes), GRID)]
 
-    def decide(self, mode="strict"):
+    def decide(self, mode="strict", max_delta_days=None):
         merged = merge_copies(self.candidates, PLACE.epsg)
         inside = [one for one in merged if WINDOW.start <= one.scene.datetime < WINDOW.end]
-        limits = Limits(10, None, mode)
-        steps, answers = Decision(PLACE, WINDOW, {S2.id: inside}, limits, others={S2.id: merged}).steps(), None
+        limits = Limits(10, max_delta_days, mode)
+        candidates, others = {S2.id: inside} | self.landsat, {S2.id: merged} | self.landsat
+        steps, answers = Decision(PLACE, WINDOW, candidates, limits, others=others).steps(), None
         while True:
             try:
                 wish = steps.send(answers)
@@ -129,6 +152,22 @@ def test_a_landsat_scene_that_pixels_contradict_has_no_other_offset_to_believe()
 
 
 @pytest.mark.parametrize("mode", ["strict", "pixels"])
+def test_a_failure_names_the_sensor_that_fails_and_advises_nothing_that_cannot_help(mode):
+    """Sentinel-2's copy answers; Landsat has one right offset only."""
+    failure = two_providers(kind="fields").add_landsat("low").decide(mode)
+    assert (failure.sensor, failure.reason) == (LANDSAT.id, "radiometry")
+    assert "scene low states an offset of -0.2, but its dark pixels contradict that; 1 of 1" in failure.message
+    assert failure.message.endswith("Widen the dates or choose another --source.")
+
+
+def test_scenes_too_far_apart_are_told_though_one_of_them_is_a_copy():
+    archive = two_providers(kind="fields").add_landsat("low").add_landsat("far", day=3)
+    failure = archive.decide(max_delta_days=1)
+    assert (failure.reason, archive.wished[-1]) == ("too-far-apart", ("far", True))
+    assert "are 3.0 days apart" in failure.message
+
+
+@pytest.mark.parametrize("mode", ["strict", "pixels"])
 @pytest.mark.parametrize(("convention", "right"), [("missing", -0.1), ("one too many", 0.0)])
 def test_where_dark_pixels_do_not_tell_another_date_does(convention, right, mode):
     archive = Archive().add("liar", kind="desert", convention=convention, disputed=True)
@@ -163,6 +202,41 @@ def test_the_same_acquisition_from_a_provider_that_is_right_tells_first(conventi
     assert archive.wished[2:] == [("b", True), ("b", False), ("a", False)]
 
 
+class Repainted(Archive):
+    """Scenes whose numbers are changed after they were made: by band, number of rows from below, and what is done to them."""
+
+    change = staticmethod(lambda name, numbers: numbers)
+
+    def answer(self, scene, masks):
+        patches = super().answer(scene, masks)
+        for patch in () if masks else patches:
+            for band, numbers in zip(patch.bands, patch.pixels, strict=True):
+                numbers[:] = self.change(band.name, numbers)
+        return patches
+
+
+def test_haze_without_a_mask_is_judged_under_the_offset_that_the_pixels_bear_out():
+    """Half of the square lies under haze, which an offset too many makes as dark as ground."""
+    archive = Repainted().add("liar", convention="one too many", masked=False)
+    archive.change = lambda _, numbers: np.vstack([numbers[:30], np.full_like(numbers[30:], 2000)])
+    failure = archive.decide("pixels")
+    assert failure.reason == "not-clear"
+    assert "the clearest of 1 candidates has 50.0 %" in failure.message
+    assert archive.decide().reason == "radiometry"
+
+
+def test_bright_ground_without_a_mask_is_no_cloud_for_want_of_its_offset():
+    """Without the offset that a copy tells it lacks, its light soil would be as bright as cloud."""
+    archive = Repainted().add("a", kind="desert", convention="missing", source="earth-search", disputed=True, masked=False)
+    archive.add("b", kind="desert", convention="applied", source="planetary-computer", rank=1)
+    archive.change = lambda name, numbers: numbers + np.uint16(500 * (name == "B02"))
+    (look,) = archive.decide("pixels")
+    assert (look.scene.id, look.radiometry) == ("a", Radiometry("pixels", "consistent", "applied", "provider"))
+    assert (look.judgement.method, look.judgement.not_clear_percent, look.not_clear) == ("brightness", 0, 0)
+    assert archive.wished.count(("a", False)) == 2
+    assert kept(archive.decide())[0] == "b"
+
+
 @pytest.mark.parametrize(("kind", "check", "evidence"), [("desert", "unchecked", None), ("fields", "consistent", "dark")])
 def test_for_a_scene_that_lies_its_copy_from_another_provider_is_used(kind, check, evidence):
     assert kept(two_providers(kind=kind).decide()) == ("b", Radiometry("metadata", check, "applied", evidence), -0.1)
@@ -180,13 +254,60 @@ def test_dates_that_may_lie_themselves_tell_only_where_their_own_dark_pixels_bea
     assert kept(archive.decide())[1] == Radiometry("metadata", "unchecked", "not_needed", None)
 
 
-def test_a_date_that_cannot_be_read_tells_nothing_and_only_some_are_read():
+def with_dates(*kinds):
+    """A disputed scene of a desert, and dates from before there was an offset, the nearest first."""
     archive = Archive().add("a", kind="desert", convention="applied", disputed=True)
-    for number in range(1, 6):
-        archive.add(f"x{number}", day=100 * number, kind="broken", baseline="02.14")
+    for number, kind in enumerate(kinds, 1):
+        archive.add(f"x{number}", day=-100 * number, kind=kind, baseline="02.14")
+    return archive
+
+
+def test_for_a_date_that_cannot_be_read_the_next_one_tells():
+    archive = with_dates("broken", "desert", "broken")
+    assert kept(archive.decide())[1] == Radiometry("metadata", "consistent", "applied", "date")
+    assert archive.wished[2:] == [("x1", True), ("x2", True), ("x2", False), ("a", False)]
+
+
+def test_an_offset_that_only_unreadable_dates_could_confirm_is_tried_again():
+    """That a request fails must not decide what is kept: a disputed scene would pass as unchecked for good."""
+    archive = with_dates(*["broken"] * 5)
+    failure = archive.decide()
+    assert (failure.reason, failure.transient) == ("unreadable", True)
+    assert "The offset of scene a can be told only next to others, of which one fails: x1 does not answer." in failure.message
+    assert archive.wished[2:] == [("x1", True), ("x2", True)]
+    assert UNREADABLE == 2
+
+
+def test_only_some_dates_are_read_and_those_that_tell_nothing_leave_it_unchecked():
+    archive = with_dates(*["snow"] * 5)
     assert kept(archive.decide())[1].check == "unchecked"
-    assert archive.wished[2:] == [("x1", True), ("x2", True), ("a", False)]
+    assert archive.wished[2:] == [(name, masks) for name in ("x1", "x2") for masks in (True, False)] + [("a", False)]
     assert OTHER_DATES == 2
+
+
+def test_nobody_else_is_read_where_a_scene_is_kept_whatever_they_say():
+    archive = with_dates("desert")
+    assert kept(archive.decide("keep"))[1] == Radiometry("metadata", "unchecked", "applied", None)
+    assert len(archive.wished) == 2
+
+
+HAZY = {"kind": "hazy", "baseline": "05.11"}
+
+
+@pytest.mark.parametrize("mode", ["strict", "pixels"])
+def test_haze_over_plants_is_no_missing_offset_of_a_collection_that_has_none(mode):
+    archive = Archive().add("a", **HAZY, source="earth-engine:project", radiometry="collection")
+    (look,) = archive.decide(mode)
+    assert (look.radiometry.decision, look.radiometry.harmonized) == ("collection", "not_needed")
+    assert {band.offset for band in look.patches[0].bands} == {0.0}
+
+
+def test_a_scene_of_a_provider_that_is_right_is_never_given_an_offset_it_lacks():
+    failure = Archive().add("a", **HAZY, source="cdse").decide("pixels")
+    assert failure.reason == "radiometry"
+    assert "states an offset of 0, but its dark pixels contradict that;" in failure.message
+    assert "--radiometry" not in failure.message
+    assert kept(Archive().add("a", **HAZY).decide("pixels"))[2] == -0.1
 
 
 @pytest.mark.parametrize(
@@ -197,6 +318,7 @@ def test_a_date_that_cannot_be_read_tells_nothing_and_only_some_are_read():
         {"source": "earth-engine:project", "convention": "not needed"},
         {"baseline": "02.14"},
         {"simulated": True},
+        {"source": "my products", "href": "/data/S2A.SAFE/MTD_MSIL2A.xml", "convention": "applied"},
     ],
     ids=str,
 )

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from shapely.geometry import shape
 
+from catalogs.foreign import SourceScene
 from catalogs.lattice import footprint, grid_square, squares_around
 from catalogs.records import Location
 from catalogs.testing import make_catalog, make_locations
@@ -48,6 +49,34 @@ class Signing:
 
 def searches(source, folder, locations, span=SPAN):
     return Searches(source, folder, locations, span)
+
+
+class Vintages:
+    """A source with one scene, named by the day of the year."""
+
+    simulated, reads_files, skipped = False, True, {}
+
+    def __init__(self, name, when, location):
+        self.name = name
+        self.scene = SourceScene("0614", S2, footprint(location)[0], {}, datetime=when)
+
+    def sensors(self):
+        return [S2]
+
+    def search(self, sensor, box, start, end):
+        return [self.scene] if start <= self.scene.datetime < end else []
+
+    def open(self, band):
+        raise NotImplementedError
+
+
+def test_scenes_of_two_sources_and_years_that_have_one_id_are_told_apart(tmp_path):
+    location = make_locations()[0]
+    whens = [datetime(2022, 6, 14, tzinfo=UTC), datetime(2023, 6, 14, tzinfo=UTC)]
+    both = FailoverSource([Vintages(f"in {when.year}", when, location) for when in whens])
+    for _ in range(2):  # asked, then saved
+        found = searches(both, tmp_path, [location], (datetime(2022, 1, 1, tzinfo=UTC), SPAN[1])).candidates(S2, location)
+        assert {each.scene.id: each.scene.datetime for each in found} == {"0614": whens[0], "0614 (in 2023)": whens[1]}
 
 
 def test_candidates_of_a_location_are_the_scenes_over_it(tmp_path, source_folder):
@@ -206,17 +235,17 @@ def test_an_answer_that_lacks_a_source_counts_for_the_run_and_no_longer(tmp_path
     first._load.cache_clear()
     assert [c.scene.source for c in first.candidates(S2, locations[0])] == ["two"] * 3
     again = searches(both, tmp_path, locations)
-    assert [c.scene.source for c in again.candidates(S2, locations[0])] == ["one"] * 3
+    assert [c.scene.source for c in again.candidates(S2, locations[0])] == ["one", "two"] * 3
     assert (again.unanswered, again.is_answered(locations[0])) == ({}, True)
 
 
 def test_an_answer_of_all_sources_is_kept_though_one_is_down_later(tmp_path, halting):
     locations = make_locations(2)
     one, both = halting
-    assert searches(both, tmp_path, locations).ensure(S2, "31TCJ") == 6
+    assert searches(both, tmp_path, locations).ensure(S2, "31TCJ") == 12
     one.is_down = True
     later = searches(both, tmp_path, locations)
-    assert later.ensure(S2, "31TCJ") == 6
+    assert later.ensure(S2, "31TCJ") == 12
     assert later.unanswered == {}
 
 

@@ -178,12 +178,14 @@ def test_it_fills_the_gaps_of_another_source(double, sampled, tmp_path):
 
 
 @pytest.mark.slow
-def test_workers_of_a_cluster_open_it_by_its_name_and_write_the_same_bytes(double, sampled, tmp_path):
+def test_workers_of_a_cluster_open_it_for_the_same_project_and_write_the_same_bytes(double, sampled, tmp_path, monkeypatch):
     there = tmp_path / "cluster" / sampled.name
     shutil.copytree(sampled, there)
     assert build(sampled, "--quiet") == 0
     double.forget()
-    assert build(there, "--scheduler", "local:2", "--quiet") == 0
+    monkeypatch.delenv("EARTHENGINE_PROJECT")
+    named = ("--source", f"earth-engine:{PROJECT}", "--seasons", 2, *SPAN)
+    assert curate("build", there, *named, "--scheduler", "local:2", "--quiet") == 0
     assert double.count("pixels") == 2 * len(CENTRES)
     assert tree(there) == tree(sampled)
 

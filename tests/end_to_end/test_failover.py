@@ -101,6 +101,24 @@ def test_gaps_are_filled_from_the_second_and_each_item_says_whose_it_is(sampled,
     assert json.loads((sampled / "recipe.json").read_text())["build"]["source"] == f"{gappy},{whole}"
 
 
+@pytest.mark.parametrize("part", ["", "scl"])
+def test_what_the_first_lists_and_cannot_give_is_read_from_the_second(sampled, items, whole, alone, part):
+    """All files of an acquisition are gone, or its mask alone."""
+    lost = ids_of(alone)[0]
+    with serve_api([_without_files(item, part) if item["id"] == lost else item for item in items]) as listed:
+        assert curate("build", sampled, "--source", f"{listed},{whole}", *HALF, "--quiet") == 0
+        assert sources_of(sampled) == [whole, listed]
+    assert ids_of(items_of(sampled, S2)) == [f"TWIN_{lost}", ids_of(alone)[1]]
+    assert curate("verify", sampled, "--quiet") == 0
+
+
+def _without_files(item, part):
+    assets = {
+        name: {**asset, "href": f"{asset['href']}.gone"} if part in name else asset for name, asset in item["assets"].items()
+    }
+    return {**item, "assets": assets}
+
+
 def test_the_second_stands_in_for_a_sensor_that_the_first_has_not(sampled, gappy, whole):
     words = ("--source", f"{gappy},{whole}", "--sensor", S2, "--sensor", LANDSAT, *HALF, "--quiet")
     assert curate("build", sampled, *words) == 0

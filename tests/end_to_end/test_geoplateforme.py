@@ -144,6 +144,26 @@ def test_a_square_of_too_many_pixels_ends_the_build_with_the_side_to_choose(serv
     assert not served.maps
 
 
+def test_a_square_of_too_many_pixels_is_refused_by_a_plan_too_and_beside_other_sources(served, tmp_path, capsys):
+    folder = sample(tmp_path / "large", PARIS, patch_m=2640)
+    dates = ("--seasons", 1, "--start", "2021-01-01", "--end", "2022-01-01")
+    for source in ("geoplateforme", "geoplateforme,earth-search"):
+        assert curate("plan", folder, "--source", source, "--sensor", AERIAL, *dates) == 2
+        assert "--patch-m 1200 or less" in capsys.readouterr().err
+    assert not any(asked["REQUEST"] == "GetMap" for asked in served.asked)
+    assert "build" not in json.loads((folder / "recipe.json").read_text())
+    assert curate("plan", folder, "--source", "geoplateforme", "--sensor", SPOT, *dates, "--quiet") == 0
+
+
+def test_a_cluster_of_several_processes_is_refused(served, tmp_path, capsys):
+    folder = sample(tmp_path / "cluster", PARIS)
+    assert curate("build", folder, "--sensor", SPOT, *TWO_YEARS, "--scheduler", "local:2") == 2
+    words = " ".join(capsys.readouterr().err.split())
+    assert "--scheduler local:2 may be several processes, but geoplateforme is read by one. The Geoplateforme bans" in words
+    assert "Leave --scheduler out, or give local:1." in words
+    assert not served.asked
+
+
 def test_an_image_that_fails_is_done_by_the_next_run(served, tmp_path, capsys):
     folder = sample(tmp_path / "broken", PARIS)
     served.faults.append(Fault(body=exception("NoApplicableCode", "cannot read the tile")))
@@ -159,9 +179,25 @@ def test_nobody_at_the_address_ends_a_build_with_what_to_do(monkeypatch, tmp_pat
     folder = sample(tmp_path / "down", PARIS)
     assert curate("build", folder, "--sensor", SPOT, *TWO_YEARS) == 4
     assert (
-        "127.0.0.1:9 does not answer (ConnectionError). Check the network, then run the same command again"
+        "127.0.0.1:9 does not answer (no connection, or it broke). Check the network, then run the same command again"
         in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("patch_m", [120, pytest.param(2640, marks=pytest.mark.slow)])
+def test_a_plan_predicts_requests_and_bytes_and_is_no_guess_at_files(served, tmp_path, capsys, patch_m):
+    places = [(2.0 + 0.137 * number, 47.3 + 0.093 * number) for number in range(3 if patch_m > 1000 else 8)]
+    folder = sample(tmp_path / "plan", *places, patch_m=patch_m)
+    dates = ("--source", "geoplateforme", "--seasons", 1, "--start", "2021-01-01", "--end", "2022-01-01")
+    assert curate("plan", folder, "--sensor", SPOT, *dates) == 0
+    assert "no header of its scenes" not in capsys.readouterr().out
+    assert curate("plan", folder, "--sensor", SPOT, *dates, "--json", "--quiet") == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert curate("build", folder, "--sensor", SPOT, *dates, "--json", "--quiet") == 0
+    fetched = json.loads(capsys.readouterr().out)["fetched"]
+    assert planned["requests"] == pytest.approx(fetched["requests"], rel=0.35)
+    assert planned["bytes"] == pytest.approx(fetched["bytes"], rel=0.35)
+    assert planned["sensors"][SPOT]["is_sampled"]
 
 
 def test_a_build_that_was_budgeted_ends_when_so_much_was_fetched(served, tmp_path):

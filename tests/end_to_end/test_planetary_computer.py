@@ -214,7 +214,7 @@ def test_a_token_server_that_stays_busy_ends_the_build_with_words_and_keeps_what
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        (403, "Its token was renewed and refused again"),
+        (403, "It was refused with a token that was just lent, so that the file may have been withdrawn"),
         (404, "Expected a raster at that address: check it and your access to it"),
     ],
 )

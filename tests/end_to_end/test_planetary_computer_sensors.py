@@ -55,24 +55,25 @@ def rows(sensor):
     return [*found, ("qa_pixel", "LC09_QA_PIXEL.TIF", 30, [{"nodata": 1}], [np.full((160, 160), CLEAR, "uint16")])]
 
 
-def written(folder, sensor):
-    """An item of a sensor, whose files lie in a folder."""
+def written(folder, sensor, *, east_m=0, name="", black=False):
+    """An item of a sensor, whose files lie in a folder; moved, named and without light if that is wanted."""
     _, left, top = place_at(*PLACE)
     assets = {}
-    for key, file, gsd, bands, planes in rows(sensor):
+    for key, usual, gsd, bands, planes in rows(sensor):
+        file = f"{name}{usual}"
         path = folder / CONTAINERS[sensor] / file
         path.parent.mkdir(parents=True, exist_ok=True)
         shape = {"height": planes[0].shape[0], "width": planes[0].shape[1], "count": len(planes), "dtype": planes[0].dtype}
         blocks = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "nodata": bands[0].get("nodata")}
         margin = (SIDE_M - planes[0].shape[0] * gsd) / 2
-        transform = rasterio.Affine(gsd, 0, left + margin, 0, -gsd, top - margin)
+        transform = rasterio.Affine(gsd, 0, left + margin + east_m, 0, -gsd, top - margin)
         with rasterio.open(path, "w", driver="GTiff", crs=f"EPSG:{EPSG}", transform=transform, **shape, **blocks) as raster:
-            raster.write(np.stack(planes))
+            raster.write(np.stack(planes) * (not black))
         href = f"http://{ACCOUNTS[sensor]}.blob.core.windows.net/{CONTAINERS[sensor]}/{file}"
         assets[key] = COG | {"href": href, "gsd": gsd, "eo:bands": bands, "raster:bands": bands}
     described = {"platform": "landsat-9"} if sensor == "landsat-c2-l2" else {}
-    item = made_up(f"{sensor}-20210901", sensor, assets, **{"proj:epsg": EPSG, "gsd": 0.6}, **described)
-    item["geometry"], item["bbox"] = footprint(EPSG, left, top)
+    item = made_up(f"{name}{sensor}-20210901", sensor, assets, **{"proj:epsg": EPSG, "gsd": 0.6}, **described)
+    item["geometry"], item["bbox"] = footprint(EPSG, left + east_m, top)
     return json.loads(json.dumps(item))
 
 
@@ -90,10 +91,9 @@ def compare(folder, asset, storage):
     return compared
 
 
-@pytest.mark.parametrize("sensor", ACCOUNTS)
-def test_a_sensor_is_built_with_the_token_of_its_own_container(tmp_path, monkeypatch, capfd, sensor):
-    storage, catalog = tmp_path / "storage", sampled(tmp_path / "cat", place_at(*PLACE)[0])
-    page = {"type": "FeatureCollection", "features": [written(storage, sensor)], "links": []}
+def build(storage, catalog, sensor, items, monkeypatch, *more):
+    """Build a catalog from items whose files lie in a storage, which lends one token for them."""
+    page = {"type": "FeatureCollection", "features": items, "links": []}
     recordings = [Recording("GET", "/api/stac/v1", api_landing(API)), Recording("POST", "/api/stac/v1/search", page)]
     with (
         replay(recordings, instead_of="https://planetarycomputer.microsoft.com") as api,
@@ -101,12 +101,42 @@ def test_a_sensor_is_built_with_the_token_of_its_own_container(tmp_path, monkeyp
         used(double, monkeypatch),
     ):
         monkeypatch.setenv("SEASTARS_PLANETARY_COMPUTER_URL", f"{api.url}/api/stac/v1")
-        words = ("--source", "planetary-computer", "--sensor", sensor, "--seasons", 1)
+        words = ("--source", "planetary-computer", "--sensor", sensor, "--seasons", 1, *more)
         assert curate("build", catalog, *words, "--start", "2021-08-15", "--end", "2021-09-15") == 0
         assert len(double.lent) == 1
+
+
+@pytest.mark.parametrize("sensor", ACCOUNTS)
+def test_a_sensor_is_built_with_the_token_of_its_own_container(tmp_path, monkeypatch, capfd, sensor):
+    storage, catalog = tmp_path / "storage", sampled(tmp_path / "cat", place_at(*PLACE)[0])
+    build(storage, catalog, sensor, [written(storage, sensor)], monkeypatch)
     ((path, item),) = items_of(catalog, sensor)
     assert item["properties"]["seastars:source"] == "planetary-computer"
     compared = sum(compare(path.parent, asset, storage) for asset in item["assets"].values())
     assert compared == {"sentinel-1-rtc": 2, "landsat-c2-l2": 8, "naip": 0}[sensor]  # NAIP comes at 0.6 m and is resampled
     assert curate("verify", catalog, "--quiet") == 0
     assert_nowhere(["plantedSignature"], catalog, *capfd.readouterr())
+
+
+def test_a_square_half_outside_an_orthophoto_is_no_scene_of_black_ground(tmp_path, monkeypatch, capfd):
+    """Its file states no number for what it lacks: what lies beyond it is missing, and counts against the scene."""
+    storage, catalog = tmp_path / "storage", sampled(tmp_path / "cat", place_at(*PLACE)[0])
+    build(storage, catalog, "naip", [written(storage, "naip", east_m=600)], monkeypatch)
+    assert items_of(catalog, "naip") == []
+    assert "the clearest of 1 candidates has 50" in " ".join(capfd.readouterr().err.split())
+
+
+def test_a_square_across_two_orthophotos_of_a_day_has_pixels_of_both_and_real_black_is_kept(tmp_path, monkeypatch):
+    storage, catalog = tmp_path / "storage", sampled(tmp_path / "cat", place_at(*PLACE)[0])
+    west, east = written(storage, "naip", east_m=-600, name="w_"), written(storage, "naip", east_m=600, name="e_", black=True)
+    build(storage, catalog, "naip", [west, east], monkeypatch)
+    ((path, item),) = items_of(catalog, "naip")
+    assert item["properties"]["seastars:valid_percent"] == 100
+    (asset,) = item["assets"].values()
+    with rasterio.open(path.parent / asset["href"]) as file:
+        pixels = file.read(1)
+        assert file.nodata == 0
+    half = pixels.shape[1] // 2
+    assert pixels[:, : half - 4].min() > 10
+    assert set(np.unique(pixels[:, half + 4 :])) == {1}
+    assert curate("verify", catalog, "--quiet") == 0

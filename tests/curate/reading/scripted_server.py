@@ -40,6 +40,23 @@ class Answer:
 
 
 @dataclass
+class Sockets:
+    """Connections to a server that are open, whether or not a request is under way."""
+
+    here: int = 0
+    """Now."""
+    most: int = 0
+    """At any time so far."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, count: int) -> None:
+        """One more, or one less."""
+        with self._lock:
+            self.here += count
+            self.most = max(self.most, self.here)
+
+
+@dataclass
 class Scripted:
     """A running server."""
 
@@ -47,6 +64,8 @@ class Scripted:
     """It listens on, at 127.0.0.1."""
     asked: list[Asked]
     """All requests so far."""
+    sockets: Sockets
+    """Connections to it; one that its client closes after an answer counts until that is sent."""
 
     @property
     def url(self) -> str:
@@ -63,12 +82,36 @@ def part_of(content: bytes, asked: Asked, **headers: str) -> Answer:
     return Answer(206, content[start:end], {"Content-Range": f"bytes {start}-{end - 1}/{len(content)}", **headers})
 
 
+class CountedHandler(BaseHTTPRequestHandler):
+    """Answers on a connection that is counted until it is closed, or is about to be after the answer."""
+
+    counted: Sockets
+    """Where."""
+    is_counted = False
+
+    def setup(self):
+        super().setup()
+        self.counted.add(1)
+        self.is_counted = True
+
+    def finish(self):
+        self.leave()
+        super().finish()
+
+    def leave(self):
+        """Count it no more."""
+        self.counted.add(-1 if self.is_counted else 0)
+        self.is_counted = False
+
+
 @contextmanager
 def serve_script(answer: Callable[[Asked], Answer], certificate: Path | None = None) -> Iterator[Scripted]:
     """Serve answers, over TLS where there is a file with a key and its certificate."""
     served: list[Asked] = []
+    sockets = Sockets()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(CountedHandler):
+        counted = sockets
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
         wbufsize = -1
@@ -82,6 +125,8 @@ def serve_script(answer: Callable[[Asked], Answer], certificate: Path | None = N
                 self.send_header(name, value)
             if "Content-Length" not in told.headers:
                 self.send_header("Content-Length", str(len(told.body)))
+            if self.close_connection:
+                self.leave()
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(told.body)
@@ -107,7 +152,7 @@ def serve_script(answer: Callable[[Asked], Answer], certificate: Path | None = N
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        yield Scripted(server.server_address[1], served)
+        yield Scripted(server.server_address[1], served, sockets)
     finally:
         server.shutdown()
         server.server_close()

@@ -22,6 +22,13 @@ def test_an_address_is_taken_apart():
     assert place.plain_address == "https://host.example:8443/a%20b/B04.tif?v=2&sig=x"
 
 
+def test_a_place_does_not_show_what_it_is_signed_by():
+    place = Addresses(NumberedSigner(in_header=True)).place("https://ada:s3cr3t@host/a.tif?sig=s3cr3t")
+    assert "number-0" in place.headers["Authorization"]
+    for secret in ("number-0", "s3cr3t", "ada"):
+        assert secret not in repr(place)
+
+
 def test_ports_are_those_of_the_scheme_and_numbers_of_hosts_may_be_long():
     assert [place_of(f"{scheme}://host/a").port for scheme in ("http", "HTTPS")] == [80, 443]
     assert place_of("http://[::1]:80/a").plain_address == "http://[::1]:80/a"

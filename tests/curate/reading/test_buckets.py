@@ -12,6 +12,7 @@ from curate.reading.buckets import BUCKETS, RENEWED_BEFORE_S, SIGNED_FOR_S, Buck
 from curate.reading.reader import BlockReader
 from curate.reading.transport import Patience, Transport
 from curate.sources import access
+from curate.sources.earth_search import earth_search
 from tests.curate.reading.scripted_server import Answer, part_of, serve_script
 from tests.servers import serve_s3
 
@@ -85,6 +86,19 @@ def test_keys_of_a_profile_are_read_from_the_shared_file(environment, tmp_path):
     (tmp_path / "credentials").write_text("no profile")
     environment(AWS_PROFILE="mine")
     assert not buckets.is_signing()
+
+
+def test_a_profile_whose_keys_are_elsewhere_is_told_with_how_to_have_them(environment, tmp_path):
+    environment(AWS_PROFILE="sso", AWS_SHARED_CREDENTIALS_FILE=str(tmp_path / "credentials"))
+    words = (
+        r"AWS_PROFILE is set, but .* no keys of it, .* run `eval \"\$\(aws configure export-credentials --format env\)\"` first"
+    )
+    with pytest.raises(CurateError, match=words):
+        BucketSigner().sign("s3://usgs-landsat/B4.TIF")
+    assert buckets.NO_KEYS in BucketSigner().advice
+    assert buckets.NO_KEYS in earth_search().lacking["landsat-c2-l2"]
+    environment(AWS_PROFILE="")
+    assert buckets.NO_KEYS not in buckets.how_to_pay() + BucketSigner().advice
 
 
 def test_credentials_that_cannot_be_had_are_told(environment):

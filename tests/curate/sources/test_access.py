@@ -1,4 +1,5 @@
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -52,6 +53,18 @@ def test_of_many_threads_that_were_refused_one_has_it_renewed():
     assert {signed.address for signed in renewed} == {f"{HREF}?X-Amz-Signature=number-1"}
 
 
+def test_a_slow_renewal_holds_up_no_file_of_another_signer():
+    slow, quick_one, go = NumberedSigner(), NumberedSigner(), threading.Event()
+    plain = slow.sign
+    slow.sign = lambda href: (go.wait(10), plain(href))[1]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(renew, slow, HREF, plain(HREF))
+        assert renew(quick_one, HREF, quick_one.sign(HREF)).address.endswith("number-1")
+        assert not waiting.done()
+        go.set()
+        assert waiting.result(10).address.endswith("number-1")
+
+
 def test_a_host_s_connections_are_known_by_its_name_however_written(monkeypatch):
     monkeypatch.setitem(access.MOST_CONNECTIONS, "store.invalid", 4)
     assert most_connections("STORE.invalid") == 4
@@ -76,6 +89,41 @@ def test_no_more_threads_than_granted_have_their_turn(monkeypatch):
     with pytest.raises(RuntimeError, match="within"), turn("three.invalid"):
         raise RuntimeError("within")
     with turn("three.invalid"), turn("three.invalid"), turn("three.invalid"):
+        pass
+
+
+def test_threads_that_come_at_once_share_the_same_turns(monkeypatch):
+    monkeypatch.setitem(access.MOST_CONNECTIONS, "new.invalid", 1)
+    made, together = [], threading.Barrier(4)
+
+    class Slow(threading.BoundedSemaphore):
+        """Whose making takes until all threads are at it."""
+
+        def __init__(self, value):
+            made.append(value)
+            together.wait(10)
+            super().__init__(value)
+
+    monkeypatch.setattr(access.threading, "BoundedSemaphore", Slow)
+    here, most = [], []
+
+    def visit(_):
+        with turn("new.invalid"):
+            here.append(1)
+            most.append(len(here))
+            time.sleep(0.01)
+            here.pop()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(visit, range(4)))
+    assert (len(made), max(most)) == (4, 1)
+
+
+def test_whose_turn_comes_after_the_end_asks_nothing(monkeypatch):
+    monkeypatch.setitem(access.MOST_CONNECTIONS, "late.invalid", 1)
+    with pytest.raises(StoppedError, match=r"late\.invalid is not asked any more"), turn("late.invalid", lambda: True):
+        raise AssertionError("it was taken")
+    with turn("late.invalid"):
         pass
 
 

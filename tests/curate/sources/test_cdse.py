@@ -104,6 +104,10 @@ def test_landsat_is_refused_with_where_to_find_it(keys):
         open_source("cdse").search("landsat-c2-l2", IRELAND, *DAY)
 
 
+def test_it_is_said_that_each_worker_of_a_cluster_has_connections_of_its_own():
+    assert "each worker of a cluster (--scheduler) opens 4 of its own" in cdse.ABOUT.limits
+
+
 def test_a_detail_is_a_typing_error():
     with pytest.raises(CurateError, match=r"Unknown source 'cdse:abc'\. Nothing follows its name"):
         open_source("cdse:abc")

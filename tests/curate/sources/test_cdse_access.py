@@ -139,6 +139,27 @@ def test_a_refused_token_is_replaced_from_the_session(account, monkeypatch):
     assert account.grants == ["password", "refresh_token"]
 
 
+def test_a_refused_object_is_signed_anew_and_no_other_one(keys):
+    now = 10 * SIGNED_ANEW_S
+    signer, other = CdseSigner(clock=lambda: now), HREF.replace("B02", "B03")
+    refused, kept = signer.sign(HREF), signer.sign(other)
+    now += 1
+    signer.refuse(HREF)
+    assert signer.sign(HREF) != refused
+    assert signer.sign(HREF) is signer.sign(HREF)
+    assert signer.sign(other) is kept
+
+
+def test_a_download_that_was_found_with_an_account_is_not_opened_by_keys_and_says_so(keys, account, monkeypatch):
+    monkeypatch.delenv("CDSE_PASSWORD")
+    words = (
+        r"no account for the downloads .* which are set, open its store .* found with an account are to be searched for again"
+    )
+    with pytest.raises(CurateError, match=words):
+        CdseSigner().sign(download_of(account))
+    assert account.grants == []
+
+
 def test_a_wrong_password_is_tried_once_however_many_files_there_are(account, monkeypatch):
     monkeypatch.setenv("CDSE_PASSWORD", "plantedWrong")
     monkeypatch.setattr(tokens, "FAILED_S", 0.0)

@@ -47,6 +47,12 @@ def test_copies_on_both_sides_of_a_full_ten_minutes_are_found(minutes):
     assert kept(copy("new", 0, "T"), copy("old", 1, "T", minutes=minutes)) == ["new"]
 
 
+def test_of_a_tile_received_in_two_strips_the_strip_that_is_lacking_is_taken():
+    north, south = {"footprint": square(2, 48.5, 0.5)}, {"footprint": square(2, 48, 0.52)}
+    strips = copy("new-north", 0, "T", **north), copy("old-north", 1, "T", **north), copy("old-south", 1, "T", **south)
+    assert kept(*strips) == ["new-north", "old-south"]
+
+
 def test_a_gap_is_filled_by_the_first_collection_that_has_the_tile():
     assert kept(copy("c", 2, "T"), copy("b", 1, "T"), copy("x", 0, "U")) == ["b", "x"]
 

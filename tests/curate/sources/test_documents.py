@@ -62,6 +62,13 @@ def test_an_address_where_nobody_listens_is_unavailable_and_its_secret_is_not_to
         read_document(f"{NOWHERE.replace('//', '//ada:pw@')}/a?sig=hidden")
 
 
+def test_an_address_that_wants_an_account_says_where_it_is_given():
+    words = r"refuses whoever asks \(HTTP 401 Unauthorized\).* in ~/\.netrc"
+    recordings = [Recording("GET", "/", {"code": "Unauthorized"}, status=401)]
+    with replay(recordings) as server, pytest.raises(SourceUnavailableError, match=words):
+        read_root(f"{server.url}/")
+
+
 def test_a_path_that_is_not_there_or_cannot_be_read_is_told(tmp_path):
     with pytest.raises(
         NotACatalogError, match=r"a\.json does not exist\. Expected a STAC catalog, collection or item; check the path"

@@ -12,7 +12,7 @@ from curate.errors import CurateError, SourceSensorError, SourceUnavailableError
 from curate.planes import is_by_location, open_planes
 from curate.sources import earth_engine, earth_engine_calls, open_source
 from curate.sources.earth_engine import ABOUT, EarthEngineSource
-from curate.sources.protocol import looks_at_all, reads_files
+from curate.sources.protocol import looks_at_all, opened_as, reads_files
 from tests.curate.sources.engine_images import FIRST_DAY, S2, landsat, sentinel_1, sentinel_2
 from tests.curate.sources.engine_places import IMPATIENCE, PROJECT, account
 from tests.earth_engine_double import Failure, serve_earth_engine
@@ -127,8 +127,24 @@ def test_a_project_may_be_named_beside_the_preset_and_is_no_part_of_the_name(dou
     for text, name in (("earth-engine:a-project-1", "earth-engine"), ("earth-engine:seco:a-project-1", "earth-engine:seco")):
         source = open_source(text)
         assert source.name == name
-        assert source._account.project == os.environ["EARTHENGINE_PROJECT"] == "a-project-1"
-        assert open_source(name)._account.project == "a-project-1"
+        assert source.account.project == "a-project-1"
+        assert opened_as(source) == f"{name}:a-project-1"
+        assert open_source(opened_as(source)).account.project == "a-project-1"
+
+
+def test_a_project_that_was_named_once_is_not_asked_for_later(double):
+    open_source("earth-engine:a-project-1")
+    assert os.environ["EARTHENGINE_PROJECT"] == PROJECT
+    assert open_source("earth-engine").account.project == PROJECT
+
+
+def test_two_of_it_are_not_joined_since_its_library_serves_one_account_at_a_time(double):
+    words = r"names earth-engine and earth-engine:seco, both of earth-engine, whose library serves one account at a time"
+    with pytest.raises(CurateError, match=words):
+        open_source("earth-engine:a-project-1,earth-engine:seco")
+    joined = open_source("earth-engine:a-project-1,earth-search")
+    assert opened_as(joined) == "earth-engine:a-project-1,earth-search"
+    assert joined.name == "earth-engine,earth-search"
 
 
 def test_two_projects_are_refused(double):
@@ -177,6 +193,7 @@ def test_what_a_user_reads_when_a_search_fails(double, source, kind, status, wor
 
 def test_a_check_says_what_answers(double):
     assert earth_engine.check() == f"answers for project {PROJECT}; 0 scenes over Toulouse in a week of June 2023"
+    assert earth_engine.check("a-project-1").startswith("answers for project a-project-1;")
 
 
 @pytest.mark.network

@@ -86,11 +86,19 @@ def test_what_may_pass_is_told_from_what_stays(failure, throttled, passing):
             "Earth Engine refuses the service account of KEY. They have ended or were",
         ),
         (
-            AskFailure(403, "no"),
+            AskFailure(403, "Caller does not have required permission to use project my-project-1."),
             "a",
             CurateError,
             r"Project my-project-1 may not use Earth Engine with the service account of KEY \(G",
         ),
+        (
+            AskFailure(403, "Permission denied on resource projects/earthengine-public/assets/a/b"),
+            "a/b",
+            RefusedError,
+            r"Earth Engine refuses what was asked of a/b: HTTP 403: Permission denied",
+        ),
+        (AskFailure(403, "no"), "a/b", RefusedError, r"Earth Engine refuses what was asked of a/b: HTTP 403: no\."),
+        (AskFailure(403, ""), "a/b", CurateError, "Project my-project-1 may not use Earth Engine"),
         (
             AskFailure(404, "no"),
             "",

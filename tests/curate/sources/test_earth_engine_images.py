@@ -71,6 +71,14 @@ def test_an_image_that_runs_from_east_to_west_has_the_same_pixels_turned_round()
     assert (scene.platform, scene.relative_orbit, scene.orbit_state) == ("sentinel-1a", 37, "ascending")
 
 
+@pytest.mark.parametrize("mode", ["EW", None])
+def test_radar_of_another_mode_has_coarser_pixels_and_is_not_taken(mode):
+    image = sentinel_1(0)
+    image.properties = {**image.properties, "instrumentMode": mode}
+    why = scene_of(image, "sentinel-1-grd", COLLECTIONS["sentinel-1-grd"][0])
+    assert why == f"it was taken in mode {mode}; IW alone has the pixels of 10 m that sentinel-1-grd stands for"
+
+
 @pytest.mark.parametrize("left", [600_000.0, 593_620.2, -0.125, 1e-9 + 5])
 def test_an_address_says_all_of_a_band(left):
     band = EngineBand(f"{S2}/a_b", "B8A", Grid(32631, (20.0, 0.0, left, 0.0, -20.0, 5_700_000.5), 5490, 5491), "uint16", 0.0)

@@ -1,6 +1,7 @@
 """Planes through Earth Engine's own library and a local double: the very pixels of its images, one request a location."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Thread
 
@@ -229,6 +230,35 @@ def test_an_account_that_is_refused_ends_the_reading(double, fresh, status, kind
     with pytest.raises(kind, match=words) as caught:
         list(fresh.read(asks_of(IMAGES[:1], square(LEFT, TOP))))
     assert caught.value.exit_code == (4 if status == 401 else 2)
+
+
+def test_an_image_that_is_refused_spoils_no_other(double, planes):
+    refused = IMAGES[1].id
+    said = f"Permission denied on resource projects/earthengine-public/assets/{refused}"
+    double.failures.append(Failure("pixels", 403, said, times=99, only=refused))
+    asks = asks_of(IMAGES[:3], square(LEFT, TOP))
+    read = dict(planes.read(asks))
+    good = [(key, ask) for key, ask in asks if key[0] != refused]
+    check({key: plane for key, plane in read.items() if key[0] != refused}, good, IMAGES)
+    (error, *_) = (plane for key, plane in read.items() if key[0] == refused)
+    assert f"Earth Engine refuses what was asked of {refused}: HTTP 403: Permission denied" in str(error)
+
+
+def test_a_fault_of_ours_leaves_the_gate_open_for_others(double, monkeypatch):
+    monkeypatch.setattr(earth_engine_calls, "MOST_AT_ONCE", 1)
+    engine = EarthEngine(account(double.url))
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            for _ in range(2):  # the second one waits for the first one's place, if that is not given back
+                with pytest.raises(KeyError, match="a fault"):
+                    pool.submit(engine._ask, lambda: {}["a fault"], "a").result(timeout=5)
+        finally:
+            engine.stop()
+
+
+def test_who_waits_between_tries_does_so_unlike_other_processes(double):
+    one, other = (EarthEngine(account(double.url))._chance for _ in range(2))
+    assert one.random() != other.random()
 
 
 def test_a_403_that_speaks_of_a_quota_is_a_matter_of_time(double, planes):

@@ -68,6 +68,11 @@ def test_names_are_parted_at_commas_but_a_path_with_a_comma_is_one(tmp_path, mon
     assert names_in("a,b") == ["a,b"]
     assert names_in("earth-search,planetary-computer") == names_in("earth-search , planetary-computer")
     assert names_in("https://x.example/stac,a") == ["https://x.example/stac", "a"]
+    for name in ("a,b.toml", "c.toml"):
+        (tmp_path / name).write_text("")
+    assert names_in("a,b.toml#1a2b") == ["a,b.toml#1a2b"]
+    assert names_in("c.toml#1a2b,earth-search") == ["c.toml#1a2b", "earth-search"]
+    assert names_in("c.toml#1a2b,c.toml#3c4d") == ["c.toml#1a2b", "c.toml#3c4d"]
 
 
 def test_scenes_of_all_come_in_the_order_of_time_and_say_whose_they_are():
@@ -86,9 +91,11 @@ def test_a_name_that_a_source_has_given_its_scenes_stays():
     assert found.source == "earlier"
 
 
-def test_of_an_id_that_both_have_the_first_ones_scene_is_given():
+def test_of_an_id_that_both_have_both_scenes_are_given_and_the_later_one_s_id_says_whose_it_is():
+    """They may be one scene, or two of other ground, or mosaics of which one has gaps; that is found out over each square."""
     both = FailoverSource([Stub("one", [scene("a", cloud_percent=1)]), Stub("two", [scene("a", cloud_percent=2)])])
-    assert [(each.source, each.cloud_percent) for each in ask(both).scenes] == [("one", 1)]
+    told = [(each.id, each.source, each.cloud_percent) for each in ask(both).scenes]
+    assert told == [("a", "one", 1), ("a (two)", "two", 2)]
 
 
 def test_another_answers_for_a_sensor_that_the_first_has_not():
@@ -147,6 +154,14 @@ def test_one_that_keeps_failing_is_left_alone_for_a_while(monkeypatch):
     both.check_answered()
 
 
+def test_threads_that_meet_a_source_at_rest_raise_errors_of_their_own():
+    """One object that several raise would gather all their tracebacks."""
+    both = FailoverSource([down("one"), Stub("two")])
+    answers = [ask(both).unanswered["one"] for _ in range(member.PATIENCE + 2)]
+    assert answers[-1] is not answers[-2]
+    assert str(answers[-1]) == str(answers[0])
+
+
 def test_failures_that_are_not_in_a_row_give_no_rest():
     first = Stub("one")
     both = FailoverSource([first, Stub("two")])
@@ -163,8 +178,13 @@ def test_sensors_are_those_of_who_answers_and_the_others_can_be_asked_for():
 
     both = FailoverSource([Silent("one"), Stub("two")])
     assert list(both.sensors()) == [S2]
-    with pytest.raises(SourceUnavailableError, match="one: one answers nothing"):
+    with pytest.raises(SourceUnavailableError, match=r"^Not all sources answer\. one: one answers nothing"):
         both.check_answered()
+    none = FailoverSource([down("one"), down("two")])
+    with pytest.raises(SourceUnavailableError, match="No source answers"):
+        ask(none)
+    with pytest.raises(SourceUnavailableError, match="No source answers"):
+        none.check_answered()
     with pytest.raises(SourceUnavailableError, match="No source answers"):
         FailoverSource([Silent("one"), Silent("two")]).sensors()
 
@@ -181,11 +201,40 @@ def test_a_file_is_opened_as_any_of_them_opens_files():
     assert FailoverSource([Stub("one"), Stub("two")]).open(band) == ("one", band)
 
 
+def test_a_band_that_none_of_them_can_open_is_told():
+    """None reads files, and none says that it is its own."""
+
+    class Rendered(Stub):
+        reads_files = False
+
+        def holds(self, band):
+            return False
+
+        def planes(self, *, connections):
+            raise NotImplementedError
+
+    with pytest.raises(SourceUnavailableError, match=r"https://host/b\.tif is of none of the sources that were named\. Search"):
+        FailoverSource([Rendered("one"), Rendered("two")]).open(SourceBand("https://host/b.tif"))
+
+
 def test_a_source_that_is_named_twice_is_refused():
     with pytest.raises(
         CurateError, match="--source names earth-search twice; expected different sources, the preferred one first"
     ):
         open_source("earth-search,earth-search")
+
+
+def test_two_archives_of_one_name_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = f'{{}}api = "http://127.0.0.1:{free_port()}/stac"\n[sensors.naip]\ncollection = "{{}}"\n'
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "archive.toml").write_text(text.format("", folder))
+    expected = r"names x/archive\.toml and y/archive\.toml, and items of both .* from 'archive'.*Give y/archive\.toml one"
+    with pytest.raises(CurateError, match=expected):
+        open_source("x/archive.toml,earth-search,y/archive.toml")
+    (tmp_path / "y" / "archive.toml").write_text(text.format('name = "another"\n', "y"))
+    assert len(open_source("x/archive.toml,y/archive.toml").sources) == 2
 
 
 def test_what_is_rendered_is_no_substitute_for_what_is_measured():

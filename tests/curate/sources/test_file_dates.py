@@ -48,6 +48,25 @@ def test_a_band_in_the_name_is_told_apart_from_its_scene():
     assert not FilePattern("{date}.tif").has_band
 
 
+@pytest.mark.parametrize(
+    ("pattern", "names", "scene"),
+    [
+        ("*_{date}T*_{band}_*.tif", ["a_20200113T10_B02_10m.tif", "a_20200113T10_B11_20m.tif"], "a_20200113T10_{band}_*.tif"),
+        ("{band}/*_{date}.tif", ["B02/a_20200113.tif", "B11/b_20200113.tif"], "{band}/*_20200113.tif"),
+        ("{band}_*_{date}_*.tif", ["B02_10m_20200113_a.tif", "B11_20m_20200113_b.tif"], "{band}_*_20200113_*.tif"),
+    ],
+)  # fmt: skip
+def test_what_a_star_behind_the_band_stands_for_parts_no_scene(pattern, names, scene):
+    told = [FilePattern(pattern).read(name) for name in names]
+    assert [each.scene for each in told] == [scene, scene]
+    assert [each.band for each in told] == ["B02", "B11"]
+
+
+def test_what_a_star_before_the_band_stands_for_parts_scenes():
+    pattern = FilePattern("*_{date}_{band}.tif")
+    assert pattern.read("T31_20200113_B02.tif").scene != pattern.read("T32_20200113_B02.tif").scene
+
+
 def test_a_date_that_is_none_is_told():
     with pytest.raises(ValueError, match="20201345 is no date"):
         span("{date}.tif", "20201345.tif")

@@ -14,7 +14,11 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from catalogs.foreign import SourceBand
-from curate.errors import CurateError, SourceUnavailableError
+from catalogs.records import Grid
+from curate.errors import CurateError, SourceUnavailableError, StoppedError
+from curate.reading.blocks import Cut
+from curate.reading.gdal_blocks import read_blocks
+from curate.reading.tiff_layout import FileHeader
 from curate.reading.transport import Transport
 from curate.sources import access, rasters
 from curate.sources.access import Signed
@@ -29,6 +33,9 @@ LAYOUTS = {
     "a.tif": {"driver": "GTiff", "tiled": True, "blockxsize": 64, "blockysize": 64, "compress": "lzw"},
     "a.jp2": {"driver": "JP2OpenJPEG", "blockxsize": 64, "blockysize": 64, "QUALITY": "100", "REVERSIBLE": "YES"},
 }
+HEADER = FileHeader(
+    Grid(32631, (10, 0, 501360, 0, -10, 5629680), 512, 512), ("uint16",), (None,), (Cut(512, 512, 64, 64),), packing=None
+)
 REFUSAL = Answer(403, b"<Error><Code>AccessDenied</Code></Error>")
 
 
@@ -200,6 +207,77 @@ def test_ranges_and_gdal_together_keep_to_the_connections_that_a_host_grants(con
     with serve_script(crowd) as server:
         assert ask_from_all_sides(server.url) == [content[start : start + 9] for start in range(12)]
     assert crowd.most == 2
+
+
+def test_no_connection_is_kept_besides_those_that_a_host_grants(content, monkeypatch):
+    monkeypatch.setitem(access.MOST_CONNECTIONS, "127.0.0.1", 2)
+    opened, done = threading.Barrier(6), threading.Barrier(7)
+    with serve_script(lambda asked: part_of(content, asked)) as server, Transport() as transport:
+
+        def keep_open(number):
+            transport.fetch(f"{server.url}/a", number, number + 9)
+            with rasters.open_raster(SourceBand(f"{server.url}/{number}")) as raster:
+                assert np.array_equal(raster.read((0, 0, 512, 512)), PIXELS)
+                opened.wait(20)
+                done.wait(20)
+
+        with ThreadPoolExecutor(6) as pool:
+            jobs = [pool.submit(keep_open, number) for number in range(6)]
+            done.wait(20)
+            assert [job.result() for job in jobs] == [None] * 6
+    assert server.sockets.most <= 2
+
+
+def test_a_token_goes_to_its_own_host_alone_even_while_the_main_thread_reads_with_it(content):
+    """rasterio takes options of the main thread for those of all."""
+    reading, read_elsewhere = threading.Event(), threading.Event()
+
+    def answer(asked):
+        reading.set()
+        read_elsewhere.wait(10)
+        return part_of(content, asked)
+
+    def read_other(url):
+        assert reading.wait(10)
+        with rasters.open_raster(SourceBand(f"{url}/b")) as raster:
+            pixels = raster.read((0, 0, 64, 64))
+        read_elsewhere.set()
+        return pixels
+
+    assert threading.current_thread() is threading.main_thread()
+    with (
+        serve_script(answer) as mine,
+        serve_script(lambda asked: part_of(content, asked)) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        pixels = pool.submit(read_other, other.url)
+        file = GdalFile(f"{mine.url}/a", NumberedSigner(in_header=True))
+        assert np.array_equal(pixels.result(), PIXELS[:64, :64])
+        file.close()
+    assert all(is_signed(asked, 0) for asked in mine.asked)
+    assert [asked for asked in other.asked if "authorization" in asked.headers] == []
+
+
+def test_headers_that_the_environment_asks_gdal_for_are_sent_on(content, monkeypatch):
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", "X-House: ours")
+    with serve_script(lambda asked: part_of(content, asked)) as server:
+        GdalFile(f"{server.url}/a").close()
+    assert {asked.headers.get("x-house") for asked in server.asked} == {"ours"}
+
+
+def test_who_waits_for_a_connection_of_gdal_stops_when_nobody_waits_for_the_file(content, monkeypatch):
+    monkeypatch.setitem(access.MOST_CONNECTIONS, "127.0.0.1", 1)
+    monkeypatch.setattr(access, "LOOKS_S", 0.01)
+    is_over = threading.Event()
+    with serve_script(lambda asked: part_of(content, asked)) as server, ThreadPoolExecutor(1) as pool:
+        with access.turn("127.0.0.1"):
+            blocks = read_blocks(f"{server.url}/a", HEADER, [(1, 0)], is_over=is_over.is_set)
+            waiting = pool.submit(next, blocks)
+            time.sleep(0.05)
+            is_over.set()
+            with pytest.raises(StoppedError, match="is not asked any more: its reader was stopped"):
+                waiting.result(10)
+        assert server.asked == []
 
 
 def test_a_host_that_grants_no_number_is_asked_by_all(content):

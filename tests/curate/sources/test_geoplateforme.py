@@ -128,6 +128,15 @@ def test_a_check_tells_the_years(monkeypatch):
         assert check() == "answers; spot-ortho 2022 to 2023, no aerial-ortho"
 
 
+def test_a_square_costs_its_tiles_of_each_layer_and_a_glance_where_they_are_many():
+    source = GeoplateformeSource()
+    requests, size = source.square_cost(SPOT, ["red", "green", "nir"], 1536)
+    assert (requests, size) == (4.0, 4 * 3 * 1024**2)
+    both, twice = source.square_cost(AERIAL, ["red", "nir"], 1024)
+    assert (both, twice) == (2 * (36 + 1), 2 * 36 * 3 * 1024**2)
+    assert source.square_cost("sentinel-2-l2a", ["B04"], 2640) == (0, 0)
+
+
 def test_all_of_a_process_share_the_pace_of_a_host():
     assert pace_of("data.geopf.fr") is pace_of("data.geopf.fr")
     assert pace_of("data.geopf.fr") is not pace_of("127.0.0.1:80")

@@ -123,6 +123,49 @@ def test_outside_of_a_mosaic_nothing_was_measured():
     assert not nothing.any()
 
 
+@pytest.mark.parametrize("has_opacity", [False, True])
+def test_windows_that_overlap_at_the_edge_of_a_mosaic_agree(has_opacity):
+    column, row = column_row(X0, Y0)
+    roof = ((column + 30) * 1.5, 7_200_000 - (row + 60) * 1.5, (column + 50) * 1.5, 7_200_000 - (row + 40) * 1.5)
+    half = DoubleLayer(covered=(column * 1.5, 0.0, 1_300_000.0, 7_200_000.0), roofs=(roof,), has_opacity=has_opacity)
+    with serve_wms({SPOT: half}) as wms:
+        large = window_of(wms, SPOT, (column - 300, row, 700, 400))
+        strip = window_of(wms, SPOT, (column - 10, row, 66, 400))
+        small = window_of(wms, SPOT, (column - 2, row + 30, 49, 40))
+    np.testing.assert_array_equal(strip, large[:, :, 290:356])
+    np.testing.assert_array_equal(small, large[:, 30:70, 298:347])
+    assert not large[:, :, :300].any()
+    assert (large[:, :, 300:] > 0).all()
+    assert (large[:, 40:60, 330:350] == 255).all(), "the roof was measured"
+
+
+def test_a_transparent_area_is_nodata_however_small_and_a_glance_knows_it():
+    elsewhere = DoubleLayer(covered=(X0 + 100_000, 6_000_000.0, 1_300_000.0, 7_200_000.0), has_opacity=True)
+    image = np.full((4, 60, 60), 255, np.uint8)
+    image[:3, :, :] = 100
+    image[:, 3:5, 7:9] = 0
+    marked = mark_blank(image)
+    assert marked.shape == (3, 60, 60)
+    assert not marked[:, 3:5, 7:9].any()
+    assert (marked == 100).sum() == 3 * (3600 - 4)
+    with serve_wms({AERIAL: elsewhere}) as wms:
+        planes = read_all(wms, asks_of(wms, layer=AERIAL, gsd=0.2, where=place(side_m=480)))
+        assert wms.maps == 1
+    assert not any(plane.pixels.any() for plane in planes.values())
+
+
+def test_what_was_measured_within_a_blank_area_stays():
+    pixels = np.full((3, 200, 200), 255, np.uint8)
+    pixels[:, 90:110, 90:110] = 100
+    marked = mark_blank(pixels)
+    assert (marked[:, 90:110, 90:110] == 100).all()
+    assert (marked > 0).sum() == 3 * 400
+
+
+def test_an_image_smaller_than_a_blank_area_is_measured():
+    assert (mark_blank(np.full((3, 49, 49), 255, np.uint8)) == 255).all()
+
+
 def test_a_square_beside_a_mosaic_costs_one_glance():
     elsewhere = DoubleLayer(covered=(X0 + 100_000, 6_000_000.0, 1_300_000.0, 7_200_000.0))
     with serve_wms({AERIAL: elsewhere}) as wms:

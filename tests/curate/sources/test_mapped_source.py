@@ -1,6 +1,7 @@
 """Archives read as their mapping files say: APIs and static catalogs under other names, and folders."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,6 +85,15 @@ def test_what_the_mapping_says_of_numbers_wins_and_is_told_as_the_decision(write
     assert scene.radiometry == "collection"
 
 
+@pytest.mark.parametrize(("collection", "disputed"), [("sentinel-2-c1-l2a", False), ("sentinel-2-l2a", True)])
+def test_a_mapped_collection_of_earth_search_is_in_doubt_only_if_it_is_one_of_those(write, tmp_path, collection, disputed):
+    flags = {"earthsearch:boa_offset_applied": False, "s2:processing_baseline": "05.09", "datetime": "2023-06-01T10:00:00Z"}
+    text = static(tmp_path, our_item(collection=collection, **flags)) + STACK.replace('"ours"', f'"{collection}"')
+    (scene,) = open_source(write(text)).search(S2, WORLD, datetime(2023, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
+    assert scene.disputed is disputed
+    assert scene.bands["B04"].offset == -0.1
+
+
 def test_without_bands_the_items_own_names_do(write, tmp_path):
     item = small_item() | {"collection": "ours", "assets": {"B02": asset("./b.tif"), "B8A_20m": asset("./c.tif")}}
     mapping = static(tmp_path, item) + '[sensors.sentinel-2-l2a]\ncollection = "ours"\n'
@@ -132,6 +142,19 @@ def test_an_api_is_given_some_items_before_its_mapping_is_called_wrong(write):
         items.check(5)
 
 
+def test_a_thread_that_checks_while_another_notes_an_item_finds_no_mistake(write):
+    items = MappedItems(read_mapping(write('api = "https://a.b"\n' + STACK)))
+
+    class Interrupted(Counter):
+        def update(self, *assets):
+            items.check(1)
+            super().update(*assets)
+
+    items._seen[S2] = Interrupted()
+    assert items(our_item())["assets"]
+    items.check(1)
+
+
 def test_nothing_is_said_of_assets_where_nothing_was_found(write, tmp_path):
     MappedItems(read_mapping(write('api = "https://a.b"\n' + STACK))).check(1)
     source = open_source(write(static(tmp_path, our_item("b", "theirs")) + STACK))
@@ -172,6 +195,14 @@ def test_the_name_of_a_source_tells_its_contents_and_opens_it_again(write, tmp_p
         CurateError, match=r"mine\.toml was changed since the catalog was begun: its contents are \w{12}, and were"
     ):
         open_source(source.name)
+
+
+def test_the_name_of_a_source_tells_nothing_of_whose_home_it_is_in(write, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(static(tmp_path, our_item()) + STACK)
+    source = open_source(str(tmp_path / "mine.toml"))
+    assert source.name == f"~/mine.toml#{source.mapping.digest}"
+    assert open_source(source.name).name == source.name
 
 
 def test_a_folder_is_opened_through_its_mapping(write, tmp_path):

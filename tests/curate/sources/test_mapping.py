@@ -100,6 +100,14 @@ MISTAKES = [
     (API + "bands = []", r"bands is \[\]; expected a table of our bands"),
     (API + 'scale = "1e-4"', r"sensors\.sentinel-2-l2a\.scale is '1e-4'; expected a number"),
     (API + "nodata = true", r"nodata is True; expected a number of the pixels"),
+    (
+        API + '[sensors.naip]\ncollection = "n"\nbands.red = "r"\nnodata = -9999',
+        r"naip\.nodata is -9999\.0; expected a number that pixels of naip can have, whose type is uint8",
+    ),
+    (
+        API + '[sensors.naip]\ncollection = "n"\nbands.red = {asset = "r", nodata = nan}',
+        r"naip\.bands\.red\.nodata is nan; expected a number that pixels of naip can have, whose type is uint8",
+    ),
     (API + 'redistributable = "no"', r"redistributable is 'no'; expected true or false"),
     (API + 'license = ""', r"license is ''; expected an SPDX identifier, or `other`"),
     (API + '[sensors.naip]\ncollection = "n"\nmask = "q"', r"naip\.mask is 'q'; expected none, since naip has no"),
@@ -133,6 +141,19 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
         read_mapping(str(tmp_path / "b.toml"))
     with pytest.raises(CurateError, match=r"cannot be read \(Is a directory\)"):
         read_mapping(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["earth-search", "CDSE"])
+def test_an_archive_does_not_pass_for_a_provider(write, tmp_path, name):
+    words = (
+        rf"{name}\.toml: name is '{name}'; expected one that is no provider's, .* say `name = \"\.\.\.\"`, or rename the file"
+    )
+    write(API)
+    (tmp_path / "mine.toml").rename(tmp_path / f"{name}.toml")
+    with pytest.raises(CurateError, match=words):
+        read_mapping(f"{name}.toml")
+    with pytest.raises(CurateError, match=r"mine\.toml: name is"):
+        read_mapping(write(f'name = "{name}"\n{API}'))
 
 
 def test_an_orthophoto_needs_no_scale(write):

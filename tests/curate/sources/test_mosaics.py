@@ -17,11 +17,14 @@ from catalogs.records import Location
 from curate.errors import SourceUnavailableError
 from curate.fetch import PlaneAsk
 from curate.search import location_boxes
+from curate.sources.failover import FailoverSource
 from curate.sources.file_dates import FilePattern
 from curate.sources.mapped_bands import MappedBand
 from curate.sources.mapping import MappedSensor
+from curate.sources.member import UnopenedSource
 from curate.sources.mosaic_planes import as_measured
 from curate.sources.mosaics import MosaicSource, join, with_mosaics
+from curate.sources.protocol import for_sensors
 from curate.sources.scenes import SceneIndex
 from curate.sources.static_catalog import StaticCatalogSource
 from curate.sources.tiff_folder import TiffFolderSource
@@ -79,7 +82,7 @@ def square(x=LEFT + PX * 1.5, y=TOP - PX * 1.5, side_m=300, epsg=2154):
 
 
 def planes_of(source, scene, where, gsd=1.5, nodata=0):
-    asks = [(name, PlaneAsk(band, where, gsd, gsd, "cubic", nodata)) for name, band in scene.bands.items()]
+    asks = [(name, PlaneAsk(band, where, gsd, gsd or 1.5, "cubic", nodata)) for name, band in scene.bands.items()]
     reader = source.planes(connections=4)
     try:
         return dict(reader.read(asks))
@@ -154,14 +157,68 @@ def test_a_square_beyond_the_last_file_has_nothing_there(folder):
     assert 0.3 < (planes["red"].pixels == 0).mean() < 0.7
 
 
-def test_files_of_another_lattice_are_not_put_together(folder):
+def test_files_of_another_lattice_are_warped_by_themselves_and_fill_what_the_others_lack(folder):
     write_tile(folder / "2021" / "odd.tif", PX, 0, shift=0.7, seed=9)
     (folder / "2021" / f"tile_{PX}_0.tif").unlink()
     source, where = open_folder(folder), square()
     planes = planes_of(source, scenes_over(source, where)[0], where)
     lacking = ground(0, 0, (2 * PX, 2 * PX), 1)
     lacking[:, :PX, PX:] = 0
-    np.testing.assert_array_equal(planes["blue"].pixels, warped(lacking, where)[2])
+    expected = warped(lacking, where)
+    odd = warped(ground(PX, 0, (PX, PX), 9), where, left=LEFT + PX * 1.5 + 0.7)
+    assert (expected == 0).any()
+    np.testing.assert_array_equal(planes["blue"].pixels, np.where(expected == 0, odd, expected)[2])
+    assert "odd" not in planes["blue"].source.href
+
+
+def test_files_of_another_pixel_size_fill_the_grid_of_those_that_hold_most(tmp_path):
+    write_tile(tmp_path / "2021" / "fine.tif", 0, 0, epsg=32632)
+    write_tile(tmp_path / "2021" / "coarse.tif", PX // 2, 0, gsd=3, epsg=32632)
+    source, where = open_folder(tmp_path), square(LEFT + PX * 1.5 - 60, TOP - 300, epsg=32632)
+    for plane in planes_of(source, scenes_over(source, where)[0], where, gsd=None).values():
+        assert (plane.grid.gsd, plane.pixels.shape) == (1.5, (200, 200))
+        assert plane.source.href.endswith("fine.tif")
+        assert plane.pixels.min() > 0
+
+
+def test_files_of_another_type_of_numbers_are_left_out(folder):
+    path = folder / "2021" / f"tile_{PX}_0.tif"
+    with rasterio.open(path) as file:
+        profile, pixels = file.profile | {"dtype": "uint16"}, file.read()
+    path.unlink()
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(pixels.astype("uint16"))
+    source, where = open_folder(folder), square()
+    planes = planes_of(source, scenes_over(source, where)[0], where)
+    lacking = ground(0, 0, (2 * PX, 2 * PX), 1)
+    lacking[:, :PX, PX:] = 0
+    np.testing.assert_array_equal(planes["red"].pixels, warped(lacking, where)[0])
+
+
+def test_scenes_within_one_second_are_one_mosaic_since_its_name_tells_no_more(folder):
+    where, when = square(), datetime(2021, 7, 1, 12, 30, 5, tzinfo=UTC)
+    (box,) = location_boxes([where])
+    year = loose_files(folder).search(SPOT, box, YEARS[0], datetime(2021, 2, 1, tzinfo=UTC))
+    moments = [
+        replace(scene, datetime=when + timedelta(milliseconds=number), start_datetime=None, end_datetime=None)
+        for number, scene in enumerate(year)
+    ]
+    source = MosaicSource(Given(*moments))
+    (scene,) = source.search(SPOT, box, *YEARS)
+    assert len(source._tiles(scene.bands["red"], where).bands) == 4
+
+
+@pytest.mark.parametrize(("nodata", "missing"), [(None, False), (0, True)])
+def test_a_black_collar_counts_as_measured_unless_somebody_says_it_was_not(tmp_path, nodata, missing):
+    collar = ground(0, 0, (PX, PX))
+    collar[:, :, PX // 2 :] = 0
+    write_tile(tmp_path / "2021" / "a.tif", 0, 0, pixels=collar)
+    bands = {name: MappedBand("", number, nodata=nodata) for number, name in enumerate(("red", "green", "blue"), 1)}
+    mapped = MappedSensor(find_sensor(NAIP), bands, files=FilePattern("{year}/*.tif"))
+    source = MosaicSource(TiffFolderSource(tmp_path.as_posix(), {NAIP: mapped}, name="naip"))
+    where = square(LEFT + 300, TOP - 300, 120)
+    planes = planes_of(source, scenes_over(source, where, NAIP)[0], where, nodata=None)
+    assert bool((planes["red"].pixels == 0).any()) is missing
 
 
 def test_where_files_overlap_the_first_by_name_wins_and_its_gaps_are_filled(folder):
@@ -193,6 +250,20 @@ def test_a_file_that_says_nothing_has_the_nodata_of_its_sensor_if_that_has_one(t
     assert (planes_of(spot, scenes_over(spot, where)[0], where)["red"].pixels == 0).mean() > 0.4
     measured = planes_of(naip, scenes_over(naip, where, NAIP)[0], where, nodata=None)["red"].pixels
     assert measured.min() >= 1
+
+
+def test_a_nodata_that_no_pixel_can_have_gives_way_to_that_of_the_file(tmp_path):
+    pixels = ground(0, 0, (PX, PX))
+    pixels[:, :, : PX // 2] = 255
+    write_tile(tmp_path / "2021" / "a.tif", 0, 0, pixels=pixels, nodata=255)
+    bands = {name: MappedBand("", number, nodata=-9999) for number, name in enumerate(("red", "green", "blue"), 1)}
+    mapped = MappedSensor(find_sensor(NAIP), bands, files=FilePattern("{year}/*.tif"))
+    source = MosaicSource(TiffFolderSource(tmp_path.as_posix(), {NAIP: mapped}, name="canopy"))
+    where = square(LEFT + 300, TOP - 300, 120)
+    plane = planes_of(source, scenes_over(source, where, NAIP)[0], where, nodata=None)["red"]
+    assert plane.nodata == 0
+    assert 0.2 < (plane.pixels == 0).mean() < 0.4
+    assert (plane.pixels == 255).mean() < 0.05
 
 
 def test_a_file_that_cannot_be_read_spoils_the_planes_that_need_it_alone(folder):
@@ -283,6 +354,38 @@ def test_only_files_of_the_very_same_time_are_put_together(folder):
     source = MosaicSource(Given(*year, *summer, *instant))
     tiles = [source._tiles(scene.bands["red"], where).bands for scene in source.search(SPOT, box, *YEARS)]
     assert sorted(map(len, tiles)) == [2, 2, 4]
+
+
+def test_a_build_without_orthophotos_has_the_source_itself(folder):
+    """So that whatever reads files by their addresses does as before: a plan, a worker of a cluster, several sources."""
+    files, other = loose_files(folder), StaticCatalogSource(nothing(folder))
+    both = FailoverSource([MosaicSource(files), other])
+    assert not both.reads_files
+    assert for_sensors(MosaicSource(files), ["sentinel-2-l2a"]) is files
+    assert for_sensors(both, ["sentinel-2-l2a"]).reads_files
+    assert for_sensors(both, ["sentinel-2-l2a"]).sources == [files, other]
+    kept = for_sensors(both, ["sentinel-2-l2a", SPOT])
+    assert isinstance(kept.sources[0], MosaicSource)
+    assert not kept.reads_files
+    assert for_sensors(other, [SPOT]) is other
+
+
+def test_an_address_that_answers_only_later_gives_files_not_mosaics(folder):
+    """The build began when nobody knew what it has, and reads its bands as files."""
+    late = UnopenedSource(
+        "https://a.b", SourceUnavailableError("down"), lambda _, **__: open_folder(folder), max_scene_cloud=100
+    )
+    with pytest.raises(SourceUnavailableError, match="down"):
+        late.sensors()
+    scenes = scenes_over(late, square())
+    assert len(scenes) == 8
+    assert all(late.reads_files and scene.bands["red"].href.endswith(".tif") for scene in scenes)
+
+
+def nothing(folder):
+    path = folder / "nothing.json"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": []}))
+    return path.as_posix()
 
 
 def test_only_orthophotos_are_joined(folder):

@@ -7,8 +7,11 @@ import pytest
 from catalogs.errors import NotACatalogError
 from curate.errors import CurateError, SourceUnavailableError
 from curate.sources import PROVIDERS, open_source
+from curate.sources.mosaics import MosaicSource
+from curate.sources.protocol import for_sensors
 from curate.sources.stac_api import StacApiSource
 from curate.sources.static_catalog import StaticCatalogSource
+from tests.catalogs.foreign_items import asset, small_item
 from tests.conftest import NOWHERE
 from tests.curate.sources.archive import archive_items
 from tests.servers import Recording, replay, serve_api
@@ -45,7 +48,8 @@ def test_an_address_opens_an_api_or_a_static_catalog_by_what_its_root_says(share
     archive = shared_data / "archive"
     with serve_api(archive_items(archive, archive.as_posix())) as url:
         api = open_source(url, max_scene_cloud=30)
-        assert isinstance(api, StacApiSource)
+        assert isinstance(for_sensors(api, ["sentinel-2-l2a", "landsat-c2-l2"]), StacApiSource)
+        assert isinstance(for_sensors(api, ["sentinel-2-l2a", "naip"]), MosaicSource)
         assert (api.name, api.max_scene_cloud) == (url, 30)
     searchable = CATALOG | {"links": [{"rel": "search", "href": "/search"}]}
     recordings = [Recording("GET", "/catalog.json", CATALOG), Recording("GET", "/old", searchable)]
@@ -53,8 +57,22 @@ def test_an_address_opens_an_api_or_a_static_catalog_by_what_its_root_says(share
         static = open_source(f"{server.url}/catalog.json?token=hidden")
         assert isinstance(static, StaticCatalogSource)
         assert static.name == f"{server.url}/catalog.json"
-        assert isinstance(open_source(f"{server.url}/old"), StacApiSource)
+        assert isinstance(for_sensors(open_source(f"{server.url}/old"), ["sentinel-2-l2a"]), StacApiSource)
         assert open_source(f"{server.url}/old?sig=hidden").name == f"{server.url}/old"
+
+
+def test_orthophotos_are_mosaics_wherever_their_files_are_found(tmp_path, monkeypatch):
+    """Of the two providers that have them, and of a catalog; a catalog without any is opened as it is."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    photo = small_item() | {"collection": "naip", "assets": {"image": asset("./a.tif", **{"eo:bands": [{"name": "red"}]})}}
+    path = tmp_path / "items.json"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [photo]}))
+    for name in ("planetary-computer", "earth-search", str(path)):
+        source = open_source(name)
+        assert "naip" in source.sensors()
+        assert isinstance(source, MosaicSource)
+        assert not isinstance(for_sensors(source, ["sentinel-2-l2a"]), MosaicSource)
 
 
 @pytest.mark.parametrize(

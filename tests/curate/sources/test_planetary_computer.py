@@ -11,6 +11,8 @@ from curate.sources.planetary_computer_tokens import PlanetaryComputerSigner
 from curate.sources.scenes import read_scene
 from tests.catalogs.foreign_items import SENTINEL_2
 from tests.curate.sources.archive import AGES, WORLD
+from tests.end_to_end.provider_scenes import api_landing
+from tests.servers import Recording, replay
 
 SQUARE = {"type": "Polygon", "coordinates": [[[-75, 38], [-74.9, 38], [-74.9, 38.1], [-75, 38.1], [-75, 38]]]}
 """Of items that were not recorded but made up after real ones."""
@@ -85,6 +87,17 @@ def test_it_is_the_source_of_that_name_at_its_public_address_and_asks_nothing_to
     source = open_source("planetary-computer", max_scene_cloud=40)
     assert (source.name, source.simulated, source.max_scene_cloud) == ("planetary-computer", False, 40)
     assert set(source.sensors()) == set(COLLECTIONS)
+
+
+def test_landsat_4_to_7_are_not_asked_for(monkeypatch):
+    empty = Recording("POST", "/v1/search", {"type": "FeatureCollection", "features": [], "links": []})
+    landing = Recording("GET", "/v1", api_landing("http://api.test/v1"))
+    with replay([landing, empty, empty], instead_of="http://api.test") as server:
+        monkeypatch.setenv("SEASTARS_PLANETARY_COMPUTER_URL", f"{server.url}/v1")
+        source = open_source("planetary-computer")
+        assert [source.search(sensor, WORLD, *AGES) for sensor in ("landsat-c2-l2", "naip")] == [[], []]
+    asked = [body.get("query") for method, _, body in server.requests if method == "POST"]
+    assert asked == [{"platform": {"in": ["landsat-8", "landsat-9"]}}, None]
 
 
 def test_level_1c_is_refused_with_where_to_find_it():

@@ -9,6 +9,7 @@ import pytest
 from curate.errors import SourceUnavailableError
 from curate.sources.rasters import open_raster
 from curate.sources.safe import read_product
+from curate.sources.safe_files import find_products
 from tests.safe_products import EPSG, LEFT, SIDE_M, TOP, Product, write_product
 
 
@@ -118,6 +119,34 @@ def test_a_zip_file_that_was_cut_or_altered_is_damaged(tmp_path):
     path.write_bytes(spoiled)
     with pytest.raises(SourceUnavailableError, match=r"damaged: its MTD_MSIL2A.xml cannot be read"):
         read_product(path)
+
+
+def test_a_product_below_a_folder_of_its_own_name_is_read_as_by_itself(copy):
+    """As `unzip -d X.SAFE X.zip` leaves it."""
+    outer = copy.with_name("outer.SAFE")
+    outer.mkdir()
+    copy.rename(outer / copy.name)
+    scene = read_product(outer)
+    assert scene.id == Product().title
+    np.testing.assert_array_equal(read(scene.bands["B02"])[1], Product().numbers("B02"))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [(10, 9, "by a method that is not known here"), (8, 1, "with a password"), (6, 99, "by a method")],
+)
+def test_a_zip_file_that_is_packed_in_another_way_is_to_be_unpacked(tmp_path, place, value, words):
+    """Deflate64, which Python has not; encryption; a version of the format that is not there yet."""
+    path = write_product(tmp_path, Product(), zipped=True)
+    content = bytearray(path.read_bytes())
+    start = -1
+    while (start := content.find(b"PK\x01\x02", start + 1)) >= 0:
+        content[start + place] = value
+    path.write_bytes(content)
+    with pytest.raises(SourceUnavailableError, match=rf"is packed {words}.*; expected .* Unpack it and give the folder"):
+        read_product(path)
+    path.rename(tmp_path / "any.zip")
+    assert list(find_products(tmp_path)) == ([] if place == 6 else [tmp_path / "any.zip"])
 
 
 def test_a_zip_file_of_two_products_is_refused(tmp_path):

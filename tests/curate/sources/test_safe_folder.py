@@ -1,6 +1,7 @@
 """A folder of products as a source: what it finds, what it skips in words, and a whole build from it."""
 
 import json
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 
@@ -94,6 +95,26 @@ def test_what_is_damaged_or_twice_there_is_counted_in_words(folder, tmp_path):
     assert "the same product as in" in words.pop(f"{PRODUCTS[0].title}.SAFE")
     assert words == {}
     assert len(source.search("sentinel-2-l2a", EVERYWHERE, *SUMMER)) == 1
+
+
+def test_linked_folders_are_looked_into_once_and_locked_ones_told_of(folder, tmp_path, monkeypatch):
+    root = tmp_path / "root"
+    (root / "locked").mkdir(parents=True)
+    (root / "disk").symlink_to(folder, target_is_directory=True)
+    (root / "disk again").symlink_to(folder, target_is_directory=True)
+    (root / "round").symlink_to(root, target_is_directory=True)
+    scandir = os.scandir
+
+    def deny(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", deny)
+    source = open_source(str(root))
+    assert len(source.search("sentinel-2-l2a", EVERYWHERE, *SUMMER)) == 3
+    assert list(source.skipped.values()) == ["the folder cannot be listed (Permission denied): see who may read it"]
+    assert next(iter(source.skipped)).endswith("root/locked")
 
 
 def test_a_folder_of_damaged_products_says_what_is_wrong_with_the_first(tmp_path):

@@ -74,6 +74,15 @@ def test_damaged_metadata_are_told_of_in_words(change, words):
         read(Product(), change)
 
 
+def test_a_product_of_sen2cor_itself_is_used_with_its_offsets_and_refused_without_in_words_of_its_own():
+    assert read(Product(baseline="99.99")).offsets == dict.fromkeys(NAMES, -1000.0)
+    with pytest.raises(
+        SourceUnavailableError, match=r"^X.SAFE was made by Sen2Cor .*99\.99.*no BOA_ADD_OFFSET.*Sen2Cor 2\.10"
+    ) as told:
+        read(Product(baseline="99.99"), ("BOA_ADD_OFFSET", "GONE"))
+    assert "fetch it again" not in str(told.value)
+
+
 def test_a_tile_tells_its_grid_and_its_sun():
     tile = read_tile(tile_xml(Product()).encode(), "X.SAFE")
     assert (tile.epsg, tile.sun_elevation, tile.sun_azimuth) == (32631, 59.75, 151.5)

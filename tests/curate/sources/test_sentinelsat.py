@@ -196,12 +196,14 @@ def test_a_download_that_is_always_damaged_is_given_up_and_leaves_nothing(source
 
 def test_a_product_in_the_archive_is_ordered_once_and_the_user_told_to_come_back(source, hub, monkeypatch):
     hub.entries[0].online = False
-    first = scenes(source)[0]
+    first, words = scenes(source)[0], []
     for _ in range(2):
         with pytest.raises(
             SourceUnavailableError, match=r"is in the long-term archive of .*ordered.*takes hours: later run"
         ) as told:
             read(source, first)
+        words.append(told.value)
+    assert words[0] is not words[1]
     assert not isinstance(told.value, HostDownError)
     assert hub.counted("value") == 1
     hub.entries[0].online = True
@@ -209,7 +211,11 @@ def test_a_product_in_the_archive_is_ordered_once_and_the_user_told_to_come_back
     np.testing.assert_array_equal(read(source, first), PRODUCTS[0].numbers("B02"))
 
 
-def test_two_products_are_downloaded_at_once_and_no_more(source, hub, zips):
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_two_products_are_downloaded_at_once_and_no_more(source, hub, zips, monkeypatch, has_locks):
+    """Each once; also on a network's file system that has no locks."""
+    if not has_locks:
+        monkeypatch.setattr(dhus_downloads, "_try_lock", lambda _: True)
     for number in range(20, 24):
         hub.add(zips[0], Product(when=day(number)))
     hub.open = False
@@ -333,11 +339,16 @@ def test_a_hub_where_nobody_listens_is_busy(monkeypatch, hub):
     [
         ("", r"needs a hub, and none is named.*--source cdse"),
         ("hub.example/dhus", "is no http"),
+        ("somebody:planted", "is no http"),
         ("https://apihub.copernicus.eu/apihub", "closed: ESA ended its DHuS hubs in October 2023.*--source cdse"),
         ("https://scihub.copernicus.eu/dhus", "scihub.copernicus.eu is closed"),
         ("https://catalogue.dataspace.copernicus.eu/odata", "does not work with the Copernicus Data Space. Use --source cdse"),
         ("http://hub.example/dhus", "would send your password in the clear. Use its https"),
-        ("https://somebody:planted@hub.example/dhus", "holds a user name or a password"),
+        ("https://somebody:planted@hub.example/dhus", "The address of hub.example holds a user name or a password"),
+        ("somebody:planted@hub.example/dhus", "The address of hub.example holds a user name or a password.*DHUS_PASSWORD"),
+        ("https://planted:plan/ted@hub.example:8443/dhus", "The address of hub.example:8443 holds a user name"),
+        ("hub.example/dhus?token=planted", "The address of hub.example holds"),
+        ("https://[bad", r"what is named is no http\(s\) address"),
     ],
 )
 def test_addresses_that_cannot_work_are_refused_with_what_to_do(address, words):
@@ -350,7 +361,10 @@ def test_addresses_that_cannot_work_are_refused_with_what_to_do(address, words):
 def test_the_hub_may_be_named_by_a_variable(hub, monkeypatch):
     monkeypatch.setenv("DHUS_URL", f"{hub.url}/")
     assert open_source("sentinelsat").name == f"sentinelsat:{hub.url}"
-    assert sentinelsat.check() == f"{hub.url.split('/')[2]} answers; 3 products of Sentinel-2"
+    told = sentinelsat.check()
+    assert told == f"{hub.url.split('/')[2]} answers; 3 products of Sentinel-2"
+    monkeypatch.delenv("DHUS_URL")
+    assert sentinelsat.check(hub.url) == told
 
 
 def test_without_an_account_it_is_said_which_variables_are_missing(hub, monkeypatch, tmp_path):
@@ -439,6 +453,23 @@ def test_a_plan_counts_whole_products(hub, sampled, tmp_path, capfd):
     assert hub.counted("value") == 0
 
 
+def test_a_plan_of_a_hub_beside_others_counts_its_products_whole(hub, sampled, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(sentinelsat.SentinelsatSource, "scene_bytes", lambda self, sensor: 1e12)
+    write_product(tmp_path / "mine", Product(when=day(18), seed=1))
+    out = shutil.copytree(sampled, tmp_path / "catalog")
+    span = ("--start", "2023-06-13", "--end", "2023-07-05", "--window-days", 11, "--max-scene-cloud", 50)
+    names = f"sentinelsat:{hub.url},{tmp_path / 'mine'}"
+    words = ("--source", names, "--sensor", L2A, "--seasons", 2, *span, "--bands", "B02", "--quiet")
+    assert curate("plan", out, *words) == 0
+    assert f"note  sentinelsat:{hub.url}: Whole products are downloaded" in capfd.readouterr().out
+    assert curate("plan", out, *words, "--json") == 0
+    told = json.loads(capfd.readouterr().out)
+    assert 1e12 < told["bytes"] < 1.01e12
+    assert curate("build", out, *words, "--budget-gb", 999) == 2
+    assert "This build is expected to fetch 1.0" in capfd.readouterr().err
+    assert hub.counted("value") == 0
+
+
 def test_a_budget_that_whole_products_exceed_is_refused_before_any_download(hub, sampled, tmp_path, capfd):
     out = shutil.copytree(sampled, tmp_path / "catalog")
     assert build(out, hub, "--budget-gb", 0.0001, "--quiet") == 2
@@ -456,6 +487,16 @@ def test_a_product_whose_metadata_state_another_offset_than_its_baseline_is_not_
     ):
         read(source, scene, "B03")
     np.testing.assert_array_equal(read(source, scene), other.numbers("B02"))
+
+
+def test_a_file_that_holds_another_product_than_its_name_says_is_not_read(hub, source):
+    first, second = scenes(source)
+    read(source, first)
+    shutil.copy(source._downloads.path(first.id), source._downloads.path(second.id))
+    with pytest.raises(
+        SourceUnavailableError, match=rf"{second.id}.zip holds {first.id}; expected {second.id}\. Remove that file"
+    ):
+        read(source, second)
 
 
 def test_planes_of_a_product_that_cannot_be_had_are_errors_and_others_are_not(hub, source, sampled):

@@ -117,6 +117,19 @@ def test_several_threads_search_at_once(shared_data):
     assert counts == [*SENSORS.values()] * 8
 
 
+def test_what_is_too_cloudy_in_the_preferred_collection_is_no_gap_for_another_to_fill():
+    """Two collections state another cloud cover of one tile; the limit lies between them."""
+    c1 = "sentinel-2-c1-l2a"
+    tile = {"grid:code": "MGRS-31UDQ"}
+    new = item("new", **{"eo:cloud_cover": 31}, **tile) | {"collection": c1}
+    old = item("old", **{"eo:cloud_cover": 29}, **tile) | {"collection": S2}
+    with serve(landing(EXTENDED), collections(S2), items(new, old)) as server:
+        source = StacApiSource(server.url, collections={S2: (c1, S2)}, max_scene_cloud=30)
+        assert everything(source) == []
+        assert "query" not in server.requests[-1][2]
+        assert [scene.id for scene in everything(StacApiSource(server.url, collections={S2: (c1, S2)}))] == ["new"]
+
+
 def test_cloud_and_order_are_asked_only_where_they_are_declared():
     answer = items(item("a", **{"eo:cloud_cover": 31}), item("b", **{"eo:cloud_cover": 30}), item("c"))
     for conforms, asked in ((CORE, set()), (EXTENDED, {"query", "sortby"})):
@@ -244,14 +257,22 @@ def test_an_api_that_breaks_on_large_pages_is_asked_for_small_ones(quick):
         assert [scene.id for scene in everything(StacApiSource(server.url))] == ["a"]
 
 
-@pytest.mark.parametrize(("status", "tries"), [(400, 1), (403, 1), (503, 6)])
-def test_an_api_that_refuses_is_unavailable_and_says_why(quick, status, tries):
+@pytest.mark.parametrize(("status", "tries"), [(400, 1), (503, 6)])
+def test_an_api_that_fails_is_unavailable_and_says_why(quick, status, tries):
     refusal = Recording("POST", "/search", {"description": "the limit is 7"}, status=status)
     with serve(landing(), collections(S2), refusal) as server:
         with pytest.raises(SourceUnavailableError, match=rf"does not answer \(HTTP {status}: .*the limit is 7") as caught:
             everything(StacApiSource(f"{server.url}/?token=hidden"))
         assert "hidden" not in str(caught.value)
         assert len([method for method, _, _ in server.requests if method == "POST"]) == tries
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_an_api_that_refuses_whoever_asks_says_where_an_account_is_given(status, quick):
+    refusal = Recording("POST", "/search", {"description": "log in"}, status=status)
+    words = rf"refuses whoever asks \(HTTP {status}: .*log in.*\)\. .* in ~/\.netrc .*: check that account and its rights"
+    with serve(landing(), collections(S2), refusal) as server, pytest.raises(SourceUnavailableError, match=words):
+        everything(StacApiSource(server.url))
 
 
 def test_what_an_api_says_is_not_repeated_where_it_holds_a_secret(quick):

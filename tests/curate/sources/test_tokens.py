@@ -1,6 +1,7 @@
 """Tokens on loan: one request for many threads, renewed in time, a busy server borne, a refused user not asked again."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -99,6 +100,31 @@ def test_where_renewing_fails_the_old_one_is_used_to_its_end_and_the_server_left
     server.error = None
     clock.now += FAILED_S
     assert lent.get("a").text == "a-5"
+
+
+def test_while_one_thread_has_it_renewed_the_others_use_the_old_one_and_wait_only_where_that_has_ended(clock):
+    begun, go, count = threading.Event(), threading.Event(), []
+
+    def ask(name):
+        count.append(name)
+        if len(count) > 1:
+            begun.set()
+            assert go.wait(10)
+        return Token(f"{name}-{len(count)}", clock.now + 3600)
+
+    lent = Tokens(ask, clock=clock)
+    lent.get("a")
+    clock.now += 3600 - tokens.MARGIN_S
+    with ThreadPoolExecutor(2) as threads:
+        renewing = threads.submit(lent.get, "a")
+        assert begun.wait(10)
+        assert lent.get("a").text == "a-1"
+        clock.now += tokens.MARGIN_S - tokens.LAST_S
+        waiting = threads.submit(lent.get, "a")
+        time.sleep(0.05)
+        assert not waiting.done()
+        go.set()
+        assert [renewing.result(10).text, waiting.result(10).text] == ["a-2", "a-2"]
 
 
 def test_all_threads_get_the_failure_of_the_one_that_asked(lent, server, clock):

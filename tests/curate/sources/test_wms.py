@@ -1,5 +1,8 @@
 """Pixels, or an error that says why: a client against a local service that bans, breaks and says no."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -143,7 +146,7 @@ def test_an_image_without_a_place_is_refused(client, wms):
             with file.open(driver="GTiff", count=3, height=40, width=60, dtype="uint8") as image:
                 image.write(np.zeros((3, 40, 60), np.uint8))
         wms.faults.append(Fault(media_type="image/tiff", body=bytes(file.getbuffer())))
-    with pytest.raises(SourceUnavailableError, match=r"does not say where it lies|gives another image"):
+    with pytest.raises(SourceUnavailableError, match=r"gives another image than was asked for"):
         client.read("A", GRID)
 
 
@@ -160,9 +163,61 @@ def test_a_failure_that_lasts_is_the_host_s_unless_it_has_answered_meanwhile(cli
 
 def test_nobody_at_the_address_is_a_host_that_is_down():
     client = WmsClient("http://127.0.0.1:9/wms-r", Pace(1e6))
-    with pytest.raises(HostDownError, match=r"127.0.0.1:9 does not answer \(ConnectionError\)"):
+    with pytest.raises(HostDownError, match=r"127.0.0.1:9 does not answer \(no connection, or it broke\)"):
         client.capabilities()
     assert client.counts.requests == 3
+
+
+def test_an_image_with_opacity_keeps_it(client, wms):
+    image = np.zeros((4, 40, 60), np.uint8)
+    wms.faults.append(Fault(media_type="image/geotiff", body=geotiff(image, BOUNDS)))
+    assert client.read("A", GRID).shape == (4, 40, 60)
+
+
+@pytest.mark.parametrize(
+    "body", [b'<?xml version="1.0" encoding="klingon"?><a/>', b'<?xml version="1.0" encoding="big5"?><a/>']
+)
+def test_xml_in_an_encoding_that_nobody_knows_is_no_image(client, wms, body):
+    wms.faults.append(Fault(body=body))
+    with pytest.raises(SourceUnavailableError, match=r"gives no image of layer A, but text/xml\. Expected"):
+        client.read("A", GRID)
+
+
+def test_an_answer_that_points_elsewhere_is_no_image(client, wms):
+    wms.faults.append(Fault(status=302, headers={"Location": "http://127.0.0.1:9/"}))
+    with pytest.raises(SourceUnavailableError, match=r"gives no image of layer A, but HTTP 302\. Expected"):
+        client.read("A", GRID)
+
+
+def test_an_answer_without_end_is_not_taken_in(client, wms):
+    wms.faults.append(Fault(media_type="image/geotiff", body=bytes(8 << 20)))
+    with pytest.raises(SourceUnavailableError, match=r"answers with more than 1,086,976 bytes; expected at most those"):
+        client.read("A", GRID)
+    assert wms.maps == 1
+    np.testing.assert_array_equal(client.read("A", GRID), expected(LAYERS["A"]))
+
+
+def test_a_silent_service_is_asked_again(client, wms, monkeypatch):
+    monkeypatch.setattr(module, "STALL_S", 0.1)
+    wms.faults.append(Fault(silent_s=60, times=3))
+    with pytest.raises(HostDownError, match=r"does not answer \(no answer in time\)\. Check the network"):
+        client.read("A", GRID)
+    assert client.counts.retries == 2
+
+
+@pytest.mark.parametrize("proceed", ["silent", "pausing"])
+def test_a_stop_ends_what_is_being_asked(client, wms, monkeypatch, proceed):
+    if proceed == "pausing":
+        monkeypatch.setattr(module, "PAUSES_S", (60,))
+    wms.faults.append(Fault(silent_s=60 if proceed == "silent" else 0, status=503 if proceed == "silent" else 500))
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(client.read, "A", GRID)
+        while not wms.maps or (proceed == "pausing" and not client.counts.retries):
+            time.sleep(0.01)
+        client.stop()
+        with pytest.raises(StoppedError):
+            reading.result(timeout=5)
+    assert wms.maps == 1
 
 
 def test_a_client_that_was_stopped_asks_nothing(client, wms):

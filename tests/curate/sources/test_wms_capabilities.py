@@ -59,6 +59,7 @@ def test_a_scale_is_in_the_metres_of_the_layer_s_own_system():
     [
         (b"<html><body>Log in</body></html>", "XML that begins with html"),
         (b"Service unavailable", "XML with a fault"),
+        (b'<?xml version="1.0" encoding="klingon"?><a/>', "XML with a fault .unknown encoding"),
         (b'<WMS_Capabilities xmlns="http://www.opengis.net/wms"/>', "XML that begins with WMS_Capabilities"),
     ],
 )
