@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from catalogs.terms import SEVERAL, SourceTerms, TermsOf, join_sources, read_terms
 from curate.sources import DETAIL, PROVIDERS, mapping_path
 from curate.sources.about import Provider
-from curate.sources.mapping import read_mapping
+from curate.sources.archives.mapping import read_mapping
 from curate.sources.protocol import Source
 
 ANY = ""

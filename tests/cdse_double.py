@@ -22,7 +22,8 @@ from urllib.parse import parse_qs, unquote
 
 import pytest
 
-from curate.sources import access, cdse_access
+from curate.sources import access
+from curate.sources.cdse import access as cdse_access
 from tests.ranged_files import Answer, Request, serve_answers
 
 TOKENS = "/auth/realms/CDSE/protocol/openid-connect/token"

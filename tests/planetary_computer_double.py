@@ -21,7 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from curate.sources import access, planetary_computer_tokens
+from curate.sources import access
+from curate.sources.planetary_computer import tokens as planetary_computer_tokens
 from tests.ranged_files import Answer, Request, serve_answers
 
 TOKENS = "/api/sas/v1/token"

@@ -99,7 +99,7 @@ def _lines(provider: Provider, answer: Answer | None, *, with_setup: bool) -> It
         "check": f"{'' if answer.is_good else 'NO: '}{answer.words}" if answer else "",
     }
     for label, text in told.items():
-        lines = [line for part in text.split("\n") for line in wrap(part, WIDTH - INDENT - LABEL_WIDTH)]
+        lines = [line for part in text.split("\n") for line in wrap(part, WIDTH - INDENT - LABEL_WIDTH, break_on_hyphens=False)]
         for number, line in enumerate(lines):
             yield f"{'' if number else label:>{LABEL_WIDTH}}  {line}"
 
@@ -118,7 +118,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     start = INDENT + sum(widths) + 2 * len(widths)
     for row in rows:
         cells = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False))
-        notes = wrap(row[-1], max(WIDTH - start, 24)) or [""]
+        notes = wrap(row[-1], max(WIDTH - start, 24), break_on_hyphens=False) or [""]
         yield f"{' ' * INDENT}{cells}  {notes[0]}".rstrip()
         yield from (f"{' ' * start}{note}" for note in notes[1:])
 

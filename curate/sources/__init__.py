@@ -27,7 +27,7 @@ PROVIDERS: dict[str, str] = {
 DETAIL = ":"
 """Between a provider's name and what is to be said to it, such as a project or the address of a hub."""
 MAPPING = ".toml"
-"""Ends the path of a file that says what an archive of the user's own holds; see `curate.sources.mapping`."""
+"""Ends the path of a file that says what an archive of the user's own holds; see `curate.sources.archives.mapping`."""
 
 CONTENTS = "#"
 """Between a mapping file's path and what tells its contents, in the name of a source."""
@@ -75,7 +75,7 @@ def open_source(text: str, *, max_scene_cloud: float = 100) -> Source:
     if text.lower().startswith(WEB):
         return _open_address(text, max_scene_cloud)
     if mapping_path(text):
-        from curate.sources.mapped_source import open_mapping
+        from curate.sources.archives.mapped_source import open_mapping
 
         return open_mapping(text, max_scene_cloud=max_scene_cloud)
     if Path(text).expanduser().exists():
@@ -88,7 +88,7 @@ def open_source(text: str, *, max_scene_cloud: float = 100) -> Source:
 
 
 def _open_path(path: str, max_scene_cloud: float) -> Source:
-    from curate.sources.safe_folder import SafeFolderSource, holds_products
+    from curate.sources.safe.folder import SafeFolderSource, holds_products
     from curate.sources.static_catalog import StaticCatalogSource
 
     if holds_products(Path(path).expanduser()):
@@ -101,7 +101,7 @@ def _open_address(address: str, max_scene_cloud: float) -> Source:
 
     _, root = read_root(address)
     if "conformsTo" in root or any(link.get("rel") == "search" for link in root.get("links", [])):
-        from curate.sources.mosaics import MosaicSource
+        from curate.sources.archives.mosaics import MosaicSource
         from curate.sources.stac_api import StacApiSource
 
         return MosaicSource(StacApiSource(address, max_scene_cloud=max_scene_cloud))  # which sensors it has is asked later
@@ -112,6 +112,6 @@ def _open_address(address: str, max_scene_cloud: float) -> Source:
 
 def _with_mosaics(catalog: Source) -> Source:
     """A static catalog whose orthophotos are mosaics of their files."""
-    from curate.sources.mosaics import with_mosaics
+    from curate.sources.archives.mosaics import with_mosaics
 
     return with_mosaics(catalog, catalog.sensors())

@@ -72,8 +72,8 @@ class Signer(Protocol):
 
 
 SIGNERS: tuple[str, ...] = (
-    "curate.sources.planetary_computer_tokens",
-    "curate.sources.cdse_access",
+    "curate.sources.planetary_computer.tokens",
+    "curate.sources.cdse.access",
     "curate.reading.buckets",
 )
 """Modules with a function `signer()`, the more particular first; loaded when the first remote file is asked for."""

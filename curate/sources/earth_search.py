@@ -21,7 +21,7 @@ import os
 from curate.errors import CurateError
 from curate.reading.buckets import how_to_pay, is_signing
 from curate.sources.about import Product, Provider
-from curate.sources.mosaics import with_mosaics
+from curate.sources.archives.mosaics import with_mosaics
 from curate.sources.protocol import Source
 from curate.sources.stac_api import StacApiSource
 from curate.sources.trial import try_out

@@ -26,8 +26,8 @@ from curate.errors import CurateError, SourceSensorError, SourceUnavailableError
 from curate.several_planes import HoldsBands, SeveralPlanes, held_by_none
 from curate.sources import CONTENTS, DETAIL, mapping_path
 from curate.sources.alike import add_scenes
+from curate.sources.archives.mapping import read_mapping
 from curate.sources.documents import is_web
-from curate.sources.mapping import read_mapping
 from curate.sources.member import Member, Opener, UnopenedSource
 from curate.sources.protocol import Answer, LonLatBox, Source, SourceRaster, for_sensors, opened_as, reads_files
 

@@ -13,7 +13,7 @@ from catalogs.locations import write_locations
 from catalogs.pixels import read_raster
 from catalogs.recipe import write_section
 from catalogs.testing import make_catalog, make_locations
-from curate.sources import earth_engine_calls
+from curate.sources.earth_engine import calls as earth_engine_calls
 from tests.curate.sources.engine_images import LANDSAT, S1, S2, archive_images, landsat, sentinel_1, sentinel_2
 from tests.curate.sources.engine_places import IMPATIENCE, PROJECT
 from tests.curate.sources.test_earth_engine_account import service_key

@@ -7,7 +7,8 @@ import pytest
 import rasterio
 from pyproj import Transformer
 
-from curate.sources import geoplateforme, wms
+from curate.sources import geoplateforme
+from curate.sources.geoplateforme import wms
 from tests.end_to_end.commands import curate, items_of
 from tests.end_to_end.small_scenes import ITEMS, make_scenes
 from tests.wms_double import DoubleLayer, Fault, exception, serve_wms, shown

@@ -11,8 +11,9 @@ import rasterio
 
 from catalogs.foreign import SourceBand
 from curate import outage
-from curate.sources import planetary_computer, planetary_computer_tokens, tokens
+from curate.sources import planetary_computer, tokens
 from curate.sources.planetary_computer import check
+from curate.sources.planetary_computer import tokens as planetary_computer_tokens
 from tests.end_to_end.commands import curate, items_of
 from tests.end_to_end.provider_scenes import (
     SIDE_M,

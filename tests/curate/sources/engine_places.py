@@ -6,8 +6,8 @@ from pathlib import Path
 
 from catalogs.records import Location
 from curate.reading.retries import Patience
-from curate.sources.earth_engine_account import Account
-from curate.sources.earth_engine_calls import EarthEngine
+from curate.sources.earth_engine.account import Account
+from curate.sources.earth_engine.calls import EarthEngine
 from tests.earth_engine_double import EarthEngineDouble, serve_earth_engine
 
 PROJECT = "my-project-1"

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from curate.errors import CurateError, SourceSensorError, SourceUnavailableError
-from curate.sources import cdse, cdse_access, open_source, tokens
+from curate.sources import cdse, open_source, tokens
+from curate.sources.cdse import access as cdse_access
 from curate.sources.cdse import check, with_openable_files
 from curate.sources.scenes import read_scene
 from tests.catalogs.foreign_items import SENTINEL_2

@@ -8,8 +8,9 @@ import pytest
 import requests
 
 from curate.errors import CurateError
-from curate.sources import access, cdse_access, tokens
-from curate.sources.cdse_access import SIGNED_ANEW_S, SIGNED_FOR_S, CdseSigner
+from curate.sources import access, tokens
+from curate.sources.cdse import access as cdse_access
+from curate.sources.cdse.access import SIGNED_ANEW_S, SIGNED_FOR_S, CdseSigner
 from tests.cdse_double import serve_cdse, stranger
 
 HREF = "s3://eodata/Sentinel-2/MSI/L2A/2024/B02_10m.jp2"

@@ -4,7 +4,7 @@ import pytest
 
 from curate.errors import CurateError, HostDownError, SourceUnavailableError
 from curate.sources import tokens
-from curate.sources.cdse_login import SESSION_MARGIN_S, Login
+from curate.sources.cdse.login import SESSION_MARGIN_S, Login
 from tests.cdse_double import serve_cdse
 
 

@@ -10,8 +10,9 @@ import pytest
 from catalogs.bands import SENSORS
 from curate.errors import CurateError, SourceSensorError, SourceUnavailableError
 from curate.planes import is_by_location, open_planes
-from curate.sources import earth_engine, earth_engine_calls, open_source
+from curate.sources import earth_engine, open_source
 from curate.sources.earth_engine import ABOUT, EarthEngineSource
+from curate.sources.earth_engine import calls as earth_engine_calls
 from curate.sources.protocol import looks_at_all, opened_as, reads_files
 from tests.curate.sources.engine_images import FIRST_DAY, S2, landsat, sentinel_1, sentinel_2
 from tests.curate.sources.engine_places import IMPATIENCE, PROJECT, account

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from curate.errors import CurateError
-from curate.sources import earth_engine_account
-from curate.sources.earth_engine_account import HIGH_VOLUME, Account
+from curate.sources.earth_engine import account as earth_engine_account
+from curate.sources.earth_engine.account import HIGH_VOLUME, Account
 from tests.planted import assert_nowhere
 
 VARIABLES = ("EARTHENGINE_PROJECT", "EARTHENGINE_SERVICE_ACCOUNT_KEY", "EARTHENGINE_URL", "GOOGLE_APPLICATION_CREDENTIALS")

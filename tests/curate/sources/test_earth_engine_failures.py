@@ -9,8 +9,8 @@ from googleapiclient.errors import HttpError
 from httplib2 import Response
 
 from curate.errors import CurateError, SourceUnavailableError
-from curate.sources.earth_engine_account import Account
-from curate.sources.earth_engine_failures import AccountRefusedError, AskFailure, RefusedError, explain, failure_of
+from curate.sources.earth_engine.account import Account
+from curate.sources.earth_engine.failures import AccountRefusedError, AskFailure, RefusedError, explain, failure_of
 
 SIGN_IN = "what answers is not Earth Engine, but perhaps a page to sign in to the network"
 ACCOUNT = Account("my-project-1", "https://host", "the service account of KEY", None)

@@ -8,7 +8,7 @@ import pytest
 from catalogs.foreign import SourceBand
 from catalogs.records import Grid
 from curate.errors import SourceUnavailableError
-from curate.sources.earth_engine_images import COLLECTIONS, SECO_COLLECTIONS, EngineBand, read_address, to_scene
+from curate.sources.earth_engine.images import COLLECTIONS, SECO_COLLECTIONS, EngineBand, read_address, to_scene
 from tests.curate.sources.engine_images import S2, landsat, sentinel_1, sentinel_2
 
 SENTINEL_2, SENTINEL_2_L1C = COLLECTIONS["sentinel-2-l2a"][0], COLLECTIONS["sentinel-2-l1c"][0]

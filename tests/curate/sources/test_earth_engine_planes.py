@@ -12,11 +12,12 @@ from catalogs.bands import find_sensor
 from catalogs.lattice import transformer
 from curate.errors import CurateError, HostDownError, SourceUnavailableError
 from curate.fetch import band_asks, finish_plane, mask_ask, plan_plane
-from curate.sources import earth_engine_calls, earth_engine_planes
-from curate.sources.earth_engine_calls import EarthEngine
-from curate.sources.earth_engine_failures import AccountRefusedError
-from curate.sources.earth_engine_images import COLLECTIONS, read_address, to_scene
-from curate.sources.earth_engine_planes import EarthEnginePlanes
+from curate.sources.earth_engine import calls as earth_engine_calls
+from curate.sources.earth_engine import planes as earth_engine_planes
+from curate.sources.earth_engine.calls import EarthEngine
+from curate.sources.earth_engine.failures import AccountRefusedError
+from curate.sources.earth_engine.images import COLLECTIONS, read_address, to_scene
+from curate.sources.earth_engine.planes import EarthEnginePlanes
 from tests.curate.sources.engine_images import landsat, sentinel_1, sentinel_2
 from tests.curate.sources.engine_places import IMPATIENCE, account, running, square
 from tests.earth_engine_double import Failure

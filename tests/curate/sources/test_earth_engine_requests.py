@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from catalogs.records import Grid
-from curate.sources import earth_engine_requests
-from curate.sources.earth_engine_failures import RefusedError
-from curate.sources.earth_engine_images import EngineBand
-from curate.sources.earth_engine_requests import MOST_BANDS, MOST_BYTES, MOST_SIDE_PX, TILE_PX, BandRead, cut, plan_requests
+from curate.sources.earth_engine import requests as earth_engine_requests
+from curate.sources.earth_engine.failures import RefusedError
+from curate.sources.earth_engine.images import EngineBand
+from curate.sources.earth_engine.requests import MOST_BANDS, MOST_BYTES, MOST_SIDE_PX, TILE_PX, BandRead, cut, plan_requests
 
 
 def band(gsd, *, left=500_000.0, top=5_700_000.0, image="a", name="B", epsg=32631, data_type="uint16", side=110_000):

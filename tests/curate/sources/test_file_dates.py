@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from curate.sources.file_dates import FilePattern, Told
+from curate.sources.archives.file_dates import FilePattern, Told
 
 
 def when(*parts):

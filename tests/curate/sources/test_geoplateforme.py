@@ -18,7 +18,7 @@ from curate.sources.geoplateforme import (
     pace_of,
     scenes_of,
 )
-from curate.sources.wms_capabilities import read_capabilities
+from curate.sources.geoplateforme.wms_capabilities import read_capabilities
 from tests.wms_double import DoubleLayer, serve_wms
 
 RECORDED = read_capabilities((Path(__file__).parent / "geoplateforme_capabilities.xml").read_bytes(), "data.geopf.fr")

@@ -10,12 +10,12 @@ from catalogs.lattice import squares_around
 from catalogs.records import Location
 from curate.errors import CurateError, HostDownError, SourceUnavailableError
 from curate.fetch import PlaneAsk
-from curate.sources import geoplateforme_planes as module
-from curate.sources import wms as wms_module
 from curate.sources.geoplateforme import GeoplateformeSource
-from curate.sources.geoplateforme_planes import BLANK_PX, GeoplateformePlanes, MosaicLayer, mark_blank, open_layer
+from curate.sources.geoplateforme import planes as module
+from curate.sources.geoplateforme import wms as wms_module
+from curate.sources.geoplateforme.planes import BLANK_PX, GeoplateformePlanes, MosaicLayer, mark_blank, open_layer
+from curate.sources.geoplateforme.wms import WmsClient
 from curate.sources.pace import Pace
-from curate.sources.wms import WmsClient
 from tests.wms_double import DoubleLayer, Fault, exception, serve_wms, shown
 
 SPOT, AERIAL = "ORTHOIMAGERY.ORTHO-SAT.SPOT.2022", "ORTHOIMAGERY.ORTHOPHOTOS2021"

@@ -12,8 +12,8 @@ import rasterio
 from catalogs.foreign import SourceBand
 from curate.errors import CurateError, SourceSensorError
 from curate.sources import open_source
-from curate.sources.mapped_source import MappedItems
-from curate.sources.mapping import read_mapping
+from curate.sources.archives.mapped_source import MappedItems
+from curate.sources.archives.mapping import read_mapping
 from tests.catalogs.foreign_items import asset, small_item
 from tests.curate.sources.archive import AGES, WORLD, archive_items
 from tests.servers import serve_api

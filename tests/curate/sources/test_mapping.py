@@ -3,8 +3,8 @@
 import pytest
 
 from curate.errors import CurateError
-from curate.sources.mapped_bands import MappedBand
-from curate.sources.mapping import read_mapping
+from curate.sources.archives.mapped_bands import MappedBand
+from curate.sources.archives.mapping import read_mapping
 
 API = 'api = "https://stac.example.org/v1"\n[sensors.sentinel-2-l2a]\ncollection = "s2"\n'
 FOLDER = (

@@ -17,17 +17,17 @@ from catalogs.records import Location
 from curate.errors import SourceUnavailableError
 from curate.fetch import PlaneAsk
 from curate.search import location_boxes
+from curate.sources.archives.file_dates import FilePattern
+from curate.sources.archives.mapped_bands import MappedBand
+from curate.sources.archives.mapping import MappedSensor
+from curate.sources.archives.mosaic_planes import as_measured
+from curate.sources.archives.mosaics import MosaicSource, join, with_mosaics
+from curate.sources.archives.tiff_folder import TiffFolderSource
 from curate.sources.failover import FailoverSource
-from curate.sources.file_dates import FilePattern
-from curate.sources.mapped_bands import MappedBand
-from curate.sources.mapping import MappedSensor
 from curate.sources.member import UnopenedSource
-from curate.sources.mosaic_planes import as_measured
-from curate.sources.mosaics import MosaicSource, join, with_mosaics
 from curate.sources.protocol import for_sensors
 from curate.sources.scenes import SceneIndex
 from curate.sources.static_catalog import StaticCatalogSource
-from curate.sources.tiff_folder import TiffFolderSource
 
 SPOT, NAIP = "spot-ortho", "naip"
 LEFT, TOP = 652_000.5, 6_862_001.0

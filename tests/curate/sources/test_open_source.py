@@ -7,7 +7,7 @@ import pytest
 from catalogs.errors import NotACatalogError
 from curate.errors import CurateError, SourceUnavailableError
 from curate.sources import PROVIDERS, open_source
-from curate.sources.mosaics import MosaicSource
+from curate.sources.archives.mosaics import MosaicSource
 from curate.sources.protocol import for_sensors
 from curate.sources.stac_api import StacApiSource
 from curate.sources.static_catalog import StaticCatalogSource

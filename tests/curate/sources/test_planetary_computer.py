@@ -7,7 +7,7 @@ import pytest
 from curate.errors import CurateError, SourceSensorError
 from curate.sources import open_source, planetary_computer
 from curate.sources.planetary_computer import COLLECTIONS
-from curate.sources.planetary_computer_tokens import PlanetaryComputerSigner
+from curate.sources.planetary_computer.tokens import PlanetaryComputerSigner
 from curate.sources.scenes import read_scene
 from tests.catalogs.foreign_items import SENTINEL_2
 from tests.curate.sources.archive import AGES, WORLD

@@ -8,9 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from curate.errors import CurateError, HostDownError, SourceUnavailableError
-from curate.sources import planetary_computer_tokens, tokens
+from curate.sources import tokens
 from curate.sources.access import signer_for
-from curate.sources.planetary_computer_tokens import PlanetaryComputerSigner, ask_for_token, require_package
+from curate.sources.planetary_computer import tokens as planetary_computer_tokens
+from curate.sources.planetary_computer.tokens import PlanetaryComputerSigner, ask_for_token, require_package
 from tests.planetary_computer_double import serve_planetary_computer, used
 
 HREF = "https://sentinel2l2a01.blob.core.windows.net/sentinel2-l2/31/T/CJ/B02.tif"

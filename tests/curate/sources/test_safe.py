@@ -8,8 +8,8 @@ import pytest
 
 from curate.errors import SourceUnavailableError
 from curate.sources.rasters import open_raster
-from curate.sources.safe import read_product
-from curate.sources.safe_files import find_products
+from curate.sources.safe.files import find_products
+from curate.sources.safe.product import read_product
 from tests.safe_products import EPSG, LEFT, SIDE_M, TOP, Product, write_product
 
 

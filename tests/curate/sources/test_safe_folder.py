@@ -15,7 +15,7 @@ from catalogs.files import for_gdal
 from curate.errors import SourceSensorError
 from curate.planes import FilePlanes, open_planes
 from curate.sources import open_source
-from curate.sources.safe_folder import SafeFolderSource
+from curate.sources.safe.folder import SafeFolderSource
 from tests.end_to_end.commands import curate, items_of
 from tests.planted import assert_nowhere
 from tests.safe_products import LEFT, TOP, Product, write_product

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from curate.errors import SourceUnavailableError
-from curate.sources.safe_metadata import read_metadata, read_tile
+from curate.sources.safe.metadata import read_metadata, read_tile
 from tests.safe_products import NAMES, Product, product_xml, tile_xml
 
 

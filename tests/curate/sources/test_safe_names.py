@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from curate.sources.safe_names import read_name
+from curate.sources.safe.names import read_name
 
 
 def test_a_name_tells_satellite_level_time_baseline_orbit_and_tile():

@@ -16,8 +16,9 @@ from curate import outage
 from curate.errors import CurateError, HostDownError, SourceSensorError, SourceUnavailableError, StoppedError, StorageError
 from curate.fetch import PlaneAsk
 from curate.planes import open_planes
-from curate.sources import dhus_downloads, documents, open_source, sentinelsat
-from curate.sources.dhus_account import checked_address
+from curate.sources import documents, open_source, sentinelsat
+from curate.sources.sentinelsat import downloads as dhus_downloads
+from curate.sources.sentinelsat.account import checked_address
 from tests.dhus_double import PASSWORD, USER, Fault, serve_dhus
 from tests.end_to_end.commands import curate, items_of
 from tests.planted import assert_nowhere
@@ -381,7 +382,7 @@ def test_without_an_account_it_is_said_which_variables_are_missing(hub, monkeypa
 
 def test_without_the_package_it_is_said_how_to_install_it(hub, monkeypatch):
     monkeypatch.setitem(sys.modules, "sentinelsat", None)
-    monkeypatch.setattr("curate.sources.dhus_account.find_spec", lambda _: None)
+    monkeypatch.setattr("curate.sources.sentinelsat.account.find_spec", lambda _: None)
     with pytest.raises(CurateError, match=r"not installed. Run: pip install 'seastars\[sentinelsat\]'"):
         open_source(f"sentinelsat:{hub.url}")
 

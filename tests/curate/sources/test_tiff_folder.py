@@ -13,10 +13,10 @@ from catalogs.bands import SENSORS
 from catalogs.lattice import transformer
 from catalogs.records import Grid
 from curate.errors import CurateError, SourceSensorError
-from curate.sources.file_dates import FilePattern
-from curate.sources.mapped_bands import MappedBand
-from curate.sources.mapping import MappedSensor
-from curate.sources.tiff_folder import TiffFolderSource, outline
+from curate.sources.archives.file_dates import FilePattern
+from curate.sources.archives.mapped_bands import MappedBand
+from curate.sources.archives.mapping import MappedSensor
+from curate.sources.archives.tiff_folder import TiffFolderSource, outline
 from tests.curate.sources.archive import AGES, WORLD
 
 S2 = "sentinel-2-l2a"

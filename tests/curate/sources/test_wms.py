@@ -8,9 +8,9 @@ import pytest
 
 from catalogs.records import Grid
 from curate.errors import HostDownError, SourceUnavailableError, StoppedError
-from curate.sources import wms as module
+from curate.sources.geoplateforme import wms as module
+from curate.sources.geoplateforme.wms import WmsClient
 from curate.sources.pace import Pace
-from curate.sources.wms import WmsClient
 from tests.wms_double import DoubleLayer, Fault, exception, geotiff, serve_wms, shown
 
 LAYERS = {"A": DoubleLayer(), "B": DoubleLayer(seed=1)}

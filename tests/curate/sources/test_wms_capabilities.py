@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from curate.errors import SourceUnavailableError
-from curate.sources.wms_capabilities import read_capabilities
+from curate.sources.geoplateforme.wms_capabilities import read_capabilities
 
 RECORDED = (Path(__file__).parent / "geoplateforme_capabilities.xml").read_bytes()
 HOST = "data.geopf.fr"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from curate.errors import HostDownError, SourceUnavailableError
-from curate.sources.dhus_account import PASSWORD, USER
+from curate.sources.sentinelsat.account import PASSWORD, USER
 
 AGAIN = "run the same command again; what is done is kept."
 

@@ -16,8 +16,8 @@ import os
 
 from curate.errors import CurateError
 from curate.sources.about import Product, Provider
-from curate.sources.mosaics import with_mosaics
-from curate.sources.planetary_computer_tokens import require_package
+from curate.sources.archives.mosaics import with_mosaics
+from curate.sources.planetary_computer.tokens import require_package
 from curate.sources.protocol import Source
 from curate.sources.stac_api import StacApiSource
 from curate.sources.trial import try_out

@@ -11,9 +11,9 @@ from catalogs.foreign import SourceBand, SourceScene
 from catalogs.records import Band
 from catalogs.secrets import without_secrets
 from curate.errors import SourceUnavailableError
-from curate.sources.safe_files import ProductFiles, open_files
-from curate.sources.safe_metadata import ProductMetadata, read_metadata, read_sizes, read_tile
-from curate.sources.safe_names import SENSORS_OF_LEVELS
+from curate.sources.safe.files import ProductFiles, open_files
+from curate.sources.safe.metadata import ProductMetadata, read_metadata, read_sizes, read_tile
+from curate.sources.safe.names import SENSORS_OF_LEVELS
 
 _IMAGE = re.compile(r"GRANULE/(?P<granule>[^/]+)/IMG_DATA/(?:R\d+m/)?[^/]+_(?P<band>B\d\d|B8A|SCL)(?:_(?P<gsd>\d+)m)?\.jp2")
 """Of a band: in a folder per pixel size at Level-2A, which has most bands at several sizes."""

@@ -34,7 +34,7 @@ from catalogs.foreign_footprints import box_polygon
 from catalogs.secrets import without_secrets
 from curate.errors import CurateError, SourceSensorError, SourceUnavailableError
 from curate.sources.about import Product, Provider
-from curate.sources.geoplateforme_planes import (
+from curate.sources.geoplateforme.planes import (
     GLANCED_TILES,
     LAMBERT_93,
     MOST_AT_ONCE,
@@ -46,13 +46,13 @@ from curate.sources.geoplateforme_planes import (
     check_side,
     open_layer,
 )
+from curate.sources.geoplateforme.wms import GEOTIFF, WmsClient
 from curate.sources.pace import Pace
 from curate.sources.scenes import SceneIndex
-from curate.sources.wms import GEOTIFF, WmsClient
 
 if TYPE_CHECKING:
+    from curate.sources.geoplateforme.wms_capabilities import Capabilities, Layer
     from curate.sources.protocol import LonLatBox, SourceRaster
-    from curate.sources.wms_capabilities import Capabilities, Layer
 
 NAME = "geoplateforme"
 ADDRESS = "https://data.geopf.fr/wms-r"

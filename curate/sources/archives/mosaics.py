@@ -8,6 +8,9 @@ a STAC does not have. Their windows are read by the blocks that they touch, as t
 warp. Only files with pixels of one lattice are put together there: between others, pixels would have to be resampled twice;
 those are warped by themselves, and fill what the first lack.
 
+Which files these are is not in the saved answer of a search: it is asked again, square by square, when pixels are read. So an
+archive behind an API that changes meanwhile, or is silent, changes the pixels of a build that goes on, or keeps it waiting.
+
 Other sensors' scenes are left as they are: acquisitions, which are chosen one by one. A build of such sensors alone has the
 source itself, as if it were not wrapped (`only`).
 """
@@ -27,7 +30,7 @@ from catalogs.foreign import SourceBand, SourceScene
 from catalogs.terms import SourceTerms
 from curate.choose import middle
 from curate.errors import SourceUnavailableError
-from curate.sources.mosaic_planes import MosaicPlanes, Tiles
+from curate.sources.archives.mosaic_planes import MosaicPlanes, Tiles
 from curate.sources.protocol import LonLatBox, Source, SourceRaster, opened_as
 
 if TYPE_CHECKING:

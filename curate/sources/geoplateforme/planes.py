@@ -32,7 +32,7 @@ from curate.errors import CurateError, HostDownError, SourceUnavailableError, St
 from curate.fetch import Plane, PlaneAsk, PlanePlan, finish_plane, plan_plane
 from curate.outage import Outage
 from curate.reading.counts import Counts
-from curate.sources.wms import WmsClient
+from curate.sources.geoplateforme.wms import WmsClient
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

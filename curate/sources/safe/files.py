@@ -15,7 +15,7 @@ from zipfile import BadZipFile, ZipFile
 
 from catalogs.secrets import without_secrets
 from curate.errors import SourceUnavailableError
-from curate.sources.safe_names import read_name
+from curate.sources.safe.names import read_name
 
 _METADATA = re.compile(r"(?P<root>(?:[^/]+/)*)MTD_MSIL(?:1C|2A)\.xml", re.IGNORECASE)
 """A product's own metadata, which lies where its files begin."""

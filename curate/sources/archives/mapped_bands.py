@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from catalogs.bands import Sensor
-from curate.sources.toml_tables import Table
+from curate.sources.archives.toml_tables import Table
 
 PASSED_OVER = "-"
 """Stands for a band of a file that is none of ours."""

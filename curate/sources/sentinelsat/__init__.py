@@ -19,15 +19,15 @@ from catalogs.foreign import SourceBand, SourceScene
 from catalogs.secrets import without_secrets
 from curate.errors import SourceSensorError
 from curate.sources.about import Product, Provider
-from curate.sources.dhus_account import ADDRESS, EXTRA, PASSWORD, USER
-from curate.sources.dhus_downloads import CACHE, Downloads, cache_folder
-from curate.sources.dhus_hub import PRODUCT_TYPES, Hub
-from curate.sources.dhus_scenes import SOURCE, entry_bytes, read_entry, read_href
 from curate.sources.protocol import LonLatBox, SourceRaster
 from curate.sources.rasters import open_raster
+from curate.sources.sentinelsat.account import ADDRESS, EXTRA, PASSWORD, USER
+from curate.sources.sentinelsat.downloads import CACHE, Downloads, cache_folder
+from curate.sources.sentinelsat.hub import PRODUCT_TYPES, Hub
+from curate.sources.sentinelsat.scenes import SOURCE, entry_bytes, read_entry, read_href
 
 if TYPE_CHECKING:
-    from curate.sources.dhus_planes import HubPlanes
+    from curate.sources.sentinelsat.planes import HubPlanes
 
 USUAL_BYTES = {"sentinel-2-l2a": 1.1e9, "sentinel-2-l1c": 0.8e9}
 """Of a product's file, where no search has told."""
@@ -46,7 +46,7 @@ class SentinelsatSource:
             max_scene_cloud: Percent of a whole tile above which it is not offered.
 
         Raises:
-            CurateError: As of `curate.sources.dhus_hub.Hub`.
+            CurateError: As of `curate.sources.sentinelsat.hub.Hub`.
         """
         self._hub = Hub(address)
         self.name = f"{SOURCE}:{self._hub.address}"
@@ -90,7 +90,7 @@ class SentinelsatSource:
         Raises:
             SourceUnavailableError: The product cannot be had, or is not what its name says.
         """
-        from curate.sources.dhus_planes import band_in_product
+        from curate.sources.sentinelsat.planes import band_in_product
 
         named = read_href(band.href)
         place = self._downloads.fetch(named.uuid, named.title)
@@ -107,7 +107,7 @@ class SentinelsatSource:
         from curate.reading.arenas import limit_arenas
         from curate.reading.reader import BlockReader
         from curate.reading.transport import Transport
-        from curate.sources.dhus_planes import HubPlanes
+        from curate.sources.sentinelsat.planes import HubPlanes
 
         limit_arenas()
         transport = Transport(connections=connections)

@@ -15,10 +15,10 @@ from curate.errors import SourceUnavailableError, StoppedError
 from curate.fetch import Plane, PlaneAsk, PlanePlan, finish_plane, plan_plane
 from curate.outage import Outage
 from curate.reading.counts import Counts
-from curate.sources.earth_engine_calls import MOST_AT_ONCE, EarthEngine
-from curate.sources.earth_engine_failures import AccountRefusedError, RefusedError
-from curate.sources.earth_engine_images import read_address
-from curate.sources.earth_engine_requests import BandRead, PixelRequest, cut, plan_requests
+from curate.sources.earth_engine.calls import MOST_AT_ONCE, EarthEngine
+from curate.sources.earth_engine.failures import AccountRefusedError, RefusedError
+from curate.sources.earth_engine.images import read_address
+from curate.sources.earth_engine.requests import BandRead, PixelRequest, cut, plan_requests
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalogs.records import Grid, Window
-from curate.sources.earth_engine_failures import RefusedError
-from curate.sources.earth_engine_images import EngineBand
+from curate.sources.earth_engine.failures import RefusedError
+from curate.sources.earth_engine.images import EngineBand
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

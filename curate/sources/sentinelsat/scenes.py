@@ -19,7 +19,7 @@ from catalogs.foreign_footprints import read_footprint
 from catalogs.radiometry import adds_offset
 from catalogs.records import Band
 from curate.errors import SourceUnavailableError
-from curate.sources.safe_names import ProductName, read_name
+from curate.sources.safe.names import ProductName, read_name
 
 _HREF = re.compile(r"sentinelsat://(?P<host>[^/]+)/(?P<uuid>[0-9A-Za-z-]+)/(?P<title>[^/]+)/(?P<band>\w+)")
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")

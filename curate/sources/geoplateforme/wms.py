@@ -23,9 +23,9 @@ from catalogs.secrets import has_secret
 from curate.errors import HostDownError, SourceUnavailableError, StoppedError
 from curate.reading.counts import Counts
 from curate.reading.retries import SLOW_DOWN, is_passing, retry_after_s
+from curate.sources.geoplateforme.wms_capabilities import NO_XML, Capabilities, read_capabilities
+from curate.sources.geoplateforme.wms_transport import NoAnswerError, TooLongError, WmsTransport
 from curate.sources.pace import Pace
-from curate.sources.wms_capabilities import NO_XML, Capabilities, read_capabilities
-from curate.sources.wms_transport import NoAnswerError, TooLongError, WmsTransport
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

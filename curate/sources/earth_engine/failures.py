@@ -16,7 +16,7 @@ from curate.errors import CurateError, SourceUnavailableError
 from curate.reading.retries import THROTTLED, is_passing
 
 if TYPE_CHECKING:
-    from curate.sources.earth_engine_account import Account
+    from curate.sources.earth_engine.account import Account
 
 SHOWN_CHARACTERS = 240
 QUOTA_WORDS = ("quota", "rate limit", "ratelimitexceeded", "too many requests", "too many concurrent")

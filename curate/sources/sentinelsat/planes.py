@@ -15,9 +15,9 @@ from curate.errors import SourceUnavailableError, StoppedError
 from curate.fetch import Plane, PlaneAsk
 from curate.planes import FilePlanes
 from curate.reading.counts import Counts
-from curate.sources.dhus_downloads import Downloads
-from curate.sources.dhus_scenes import ProductBand, read_href
-from curate.sources.safe import read_product
+from curate.sources.safe.product import read_product
+from curate.sources.sentinelsat.downloads import Downloads
+from curate.sources.sentinelsat.scenes import ProductBand, read_href
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from catalogs.secrets import without_secrets
 from curate.errors import SourceUnavailableError, StoppedError, StorageError
 from curate.reading.counts import Counts
-from curate.sources.dhus_hub import Hub, HubProduct
-from curate.sources.dhus_refusals import BusyHubError
+from curate.sources.sentinelsat.hub import Hub, HubProduct
+from curate.sources.sentinelsat.refusals import BusyHubError
 
 if TYPE_CHECKING:
     from requests import Response

@@ -31,8 +31,8 @@ from catalogs.foreign_footprints import box_polygon
 from catalogs.records import Grid, Window
 from curate.errors import CurateError, SourceSensorError
 from curate.sources.about import Product, Provider
-from curate.sources.earth_engine_account import Account
-from curate.sources.earth_engine_images import (
+from curate.sources.earth_engine.account import Account
+from curate.sources.earth_engine.images import (
     COLLECTIONS,
     SCHEME,
     SECO_COLLECTIONS,
@@ -47,8 +47,8 @@ from curate.sources.scenes import SceneIndex
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.sources.earth_engine_calls import EarthEngine
-    from curate.sources.earth_engine_planes import EarthEnginePlanes
+    from curate.sources.earth_engine.calls import EarthEngine
+    from curate.sources.earth_engine.planes import EarthEnginePlanes
 
 NAME = "earth-engine"
 SECO = "seco"
@@ -119,7 +119,7 @@ class EngineRaster:
         """
         import numpy as np
 
-        from curate.sources.earth_engine_requests import BandRead, cut, plan_requests
+        from curate.sources.earth_engine.requests import BandRead, cut, plan_requests
 
         pixels = np.empty((window[3], window[2]), self.data_type)
         for request in plan_requests([BandRead(None, self.band, window)]):
@@ -198,13 +198,13 @@ class EarthEngineSource:
         Args:
             connections: Requests at once at most.
         """
-        from curate.sources.earth_engine_planes import EarthEnginePlanes
+        from curate.sources.earth_engine.planes import EarthEnginePlanes
 
         return EarthEnginePlanes(self._engine(), connections=connections)
 
     def _engine(self) -> EarthEngine:
         """Whom to ask; a new one after a reader was stopped."""
-        from curate.sources.earth_engine_calls import EarthEngine
+        from curate.sources.earth_engine.calls import EarthEngine
 
         with self._lock:
             if self._asked is None or self._asked.stopped.is_set():

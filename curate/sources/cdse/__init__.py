@@ -18,7 +18,7 @@ from typing import Any
 
 from curate.errors import CurateError
 from curate.sources.about import Product, Provider
-from curate.sources.cdse_access import BUCKETS, has_account, has_keys, require_credentials
+from curate.sources.cdse.access import BUCKETS, has_account, has_keys, require_credentials
 from curate.sources.stac_api import StacApiSource
 from curate.sources.trial import try_out
 

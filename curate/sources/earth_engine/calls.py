@@ -25,15 +25,15 @@ from curate.errors import StoppedError
 from curate.reading.counts import Counts
 from curate.reading.hosts import HostGate
 from curate.reading.retries import Patience, pause_s
-from curate.sources.earth_engine_account import Account
-from curate.sources.earth_engine_failures import AskFailure, RefusedError, explain, failure_of
-from curate.sources.earth_engine_requests import BandRead, PixelRequest
+from curate.sources.earth_engine.account import Account
+from curate.sources.earth_engine.failures import AskFailure, RefusedError, explain, failure_of
+from curate.sources.earth_engine.requests import BandRead, PixelRequest
 from curate.sources.pace import Pace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.sources.earth_engine_transport import EngineTransport
+    from curate.sources.earth_engine.transport import EngineTransport
 
 MOST_AT_ONCE = 40
 """Requests of a project at once, by Google's default."""
@@ -179,7 +179,7 @@ class EarthEngine:
     def _initialize(self) -> None:
         import ee
 
-        from curate.sources.earth_engine_transport import EngineTransport
+        from curate.sources.earth_engine.transport import EngineTransport
 
         logging.getLogger("googleapiclient").setLevel(logging.ERROR)  # that it was refused or tries again is told in our words
         account, credentials = self.account, self.account.load()

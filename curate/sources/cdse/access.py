@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from curate.errors import CurateError
 from curate.sources.access import Signed
-from curate.sources.cdse_login import Login
+from curate.sources.cdse.login import Login
 from curate.sources.tokens import Tokens
 
 if TYPE_CHECKING:

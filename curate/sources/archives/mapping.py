@@ -48,10 +48,10 @@ from curate.errors import CurateError
 from curate.fetch import can_hold
 from curate.sources import PROVIDERS
 from curate.sources.about import Product, Provider
+from curate.sources.archives.file_dates import FilePattern
+from curate.sources.archives.mapped_bands import MappedBand, bands_by_asset, bands_by_file, bands_in_order
+from curate.sources.archives.toml_tables import Table
 from curate.sources.documents import is_web
-from curate.sources.file_dates import FilePattern
-from curate.sources.mapped_bands import MappedBand, bands_by_asset, bands_by_file, bands_in_order
-from curate.sources.toml_tables import Table
 
 KINDS = ("api", "catalog", "folder")
 """Keys that say where the archive is; a file has one of them."""

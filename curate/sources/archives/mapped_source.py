@@ -18,9 +18,9 @@ from catalogs.secrets import without_secrets
 from catalogs.terms import SourceTerms
 from curate.errors import CurateError
 from curate.sources import CONTENTS
-from curate.sources.mapped_bands import MappedBand
-from curate.sources.mapping import ArchiveMapping, MappedSensor, read_mapping
-from curate.sources.mosaics import with_mosaics
+from curate.sources.archives.mapped_bands import MappedBand
+from curate.sources.archives.mapping import ArchiveMapping, MappedSensor, read_mapping
+from curate.sources.archives.mosaics import with_mosaics
 from curate.sources.protocol import LonLatBox, Source, SourceRaster
 
 ENOUGH = 5
@@ -161,7 +161,7 @@ class MappedItems:
 
 def _open(mapping: ArchiveMapping, items: MappedItems, max_scene_cloud: float) -> Source:
     if mapping.kind == "folder":
-        from curate.sources.tiff_folder import TiffFolderSource
+        from curate.sources.archives.tiff_folder import TiffFolderSource
 
         return TiffFolderSource(mapping.address, mapping.sensors, name=mapping.name)
     if mapping.kind == "catalog":

@@ -20,8 +20,8 @@ from catalogs.lattice import footprint_of_corners, transformer
 from catalogs.records import Grid
 from catalogs.secrets import without_secrets
 from curate.errors import CurateError, SourceSensorError, SourceUnavailableError
-from curate.sources.file_dates import Told
-from curate.sources.mapping import MappedSensor
+from curate.sources.archives.file_dates import Told
+from curate.sources.archives.mapping import MappedSensor
 from curate.sources.protocol import LonLatBox, SourceRaster
 from curate.sources.rasters import open_raster
 from curate.sources.scenes import SceneIndex

@@ -16,8 +16,8 @@ from curate.errors import SourceSensorError, SourceUnavailableError
 from curate.sources.documents import ROOT_NAMES
 from curate.sources.protocol import LonLatBox, SourceRaster
 from curate.sources.rasters import open_raster
-from curate.sources.safe import read_product
-from curate.sources.safe_files import find_products
+from curate.sources.safe.files import find_products
+from curate.sources.safe.product import read_product
 from curate.sources.scenes import SceneIndex
 
 

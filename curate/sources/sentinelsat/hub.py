@@ -18,10 +18,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from curate.sources.dhus_account import checked_address, find_account, require_package
-from curate.sources.dhus_refusals import told
 from curate.sources.documents import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, patience
 from curate.sources.protocol import LonLatBox
+from curate.sources.sentinelsat.account import checked_address, find_account, require_package
+from curate.sources.sentinelsat.refusals import told
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response

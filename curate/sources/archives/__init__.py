@@ -1,0 +1,1 @@
+"""Archives of the user's own: a mapping file, folders of loose GeoTIFFs, mosaics."""
