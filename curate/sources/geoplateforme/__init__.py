@@ -12,7 +12,7 @@ are display values in 0..1, no reflectance.
 
 References:
     cartes.gouv.fr documentation, "Images WMS-Raster" (40 requests a second and address), and issue 874 of IGNF/cartes.gouv.fr
-    (10 a second, a ban of 5 s, for downloads): the slower of both is kept to. Capabilities as recorded by happign's tests.
+    (10 a second, a ban of 5 s, for downloads): the slower of both is kept to.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""What the Geoplateforme said of itself in June 2024, and what is none of that."""
-
-from pathlib import Path
+"""What a service says of itself, and what is none of that."""
 
 import pytest
 
 from curate.errors import SourceUnavailableError
 from curate.sources.geoplateforme.wms_capabilities import read_capabilities
+from tests.geoplateforme_layers import capabilities
 
-RECORDED = (Path(__file__).parent / "geoplateforme_capabilities.xml").read_bytes()
+ANNOUNCED = capabilities()
 HOST = "data.geopf.fr"
 SMALL = (
     '<WMS_Capabilities xmlns="http://www.opengis.net/wms"><Service/><Capability>'
@@ -15,8 +14,8 @@ SMALL = (
 )
 
 
-def test_formats_systems_and_limits_are_read_from_a_recorded_answer():
-    offered = read_capabilities(RECORDED, HOST)
+def test_formats_systems_and_limits_are_read():
+    offered = read_capabilities(ANNOUNCED, HOST)
     assert offered.most_px == (10_000, 10_000)
     assert offered.formats == {"image/jpeg", "image/png", "image/tiff", "image/geotiff", "image/x-bil;bits=32"}
     assert {"EPSG:2154", "EPSG:32631", "CRS:84"} <= offered.systems
@@ -33,7 +32,7 @@ def test_formats_systems_and_limits_are_read_from_a_recorded_answer():
     ],
 )
 def test_a_layer_s_finest_pixel_is_told_in_metres_on_the_ground(name, finest_m):
-    layer = read_capabilities(RECORDED, HOST).layers[name]
+    layer = read_capabilities(ANNOUNCED, HOST).layers[name]
     assert layer.finest_m == pytest.approx(finest_m, abs=0.001)
     assert layer.title
     assert layer.box is not None
