@@ -34,7 +34,16 @@ from catalogs.foreign_radiometry import Calibration, calibrate, weakest
 from catalogs.foreign_sensors import COLLECTION_ALIASES, is_sensor, match_sensor
 from catalogs.secrets import without_secrets
 
-__all__ = ["COLLECTION_ALIASES", "SourceBand", "SourceScene", "from_item", "is_sensor", "match_sensor", "resolve_href"]
+__all__ = [
+    "COLLECTION_ALIASES",
+    "BandPart",
+    "SourceBand",
+    "SourceScene",
+    "from_item",
+    "is_sensor",
+    "match_sensor",
+    "resolve_href",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,20 @@ class SourceBand:
     """As the source's item states it."""
     checksum: str | None = None
     """`file:checksum` of the source asset, if stated."""
+    parts: tuple[BandPart, ...] = ()
+    """Of a band that is put together from files, these, sorted by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class BandPart:
+    """One of the files that a band is put together from."""
+
+    id: str
+    """Of the source's item; where parts overlap, the first by it wins."""
+    band: SourceBand
+    """In that file."""
+    footprint: bytes
+    """What the file holds of the ground, lon/lat, as WKB."""
 
 
 @dataclass(frozen=True, slots=True)

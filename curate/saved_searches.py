@@ -15,8 +15,9 @@ import gzip
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import pyarrow.parquet as pq
 
 from catalogs import fields
 from catalogs.bands import Sensor, find_sensor
-from catalogs.foreign import SourceBand, SourceScene
+from catalogs.foreign import BandPart, SourceBand, SourceScene
 from catalogs.from_stac import read_time
 from catalogs.pixels import write_whole
 from catalogs.rows import BBOX, LINK
@@ -57,11 +58,18 @@ SOURCE_RANK = "seastars:source_rank"
 """See `catalogs.foreign.SourceScene.rank`."""
 SOURCE_BAND = "seastars:source_band"
 """Of an asset: which band of its file, from 1."""
+PARTS = "seastars:parts"
+"""Of an asset that is a mosaic's: see `catalogs.foreign.SourceBand.parts`; absent where no scene's is."""
 BOX_DIGITS = 7
 """Of degrees, in a question: a centimetre, so that another release of PROJ asks nothing anew."""
 TEXT, NUMBER, TIME = pa.string(), pa.float64(), pa.timestamp("us", tz="UTC")
 BAND = pa.struct([("name", TEXT), ("nodata", NUMBER), ("raster:scale", NUMBER), ("raster:offset", NUMBER)])
 ASSET = pa.struct([("href", TEXT), ("bands", pa.list_(BAND)), ("file:checksum", TEXT), (SOURCE_BAND, pa.int32())])
+FOOTPRINT = "seastars:footprint"
+"""Of a part: WKB in hexadecimal digits, since readers that make JSON of an answer refuse bytes within assets."""
+PART = pa.struct([("id", TEXT), *ASSET, (FOOTPRINT, TEXT)])
+MOSAIC = pa.struct([*ASSET, (PARTS, pa.list_(PART))])
+"""An asset where a scene's band has parts."""
 PLAIN = {
     "datetime": ("datetime", TIME),
     "start_datetime": ("start_datetime", TIME),
@@ -250,7 +258,9 @@ def _band_names(sensor: Sensor) -> list[str]:
 
 
 def _assets(scenes: Sequence[SourceScene], name: str) -> pa.Array:
-    return pa.array([_asset(name, band) if (band := scene.bands.get(name)) else None for scene in scenes], ASSET)
+    bands = [scene.bands.get(name) for scene in scenes]
+    type_ = MOSAIC if any(band and band.parts for band in bands) else ASSET
+    return pa.array([band and _asset(name, band) | _parts(name, band) for band in bands], type_)
 
 
 def _asset(name: str, band: SourceBand) -> dict[str, Any]:
@@ -258,25 +268,52 @@ def _asset(name: str, band: SourceBand) -> dict[str, Any]:
     return {"href": band.href, "bands": [stated], "file:checksum": band.checksum, SOURCE_BAND: band.index}
 
 
+def _parts(name: str, band: SourceBand) -> dict[str, Any]:
+    if not band.parts:
+        return {}
+    return {PARTS: [_asset(name, part.band) | {"id": part.id, FOOTPRINT: part.footprint.hex()} for part in band.parts]}
+
+
 def _bands_of_rows(assets: pa.StructArray) -> list[dict[str, SourceBand]]:
     """The bands of every row, read column by column: a tenth of the time that rows as dictionaries take."""
     rows: list[dict[str, SourceBand]] = [{} for _ in range(len(assets))]
+    known: dict[Any, Any] = {}
     for field in assets.type:
         asset = pc.struct_field(assets, field.name)
         present = pc.is_valid(asset).to_numpy(zero_copy_only=False).nonzero()[0]
         asset = asset.take(pa.array(present))
-        stated = pc.list_flatten(pc.struct_field(asset, "bands"))
-        parts = (
-            pc.struct_field(asset, "href"),
-            pc.struct_field(asset, SOURCE_BAND),
-            pc.struct_field(stated, "raster:scale"),
-            pc.struct_field(stated, "raster:offset"),
-            pc.struct_field(stated, "nodata"),
-            pc.struct_field(asset, "file:checksum"),
-        )
-        for row, values in zip(present, zip(*(part.to_pylist() for part in parts), strict=True), strict=True):
-            rows[row][field.name] = SourceBand(*values)
+        bands = _bands_of(asset)
+        if PARTS in asset.type.names:
+            bands = _with_parts(bands, pc.struct_field(asset, PARTS), known)
+        for row, band in zip(present, bands, strict=True):
+            rows[row][field.name] = band
     return rows
+
+
+def _bands_of(assets: pa.StructArray) -> list[SourceBand]:
+    stated = pc.list_flatten(pc.struct_field(assets, "bands"))
+    columns = (
+        pc.struct_field(assets, "href"),
+        pc.struct_field(assets, SOURCE_BAND),
+        pc.struct_field(stated, "raster:scale"),
+        pc.struct_field(stated, "raster:offset"),
+        pc.struct_field(stated, "nodata"),
+        pc.struct_field(assets, "file:checksum"),
+    )
+    return [SourceBand(*values) for values in zip(*(column.to_pylist() for column in columns), strict=True)]
+
+
+def _with_parts(bands: Sequence[SourceBand], lists: pa.ListArray, known: dict[Any, Any]) -> list[SourceBand]:
+    """Bands with their parts; what is alike in parts, such as the file of several bands, is held in memory once, as `known`."""
+    files = pc.list_flatten(lists)
+    ids = [known.setdefault(id_, id_) for id_ in pc.struct_field(files, "id").to_pylist()]
+    outlines = [
+        known.get(text) or known.setdefault(text, bytes.fromhex(text)) for text in pc.struct_field(files, FOOTPRINT).to_pylist()
+    ]
+    named = [replace(band, href=known.setdefault(band.href, band.href)) for band in _bands_of(files)]
+    parts = map(BandPart, ids, named, outlines)
+    counts = [count or 0 for count in pc.list_value_length(lists).to_pylist()]
+    return [replace(band, parts=tuple(islice(parts, count))) for band, count in zip(bands, counts, strict=True)]
 
 
 def _links(scene: SourceScene) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from catalogs import layout
-from catalogs.foreign import SourceScene
+from catalogs.foreign import SourceBand, SourceScene
 from catalogs.lattice import corner_lonlats, footprint_of_corners, grid_square
 from catalogs.records import Location
 from catalogs.secrets import without_secrets
@@ -25,6 +25,7 @@ from curate.choose import Candidate
 from curate.errors import SourceUnavailableError
 from curate.saved_searches import Question, answer_path, load_answer, load_old_answer, periods, save_answer
 from curate.sources.alike import add_scenes
+from curate.sources.archives.mosaic_parts import add_parts
 from curate.sources.protocol import LonLatBox, Several, Source
 
 SQUARES_IN_MEMORY = 16
@@ -197,17 +198,13 @@ class Searches:
                 unanswered |= answer.unanswered
             else:
                 scenes = self._source.search(sensor, box, start, end)
-            found.update({scene.id: scene for scene in scenes})
+            for scene in scenes:
+                found[scene.id] = add_parts(scene, found[scene.id]) if scene.id in found else scene
         return sorted((self._strip(scene) for scene in found.values()), key=lambda scene: scene.id), unanswered
 
     def _strip(self, scene: SourceScene) -> SourceScene:
         """A scene without secrets in its hrefs; they are kept in memory."""
-        bands = {}
-        for name, band in scene.bands.items():
-            clean = without_secrets(band.href)
-            if clean != band.href:
-                self._signed[clean] = band.href
-            bands[name] = replace(band, href=clean)
+        bands = {name: _with_hrefs(band, self._clean) for name, band in scene.bands.items()}
         return self._named(replace(scene, bands=bands, href=scene.href and without_secrets(scene.href)))
 
     def _named(self, scene: SourceScene) -> SourceScene:
@@ -216,10 +213,27 @@ class Searches:
 
     def _sign(self, scene: SourceScene) -> SourceScene:
         """A scene whose hrefs can be read; itself where they can be as they are."""
-        known = {name: self._signed.get(band.href) or _at_home(band.href) for name, band in scene.bands.items()}
-        if all(known[name] == band.href for name, band in scene.bands.items()):
-            return scene
-        return replace(scene, bands={name: replace(band, href=known[name]) for name, band in scene.bands.items()})
+        bands = {name: _with_hrefs(band, self._known) for name, band in scene.bands.items()}
+        is_same = all(bands[name] is band for name, band in scene.bands.items())
+        return scene if is_same else replace(scene, bands=bands)
+
+    def _clean(self, href: str) -> str:
+        """An address without secrets; the one with them is kept in memory."""
+        clean = without_secrets(href)
+        if clean != href:
+            self._signed[clean] = href
+        return clean
+
+    def _known(self, href: str) -> str:
+        """An address that can be read, of one without secrets."""
+        return self._signed.get(href) or _at_home(href)
+
+
+def _with_hrefs(band: SourceBand, change: Callable[[str], str]) -> SourceBand:
+    """A band with another address, and so its parts; itself where none of them is another."""
+    href = change(band.href)
+    parts = tuple(replace(part, band=_with_hrefs(part.band, change)) for part in band.parts)
+    return band if (href, parts) == (band.href, band.parts) else replace(band, href=href, parts=parts)
 
 
 def _at_home(href: str) -> str:

@@ -37,8 +37,9 @@ from curate.build_request import read_wanted
 from curate.errors import ClusterError
 from curate.planes import open_planes
 from curate.reading.counts import Counts
-from curate.search import Searches, SquareScenes
+from curate.search import Searches, SquareScenes, location_boxes
 from curate.sources import open_source
+from curate.sources.archives.mosaic_parts import add_parts, narrow_parts
 from curate.sources.protocol import LonLatBox, Source, SourceRaster, for_sensors
 from curate.sources.rasters import open_raster
 from curate.unit import Outcome, build_unit
@@ -320,10 +321,12 @@ def _check_worker(job: Job) -> None:
 
 
 def _scenes_over(searches: Searches, sensor: str, locations: Sequence[Location]) -> list[SourceScene]:
-    """All scenes that touch any of some locations, sorted by id."""
+    """All scenes that touch any of some locations, sorted by id; of a mosaic, the parts that do."""
     found: dict[str, SourceScene] = {}
     for square in sorted({grid_square(location) for location in locations}):
         scenes = searches.scenes(sensor, square)
         touching, _ = scenes.over(locations)
-        found |= {scenes.scenes[number].id: scenes.scenes[number] for number in touching.any(axis=0).nonzero()[0]}
-    return [found[id_] for id_ in sorted(found)]
+        for scene in (scenes.scenes[number] for number in touching.any(axis=0).nonzero()[0]):
+            found[scene.id] = add_parts(scene, found[scene.id]) if scene.id in found else scene
+    boxes = [box for location in locations for box in location_boxes([location])]
+    return [narrow_parts(found[id_], boxes) for id_ in sorted(found)]

@@ -14,7 +14,8 @@ import rustac
 from stac_geoparquet.arrow import parse_stac_items_to_arrow, stac_table_to_items
 
 from catalogs.bands import find_sensor
-from catalogs.foreign import SourceBand, SourceScene
+from catalogs.foreign import BandPart, SourceBand, SourceScene
+from catalogs.wkb import to_wkb
 from curate.saved_searches import (
     Question,
     answer_path,
@@ -71,6 +72,20 @@ BARE = SourceScene(
     end_datetime=datetime(2021, 9, 30, tzinfo=UTC),
     simulated=True,
 )
+MOSAIC = replace(
+    FULL,
+    bands={
+        "B02": SourceBand(
+            "mosaic://a/b/c/B02",
+            nodata=0,
+            parts=(
+                BandPart("one", SourceBand("https://host/1.tif", 3, 2.5, -1.0, 255, "1220cd"), to_wkb(SQUARE)),
+                BandPart("two", SourceBand("https://host/2.tif"), to_wkb(ACROSS)),
+            ),
+        ),
+        "B03": SourceBand("mosaic://a/b/c/B03", parts=(BandPart("one", SourceBand("https://host/1.tif"), to_wkb(SQUARE)),)),
+    },
+)
 
 
 def question(**changes):
@@ -113,6 +128,38 @@ def test_an_answer_of_an_earlier_version_has_scenes_without_a_source(saved):
     table = pq.read_table(saved).drop_columns(["seastars:source", "seastars:source_rank"])
     pq.write_table(table, saved)
     assert load_answer(saved, question()) == [BARE, replace(FULL, source=None, rank=0)]
+
+
+@pytest.mark.parametrize("scenes", [[MOSAIC], [BARE, FULL, MOSAIC], [MOSAIC, FULL]])
+def test_parts_of_mosaics_come_back_as_they_were(tmp_path, scenes):
+    save_answer(tmp_path / "a.parquet", scenes, question())
+    assert load_answer(tmp_path / "a.parquet", question()) == scenes
+    save_answer(tmp_path / "b.parquet", scenes, question())
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_what_parts_have_in_common_is_in_memory_once():
+    (scene,) = decode_scenes(encode_scenes([MOSAIC], find_sensor(S2)))
+    blue, green = scene.bands["B02"].parts[0], scene.bands["B03"].parts[0]
+    assert blue.footprint is green.footprint
+    assert blue.band.href is green.band.href
+
+
+def test_an_answer_without_mosaics_has_no_column_of_parts_and_one_of_an_earlier_version_is_read(tmp_path, saved):
+    assert "seastars:parts" not in str(pq.read_schema(saved))
+    without = {name: replace(band, parts=()) for name, band in MOSAIC.bands.items()}
+    save_answer(tmp_path / "a.parquet", [replace(MOSAIC, bands=without)], question())
+    assert "seastars:parts" not in str(pq.read_schema(tmp_path / "a.parquet"))
+    (scene,) = load_answer(tmp_path / "a.parquet", question())
+    assert [band.parts for band in scene.bands.values()] == [(), ()]
+
+
+def test_others_read_an_answer_with_parts(tmp_path):
+    path = tmp_path / "a.parquet"
+    save_answer(path, [FULL, MOSAIC], question())
+    assert len(geopandas.read_parquet(path)) == 2
+    assert [item["assets"]["B02"]["href"] for item in stac_table_to_items(pq.read_table(path))][1] == "mosaic://a/b/c/B02"
+    assert [item["id"] for item in rustac.read_sync(str(path))["features"]] == ["b", "b"]
 
 
 def test_an_answer_that_lacks_a_source_counts_where_it_is_asked_for_alone(saved):
@@ -169,6 +216,7 @@ def test_answers_of_the_first_version_are_read(tmp_path):
     rows = []
     for scene in (BARE, FULL):
         row = {key: value for key, value in asdict(scene).items() if value is not None}
+        row["bands"] = {name: {key: band[key] for key in band if key != "parts"} for name, band in row["bands"].items()}
         rows.append({key: value.isoformat() if isinstance(value, datetime) else value for key, value in row.items()})
     path = tmp_path / "31TCJ.json.gz"
     path.write_bytes(gzip.compress(json.dumps(rows).encode()))

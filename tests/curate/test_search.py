@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from shapely.geometry import shape
 
-from catalogs.foreign import SourceScene
+from catalogs.foreign import BandPart, SourceBand, SourceScene
 from catalogs.lattice import footprint, grid_square, squares_around
 from catalogs.records import Location
 from catalogs.testing import make_catalog, make_locations
@@ -120,6 +120,40 @@ def test_signatures_stay_in_memory(tmp_path, source_folder):
     assert assets[0]["B04"]["href"] == "https://example.com/B04.tif?v=1"
 
 
+class Mosaics(Signing):
+    """A source whose bands are put together from files behind signed addresses; it has others in each box."""
+
+    def search(self, sensor, box, start, end):
+        scenes = super().search(sensor, box, start, end)
+        part = BandPart(
+            str(len(self.searches)), SourceBand(f"https://example.com/{len(self.searches)}.tif?sig=hush", 2), bytes(3)
+        )
+        return [
+            replace(s, bands={n: SourceBand(f"mosaic://a/b/c/{n}", parts=(part,)) for n in s.bands}, id="all")
+            for s in scenes[:1]
+        ]
+
+
+def test_signatures_of_parts_stay_in_memory_too(tmp_path, source_folder):
+    locations = make_locations()
+    source = Mosaics(open_source(str(source_folder)))
+    for signed in ("?sig=hush", ""):  # asked, then saved
+        (found,) = searches(source, tmp_path, locations).candidates(S2, locations[0])
+        (part,) = found.scene.bands["B04"].parts
+        assert (part.band.href, part.band.index, part.footprint) == (f"https://example.com/1.tif{signed}", 2, bytes(3))
+    (path,) = (tmp_path / ".seastars" / "search" / S2).iterdir()
+    assert b"hush" not in path.read_bytes()
+    assert "hush" not in str(pq.read_table(path).to_pylist())
+
+
+def test_parts_from_both_sides_of_180_degrees_are_of_one_mosaic(tmp_path, source_folder, monkeypatch):
+    locations = make_locations()
+    monkeypatch.setattr("curate.search.location_boxes", lambda some: location_boxes(some) * 2)
+    (found,) = searches(Mosaics(open_source(str(source_folder))), tmp_path, locations).candidates(S2, locations[0])
+    hrefs = [part.band.href for part in found.scene.bands["B04"].parts]
+    assert hrefs == [f"https://example.com/{number}.tif?sig=hush" for number in (1, 2)]
+
+
 def test_the_same_answers_are_saved_as_the_same_bytes(tmp_path, source_folder):
     saved = []
     for name in "ab":
@@ -158,6 +192,7 @@ def test_an_answer_of_the_first_version_is_used_as_it_is(tmp_path, source_folder
     scene = open_source(str(source_folder)).search(S2, location_boxes(locations)[0], *SPAN)[0]
     row = {key: value for key, value in asdict(scene).items() if value is not None}
     row["datetime"] = row["datetime"].isoformat()
+    row["bands"] = {name: {key: band[key] for key in band if key != "parts"} for name, band in row["bands"].items()}
     path = tmp_path / ".seastars" / "search" / S2 / "31TCJ.json.gz"
     path.parent.mkdir(parents=True)
     path.write_bytes(gzip.compress(json.dumps([row]).encode()))

@@ -12,9 +12,12 @@ import pytest
 
 from catalogs import layout
 from catalogs.console import progress
+from catalogs.foreign import BandPart, SourceBand
+from catalogs.lattice import footprint
 from catalogs.locations import read_locations, write_locations
 from catalogs.recipe import write_section
 from catalogs.testing import make_catalog, make_locations
+from catalogs.wkb import to_wkb
 from curate import tasks
 from curate.build_request import BuildRequest
 from curate.errors import ClusterError, CurateError
@@ -68,6 +71,47 @@ def test_a_unit_travels_and_carries_only_scenes_that_touch_it(prepared):
     assert pickle.loads(pickle.dumps((job, first)))[0] == job
     assert all(build.locations[0].id in scene.id or build.locations[1].id in scene.id for scene in first.scenes[S2])
     assert {scene.id for scene in first.scenes[S2]}.isdisjoint(scene.id for scene in second.scenes[S2])
+
+
+def test_a_unit_carries_only_parts_that_touch_it(prepared):
+    build, searches, _ = prepared
+    whole = units_of(build, searches)
+    for unit, plain in zip(units_of(build, Outlines(searches, build.locations)), whole, strict=True):
+        assert [scene.id for scene in unit.scenes[S2]] == [scene.id for scene in plain.scenes[S2]]
+        ids = {location.id for location, _ in unit.places}
+        for scene in unit.scenes[S2]:
+            assert {part.band.href for part in scene.bands["B04"].parts} == ids
+
+
+class Outlines:
+    """Searches whose scenes are put together from a file for each location, named as it."""
+
+    def __init__(self, searches, locations):
+        self._searches = searches
+        self._parts = tuple(BandPart(each.id, SourceBand(each.id), to_wkb(footprint(each)[0])) for each in locations)
+
+    def scenes(self, sensor, square):
+        found = self._searches.scenes(sensor, square)
+        bands = {"B04": SourceBand("mosaic://a/b/c/B04", parts=self._parts)}
+        return replace(found, scenes=[replace(scene, bands=bands) for scene in found.scenes])
+
+
+def test_a_unit_in_two_grid_squares_has_the_parts_that_either_found(prepared, monkeypatch):
+    """Each square's answer holds the files over its own locations; put together they are in the order of their ids."""
+    build, searches, _ = prepared
+    one, two = build.locations[:2]
+    monkeypatch.setattr(tasks, "grid_square", lambda location: "B" if location is one else "A")
+
+    class Halves(Outlines):
+        def scenes(self, sensor, square):
+            found = super().scenes(sensor, "31TCJ")
+            parts = self._parts[:1] if square == "B" else self._parts[1:2]
+            bands = {"B04": SourceBand("mosaic://a/b/c/B04", parts=parts)}
+            return replace(found, scenes=[replace(scene, bands=bands) for scene in found.scenes])
+
+    (unit,) = make_units(Halves(searches, build.locations), [S2], [[(one, None), (two, None)]], with_items=(), simulated=False)
+    for scene in unit.scenes[S2]:
+        assert [part.id for part in scene.bands["B04"].parts] == sorted([one.id, two.id])
 
 
 def test_given_scenes_answer_as_the_search_does(prepared):

@@ -1,6 +1,7 @@
 """Mosaics of the user's own from end to end: SPOT in Open-Canopy's layout with its terms, and three real years of NAIP."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from rasterio import Affine
 from rasterio.warp import Resampling, reproject
 
 from catalogs.lattice import transformer
-from tests.curate.sources.test_mosaics import LEFT, PX, TOP, ground, write_tile
+from tests.curate.sources.test_mosaics import LEFT, PX, TOP, ground, items_over, spoilt, square, write_tile
 from tests.end_to_end.commands import curate, items_of
 from tests.end_to_end.test_geoplateforme import sample
+from tests.servers import free_port, serve_api, serve_files
+from tests.trees import tree
 
 OPEN_CANOPY = """
 folder = "canopy_height"
@@ -88,6 +91,27 @@ def test_a_folder_of_spot_tiles_becomes_a_catalog_with_its_own_terms(tmp_path, m
     collection = json.loads((folder / "spot-ortho" / "collection.json").read_text())
     assert collection["license"] == ("etalab-2.0" if free else "other")
     assert collection.get("seastars:redistributable", True) is free
+
+
+def test_a_build_that_goes_on_is_the_same_bytes_though_its_api_has_other_files_by_then(tmp_path):
+    port, tiles = free_port(), tmp_path / "spot"
+    for year, seed in ((2021, 1), (2022, 2)):
+        for column, row in ((0, 0), (0, PX), (PX, 0), (PX, PX)):
+            write_tile(tiles / str(year) / f"tile_{column}_{row}.tif", column, row, seed=seed)
+    folder = sample(tmp_path / "places", transformer(2154, 4326).transform(LEFT + PX * 1.5, TOP - PX * 1.5))
+    words = ("--sensor", "spot-ortho", "--seasons", 2, "--start", "2021-01-01", "--end", "2023-01-01", "--quiet")
+    resumed, anew = (shutil.copytree(folder, tmp_path / name) for name in ("resumed", "anew"))
+    with serve_files(tiles) as files:
+        items = items_over(tiles, square(), files)
+        with serve_api(items, port=port) as url:
+            assert curate("build", folder, "--source", url, *words) == 0
+        shutil.copytree(folder / ".seastars" / "search", resumed / ".seastars" / "search")
+        with serve_api(spoilt(items), port=port) as url:
+            assert curate("build", resumed, "--source", url, *words) == 0
+            assert curate("build", anew, "--source", url, *words) == 0
+    assert len(items_of(folder, "spot-ortho")) == 2
+    assert tree(resumed / "spot-ortho") == tree(folder / "spot-ortho")
+    assert tree(anew / "spot-ortho") != tree(folder / "spot-ortho")
 
 
 def test_three_years_of_naip_are_scenes_of_their_days_on_one_square(tmp_path, monkeypatch, shared_data):

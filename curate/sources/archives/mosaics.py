@@ -8,8 +8,8 @@ a STAC does not have. Their windows are read by the blocks that they touch, as t
 warp. Only files with pixels of one lattice are put together there: between others, pixels would have to be resampled twice;
 those are warped by themselves, and fill what the first lack.
 
-Which files these are is not in the saved answer of a search: it is asked again, square by square, when pixels are read. So an
-archive behind an API that changes meanwhile, or is silent, changes the pixels of a build that goes on, or keeps it waiting.
+Which files these are is part of a search's answer (`SourceBand.parts`), and is saved with it: whatever becomes of an archive's
+API, a build that goes on reads the same files. Answers that were saved without them make it search again, square by square.
 
 Other sensors' scenes are left as they are: acquisitions, which are chosen one by one. A build of such sensors alone has the
 source itself, as if it were not wrapped (`only`).
@@ -30,6 +30,7 @@ from catalogs.foreign import SourceBand, SourceScene
 from catalogs.terms import SourceTerms
 from curate.choose import middle
 from curate.errors import SourceUnavailableError
+from curate.sources.archives.mosaic_parts import parts_of, parts_over
 from curate.sources.archives.mosaic_planes import MosaicPlanes, Tiles
 from curate.sources.protocol import LonLatBox, Source, SourceRaster, opened_as
 
@@ -117,16 +118,21 @@ class MosaicSource:
 
     def _tiles(self, band: SourceBand, location: Location) -> Tiles | None:
         """The files of a mosaic's band over a square; none for a band that is a file."""
+        from curate.search import location_boxes
+
         if not self.holds(band):
             return None
         sensor, span, name = band.href.removeprefix(self._scheme).split("/")
-        scenes = self._over(sensor, span, location)
         own = find_sensor(sensor).band(name).nodata
-        files = tuple(scene.bands[name] for scene in scenes if name in scene.bands)
+        if band.parts:
+            files = tuple(part.band for part in parts_over(band.parts, location_boxes([location])))
+        else:
+            scenes = self._over(sensor, span, location)
+            files = tuple(scene.bands[name] for scene in scenes if name in scene.bands)
         return Tiles(files, nodata=NODATA if own is None else own, unless_stated=own)
 
     def _scenes_over(self, sensor: str, span: str, location: Location) -> list[SourceScene]:
-        """The scenes of a mosaic that touch a square's box, sorted by id."""
+        """The scenes of a mosaic that touch a square's box, sorted by id; asked for where a saved answer has no parts."""
         from curate.search import location_boxes
 
         start, end = (datetime.strptime(text, _INSTANT).replace(tzinfo=UTC) for text in span.split("_"))
@@ -163,6 +169,7 @@ def join(scenes: Sequence[SourceScene], scheme: str) -> SourceScene:
     sensor, span = find_sensor(first.sensor), _span(first)
     names = [name for name in first.bands if all(name in scene.bands for scene in scenes)]
     own = {band.name: band.nodata for band in sensor.bands}
+    parts = parts_of(scenes, names)
     bands = {
         name: replace(
             first.bands[name],
@@ -170,6 +177,7 @@ def join(scenes: Sequence[SourceScene], scheme: str) -> SourceScene:
             index=1,
             nodata=NODATA if own[name] is None else own[name],
             checksum=None,
+            parts=parts[name],
         )
         for name in names
     }

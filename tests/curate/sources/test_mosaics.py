@@ -1,6 +1,7 @@
 """Mosaics in many files: squares across their edges, files that do not fit together, and where nothing was measured."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,7 @@ import pytest
 import rasterio
 from rasterio import Affine
 from rasterio.warp import Resampling, reproject
+from shapely.geometry import shape
 
 from catalogs.bands import find_sensor
 from catalogs.foreign import SourceBand
@@ -16,10 +18,11 @@ from catalogs.lattice import squares_around
 from catalogs.records import Location
 from curate.errors import SourceUnavailableError
 from curate.fetch import PlaneAsk
-from curate.search import location_boxes
+from curate.search import Searches, location_boxes
 from curate.sources.archives.file_dates import FilePattern
 from curate.sources.archives.mapped_bands import MappedBand
 from curate.sources.archives.mapping import MappedSensor
+from curate.sources.archives.mosaic_parts import add_parts, narrow_parts
 from curate.sources.archives.mosaic_planes import as_measured
 from curate.sources.archives.mosaics import MosaicSource, join, with_mosaics
 from curate.sources.archives.tiff_folder import TiffFolderSource
@@ -27,7 +30,9 @@ from curate.sources.failover import FailoverSource
 from curate.sources.member import UnopenedSource
 from curate.sources.protocol import for_sensors
 from curate.sources.scenes import SceneIndex
+from curate.sources.stac_api import StacApiSource
 from curate.sources.static_catalog import StaticCatalogSource
+from tests.servers import free_port, serve_api, serve_files
 
 SPOT, NAIP = "spot-ortho", "naip"
 LEFT, TOP = 652_000.5, 6_862_001.0
@@ -115,7 +120,10 @@ def test_files_of_a_year_are_one_scene_with_the_year_as_its_interval(folder):
         "spot-ortho_20220101T000000_20221231T235959",
     ]
     assert [(scene.datetime, scene.start_datetime.year) for scene in scenes] == [(None, 2021), (None, 2022)]
-    assert scenes[0].bands["green"] == SourceBand(f"{scheme}spot-ortho/20210101T000000_20211231T235959/green", 1, None, None, 0)
+    green = scenes[0].bands["green"]
+    assert replace(green, parts=()) == SourceBand(f"{scheme}spot-ortho/20210101T000000_20211231T235959/green", 1, None, None, 0)
+    names = [f"tile_{column}_{row}.tif" for column in (0, PX) for row in (0, PX)]
+    assert [part.band for part in green.parts] == [SourceBand((folder / "2021" / name).as_posix(), 2) for name in names]
     west = min(x for x, _ in scenes[0].footprint["coordinates"][0])
     assert west < location_boxes([square(LEFT + 10, TOP - 10, 60)])[0][0] + 0.001
 
@@ -314,6 +322,82 @@ def test_a_static_catalog_of_tiles_is_a_mosaic_too(folder, tmp_path):
     assert len(scenes) == 2
     planes = planes_of(source, scenes[1], where)
     np.testing.assert_array_equal(planes["green"].pixels, warped(ground(0, 0, (2 * PX, 2 * PX), 2), where)[1])
+
+
+def spoilt(items):
+    """What an API has later: a tile less, and one that wins where it lies over the others, with other numbers."""
+    other = items[4]["assets"]["image"]["href"]
+    over = items[0] | {"id": "a", "assets": {"image": items[0]["assets"]["image"] | {"href": other}}}
+    return [over, *items[1:3], *items[4:]]
+
+
+@pytest.mark.parametrize("becomes", [spoilt, lambda _: None])
+def test_pixels_rest_on_the_saved_answer_whatever_becomes_of_the_api(folder, tmp_path, becomes):
+    where, port = square(), free_port()
+    expected = warped(ground(0, 0, (2 * PX, 2 * PX), 1), where)
+    with serve_files(folder) as files:
+        items = items_over(folder, where, files)
+        for has in (items, becomes(items)):
+            with serve_api(has, port=port) if has else nullcontext(f"http://127.0.0.1:{port}") as url:
+                source = MosaicSource(StacApiSource(url))
+                scenes = [found.scene for found in Searches(source, tmp_path, [where], YEARS).candidates(SPOT, where)]
+                planes = planes_of(source, scenes[0], where)
+            np.testing.assert_array_equal(np.stack([planes[name].pixels for name in ("red", "green", "blue")]), expected)
+
+
+def items_over(folder, where, address):
+    """Items of the files over a square, at another address."""
+    (box,) = location_boxes([where])
+    items = [item_of(scene) for scene in loose_files(folder).search(SPOT, box, *YEARS)]
+    return json.loads(json.dumps(items).replace(folder.as_posix(), address))
+
+
+def without_parts(scene):
+    return replace(scene, bands={name: replace(band, parts=()) for name, band in scene.bands.items()})
+
+
+def test_an_answer_that_was_saved_without_parts_is_searched_again(folder):
+    source, where = open_folder(folder), square()
+    scene = scenes_over(source, where)[0]
+    planes, older = planes_of(source, scene, where), planes_of(source, without_parts(scene), where)
+    for name, plane in planes.items():
+        np.testing.assert_array_equal(plane.pixels, older[name].pixels)
+        assert plane.source == older[name].source
+
+
+@pytest.mark.parametrize(("x", "y", "side_m"), [(300, 300, 60), (600, 600, 120), (600, 300, 60), (1150, 30, 120)])
+def test_parts_over_a_square_are_the_files_that_a_search_there_finds(folder, x, y, side_m):
+    source, where = open_folder(folder), square(LEFT + x, TOP - y, side_m)
+    red = scenes_over(source, square(side_m=1500))[0].bands["red"]
+    assert len(red.parts) == 4
+    told = source._tiles(red, where)
+    assert told == source._tiles(replace(red, parts=()), where)
+    assert 1 <= len(told.bands) <= 4
+
+
+def test_a_mosaic_is_narrowed_to_the_parts_over_some_boxes(folder):
+    scene = scenes_over(open_folder(folder), square(side_m=1500))[0]
+    boxes = [box for x in (200, 1000) for box in location_boxes([square(LEFT + x, TOP - 200, 60)])]
+    for count, chosen in ((1, boxes[:1]), (2, boxes), (4, [(10.0, 0.0, 11.0, 1.0)])):
+        narrow = narrow_parts(scene, chosen)
+        assert [len(band.parts) for band in narrow.bands.values()] == [count] * 3
+        assert narrow == replace(scene, bands=narrow.bands)
+    plain = without_parts(scene)
+    assert narrow_parts(plain, boxes) is plain
+
+
+def test_a_mosaic_that_two_boxes_have_parts_of_is_one(folder):
+    source = open_folder(folder)
+    left, right = (scenes_over(source, square(LEFT + x, TOP - 600, 180))[0] for x in (200, 1000))
+    whole = scenes_over(source, square())[0]
+    both = add_parts(right, left)
+    for other in (both, add_parts(left, right)):
+        assert [other.bands[name].parts for name in other.bands] == [whole.bands[name].parts for name in whole.bands]
+    assert [len(each.bands["red"].parts) for each in (left, right, both)] == [2, 2, 4]
+    assert shape(both.footprint).equals(shape(whole.footprint))
+    assert add_parts(both, left) == both
+    plain = without_parts(right)
+    assert add_parts(plain, left) is plain
 
 
 def item_of(scene):
