@@ -24,7 +24,7 @@ from curate.pipeline import Build, Todo
 from curate.plan import Forecast, SensorForecast
 from curate.reading.counts import Counts
 from curate.search import Searches
-from curate.sources.protocol import FetchesWhole, Source, looks_at_all, members_of
+from curate.sources.protocol import FetchesWhole, Source, looks_at_all, members_of, opened_as
 
 SEARCHES_AT_ONCE = 16
 USUAL_MBPS = 100.0
@@ -83,12 +83,17 @@ def run_plan(catalog: Path, request: BuildRequest, options: PlanOptions) -> None
         return
     emit("\n".join(cost.lines(build)))
     if forecast.locations:
-        say(f"Next: curate build {' '.join([str(catalog), *_flags(build, options.part)])}", quiet=options.quiet)
+        say(f"Next: curate build {' '.join([shlex.quote(str(catalog)), *_flags(build, options)])}", quiet=options.quiet)
 
 
-def _flags(build: Build, part: str | None) -> Iterator[str]:
-    """What makes a build the one that was planned: all of its recipe that is no default, unless the catalog has it already."""
-    recipe = {} if "build" in read_recipe(build.folder) else build.recipe
+def _flags(build: Build, options: PlanOptions) -> Iterator[str]:
+    """What makes a build the one that was planned: all of its recipe that is no default, unless the catalog has it already.
+
+    A project, which no recipe has, is said each time.
+    """
+    recipe = {} if "build" in read_recipe(build.folder) else dict(build.recipe)
+    if opened_as(build.source) != build.source.name:
+        recipe["source"] = opened_as(build.source)
     for sensor in recipe.get("sensors", ()):
         yield f"--sensor {sensor}"
     if recipe.get("bands"):
@@ -98,8 +103,10 @@ def _flags(build: Build, part: str | None) -> Iterator[str]:
             value = recipe[name]
             text = f"{value:g}" if isinstance(value, float) else str(value)
             yield f"--{name.replace('_', '-')} {shlex.quote(text)}"
-    if part:
-        yield f"--part {part}"
+    if options.part:
+        yield f"--part {options.part}"
+    if options.retry_failed:
+        yield "--retry-failed"
 
 
 @dataclass(frozen=True)

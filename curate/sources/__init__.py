@@ -82,7 +82,7 @@ def open_source(text: str, *, max_scene_cloud: float = 100) -> Source:
         return _open_path(text, max_scene_cloud)
     guess = get_close_matches(name, PROVIDERS, 1, 0.5)
     raise CurateError(
-        f"Unknown source {text!r}. Choose from: {', '.join(PROVIDERS)}, the http(s) address of a STAC API or catalog, or the "
+        f"Unknown source {without_secrets(text).rpartition('@')[2]!r}. Choose from: {', '.join(PROVIDERS)}, the http(s) address of a STAC API or catalog, or the "
         f"path of a catalog or mapping file (*.toml).{f' Did you mean {guess[0]!r}?' if guess else ' There is no such path.'}"
     )
 

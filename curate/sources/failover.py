@@ -14,6 +14,7 @@ unreadable, and the same command tries it again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 SEPARATOR = ","
 """Between the sources that a user names, the preferred one first."""
+_PARTS = re.compile(r"(?:^|,)((?:://[^/?#@]*@|[^,])*)")
+"""Each of them: a comma within the user name or password of an address parts nothing (RFC 3986, section 3.2.1)."""
 
 
 def names_in(text: str) -> list[str]:
@@ -44,12 +47,14 @@ def names_in(text: str) -> list[str]:
     Examples:
         >>> names_in("earth-search, planetary-computer"), names_in("earth-search")
         (['earth-search', 'planetary-computer'], ['earth-search'])
+        >>> names_in("https://me:a,b@one.example/stac,earth-search")
+        ['https://me:a,b@one.example/stac', 'earth-search']
     """
     path, _, digest = text.rpartition(CONTENTS)
     is_one = SEPARATOR not in digest and Path(path or text).expanduser().exists()
     if SEPARATOR not in text or is_one or Path(text).expanduser().exists():
         return [text]
-    return [name.strip() for name in text.split(SEPARATOR)]
+    return [name.strip() for name in _PARTS.findall(text)]
 
 
 def open_several(names: Sequence[str], open_one: Opener, *, max_scene_cloud: float) -> FailoverSource:

@@ -195,6 +195,16 @@ def test_a_plan_says_what_is_not_predicted(double, sampled, capsys):
     assert "EECU-hours a month, is not predicted" in capsys.readouterr().out
 
 
+def test_the_next_command_of_a_plan_names_the_project_which_no_recipe_has(double, sampled, capsys, monkeypatch):
+    monkeypatch.delenv("EARTHENGINE_PROJECT")
+    named = ("--source", f"earth-engine:{PROJECT}")
+    assert curate("plan", sampled, *named, "--seasons", 2, *SPAN) == 0
+    assert f"Next: curate build {sampled} --sensor {S2_L2A} --source earth-engine:{PROJECT} --seasons 2 " in capsys.readouterr().err
+    assert curate("build", sampled, *named, "--seasons", 2, *SPAN, "--max-cloud", 0, "--quiet") == 0
+    assert curate("plan", sampled, *named, "--retry-failed") == 0
+    assert capsys.readouterr().err.endswith(f"Next: curate build {sampled} --source earth-engine:{PROJECT} --retry-failed\n")
+
+
 def test_a_plan_predicts_the_requests_and_nearly_the_bytes(double, sampled, capsys):
     flags = ("--source", "earth-engine", "--seasons", 2, *SPAN)
     assert curate("plan", sampled, *flags, "--json", "--quiet") == 0

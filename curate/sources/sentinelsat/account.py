@@ -46,6 +46,7 @@ def checked_address(text: str) -> str:
     try:
         parts = urlsplit(text.strip())
         host = parts.hostname or ""
+        _ = parts.port  # raises where it is no number: it may be half of a password
     except ValueError:
         parts, host = urlsplit(""), ""
     if parts.scheme not in {"http", "https"} or not host:

@@ -46,8 +46,10 @@ def ours(task: Task) -> Run:
     from curate.reading.arenas import limit_arenas
     from curate.reading.reader import BlockReader, WindowRead
     from curate.reading.transport import Transport
+    from curate.sources.access import signer_for
 
     limit_arenas()
+    signer_for(task.href(*next(iter(task.reads()))))
 
     def run() -> list[NDArray[Any]]:
         transport = Transport()

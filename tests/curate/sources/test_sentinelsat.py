@@ -349,6 +349,7 @@ def test_a_hub_where_nobody_listens_is_busy(monkeypatch, hub):
         ("somebody:planted@hub.example/dhus", "The address of hub.example holds a user name or a password.*DHUS_PASSWORD"),
         ("https://planted:plan/ted@hub.example:8443/dhus", "The address of hub.example:8443 holds a user name"),
         ("hub.example/dhus?token=planted", "The address of hub.example holds"),
+        ("https://me:planted/", r"what is named is no http\(s\) address"),
         ("https://[bad", r"what is named is no http\(s\) address"),
     ],
 )
