@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -38,22 +38,29 @@ MOST_TRIES = 2
 class Headers:
     """The headers that were read last, by address; any thread may ask."""
 
-    def __init__(self, transport: Transport, *, fetchers: int) -> None:
-        self._transport = transport
+    def __init__(self, transport: Transport, *, fetchers: int, is_placed: bool = True) -> None:
+        self._transport, self._is_placed = transport, is_placed
         self._fetchers = fetchers
         self._known: OrderedDict[str, Future[FileHeader]] = OrderedDict()
         self._lock = Lock()
 
     def read_all(self, hrefs: Iterable[str]) -> dict[str, FileHeader | SourceUnavailableError]:
         """The headers of files, or why one cannot be had; those that are not known are fetched at the same time."""
+        return dict(self.read_each(hrefs))
+
+    def read_each(self, hrefs: Iterable[str]) -> Iterator[tuple[str, FileHeader | SourceUnavailableError]]:
+        """The same one by one, each file once and in the order of the first time it is named."""
         distinct = list(dict.fromkeys(hrefs))
         unknown = [href for href in distinct if not self._is_known(href)]
-        if len(unknown) > 1:
-            with ThreadPoolExecutor(min(self._fetchers, len(unknown)), thread_name_prefix="header") as pool:
-                fetched = dict(zip(unknown, pool.map(self._try, unknown), strict=True))
-        else:
-            fetched = {href: self._try(href) for href in unknown}
-        return {href: fetched[href] if href in fetched else self._try(href) for href in distinct}
+        if len(unknown) < 2:
+            yield from ((href, self._try(href)) for href in distinct)
+            return
+        pool = ThreadPoolExecutor(min(self._fetchers, len(unknown)), thread_name_prefix="header")
+        try:
+            begun = {href: pool.submit(self._try, href) for href in unknown}
+            yield from ((href, begun[href].result() if href in begun else self._try(href)) for href in distinct)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def renew(self, href: str, stale: FileHeader) -> FileHeader:
         """The header of a file that has changed since; whoever asks first fetches it.
@@ -97,7 +104,7 @@ class Headers:
         if known is not None:
             return known.result()
         try:
-            mine.set_result(_read_header(self._transport, href))
+            mine.set_result(_read_header(self._transport, href, is_placed=self._is_placed))
         except BaseException as error:  # noqa: BLE001 # whoever waits for it must be told
             with self._lock:
                 self._known.pop(name, None)
@@ -148,14 +155,15 @@ class _Beginning:
         self._pieces.append((offset, known + further.content if further else known))
 
 
-def _read_header(transport: Transport, href: str) -> FileHeader:
+def _read_header(transport: Transport, href: str, *, is_placed: bool) -> FileHeader:
     if not is_remote(href) and not Path(href.removeprefix("file://")).is_file():
-        return gdal_header(href)
+        return gdal_header(href, is_placed=is_placed)
     for _ in range(MOST_TRIES):
         try:
             file = _Beginning(transport, href)
-            parsed = parse_tiff(file.read, without_secrets(href), etag=file.first.etag, size=file.first.size)
-            return parsed or replace(gdal_header(href), size=file.first.size)
+            etag, size = file.first.etag, file.first.size
+            parsed = parse_tiff(file.read, without_secrets(href), etag=etag, size=size, is_placed=is_placed)
+            return parsed or replace(gdal_header(href, is_placed=is_placed), size=size)
         except _ChangedError:
             continue
     raise SourceUnavailableError(

@@ -132,6 +132,11 @@ class Piece:
         return (read for block in self.blocks for read in self.file.users[block])
 
 
+def scene_of(href: str) -> str:
+    """The folder of a file: those of a scene share it."""
+    return without_secrets(href).rpartition("/")[0]
+
+
 def cut_pieces(file: OpenFile) -> list[Piece]:
     """The needed blocks of a file, those that lie close to each other in one piece.
 
@@ -151,12 +156,12 @@ def in_sweep_order(files: Sequence[OpenFile]) -> list[Piece]:
     """The pieces of all files, scene by scene and in each from north to south.
 
     All bands are swept together, so that the windows of a place are complete one soon after the other, and those that are
-    begun and not complete stay few. The files of a scene are those of a folder.
+    begun and not complete stay few.
     """
     scenes: dict[str, int] = {}
     ordered = []
     for order, file in enumerate(files):
-        scene = scenes.setdefault(file.name.rpartition("/")[0], len(scenes))
+        scene = scenes.setdefault(scene_of(file.href), len(scenes))
         for piece in cut_pieces(file):
             place = min(file.order_of(block) for block in piece.blocks)
             ordered.append(((scene, *place, order, piece.start), piece))

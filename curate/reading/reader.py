@@ -8,7 +8,7 @@ odc-stac and stackstac.
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Semaphore
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -19,8 +19,8 @@ from catalogs.records import Grid
 from catalogs.secrets import without_secrets
 from curate.errors import SourceUnavailableError
 from curate.reading.headers import Headers
-from curate.reading.pieces import OpenFile, OpenRead, WindowRead
-from curate.reading.sweep import Sweep
+from curate.reading.pieces import OpenFile, OpenRead, WindowRead, scene_of
+from curate.reading.sweep import Portion, Sweep
 from curate.reading.tiff_layout import FileHeader
 from curate.sources.rasters import lacking_band
 
@@ -52,7 +52,13 @@ class BlockReader:
     """Reads windows of rasters; one per process, for any number of threads."""
 
     def __init__(
-        self, transport: Transport, *, fetchers: int = 64, decoders: int | None = None, undecoded_bytes: int = 64 << 20
+        self,
+        transport: Transport,
+        *,
+        fetchers: int = 64,
+        decoders: int | None = None,
+        undecoded_bytes: int = 64 << 20,
+        is_placed: bool = True,
     ) -> None:
         """Open nothing yet.
 
@@ -62,13 +68,14 @@ class BlockReader:
             decoders: Threads that decode at the same time, of all readings; absent, as many as there are cores.
             undecoded_bytes: What one reading may have fetched and not decoded, and what it may have ready and not given; half
                 as much again is no faster on two cores, at no latency up to 80 ms.
+            is_placed: Whether the files' grids are of the ground; see `curate.sources.rasters.pixel_frame`.
         """
         self._transport = transport
         self._fetchers = fetchers
         self._cores = decoders or os.cpu_count() or 1
         self._decoders = Semaphore(self._cores)
         self._undecoded_bytes = undecoded_bytes
-        self._headers = Headers(transport, fetchers=fetchers)
+        self._headers = Headers(transport, fetchers=fetchers, is_placed=is_placed)
 
     def rasters(self, bands: Sequence[SourceBand]) -> list[SourceRasterInfo | SourceUnavailableError]:
         """What the headers say, in the order of the bands; each file's is fetched once and kept.
@@ -97,24 +104,41 @@ class BlockReader:
         by_file: dict[str, list[OpenRead]] = {}
         for key, wish in reads:
             by_file.setdefault(wish.band.href, []).append(OpenRead(key, wish))
-        headers = self._headers.read_all(by_file)
-        files = []
-        for href, open_reads in by_file.items():
-            header = headers[href]
-            good = []
-            for read in open_reads:
-                error = _why_not(header, read.read)
-                if error is None:
-                    good.append(read)
-                else:
-                    yield cast("Key", read.key), error
-            if good and isinstance(header, FileHeader):
-                files.append(OpenFile.of(href, header, good))
-        threads = self._fetchers if any(is_remote(file.href) for file in files) else self._cores
+        threads = self._fetchers if any(map(is_remote, by_file)) else self._cores
         sweep = Sweep(
-            self._transport, self._headers, decoders=self._decoders, undecoded_bytes=self._undecoded_bytes, files=files
+            self._transport,
+            self._headers,
+            decoders=self._decoders,
+            undecoded_bytes=self._undecoded_bytes,
+            windows=sum(map(len, by_file.values())),
         )
-        yield from cast("Iterator[tuple[Key, NDArray[Any] | SourceUnavailableError]]", sweep.run(threads))
+        given = sweep.run(self._scenes(by_file), threads)
+        yield from cast("Iterator[tuple[Key, NDArray[Any] | SourceUnavailableError]]", given)
+
+    def _scenes(self, by_file: Mapping[str, list[OpenRead]]) -> Iterator[Portion]:
+        """The files of one scene after the other, each scene as soon as its headers are there."""
+        by_scene: dict[str, list[str]] = {}
+        for href in by_file:
+            by_scene.setdefault(scene_of(href), []).append(href)
+        headers = self._headers.read_each(href for hrefs in by_scene.values() for href in hrefs)
+        for hrefs in by_scene.values():
+            yield _portion((by_file[href], header) for href, (_, header) in zip(hrefs, headers, strict=False))
+
+
+def _portion(files: Iterable[tuple[list[OpenRead], FileHeader | SourceUnavailableError]]) -> Portion:
+    """Files with what is read of them, and windows that cannot be read, with the reason.
+
+    Raises:
+        ValueError: A window does not lie inside its raster.
+    """
+    readable, failed = [], []
+    for reads, header in files:
+        errors = [(read, _why_not(header, read.read)) for read in reads]
+        failed += [(read, error) for read, error in errors if error is not None]
+        good = [read for read, error in errors if error is None]
+        if good and isinstance(header, FileHeader):
+            readable.append(OpenFile.of(good[0].read.band.href, header, good))
+    return readable, failed
 
 
 def _info(header: FileHeader | SourceUnavailableError, band: SourceBand) -> SourceRasterInfo | SourceUnavailableError:

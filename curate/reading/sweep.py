@@ -32,29 +32,32 @@ LAST_WAIT_S = 4.0
 """How long a sweep that is closed, interrupted or failed waits for its threads, which end when their requests do."""
 
 Given = tuple[Hashable, "NDArray[Any] | SourceUnavailableError"]
+Portion = tuple[list[OpenFile], list[tuple[OpenRead, SourceUnavailableError]]]
+"""Files with the windows that they serve, and windows that cannot be read, with the reason."""
 
 
 class Sweep:
     """One reading of many windows."""
 
     def __init__(
-        self, transport: Transport, headers: Headers, *, decoders: Semaphore, undecoded_bytes: int, files: list[OpenFile]
+        self, transport: Transport, headers: Headers, *, decoders: Semaphore, undecoded_bytes: int, windows: int
     ) -> None:
-        """Plan, and start nothing yet.
+        """Start nothing yet.
 
         Args:
             transport: Fetches ranges.
             headers: Asked again where a file has changed.
             decoders: As many decode at the same time.
             undecoded_bytes: Bound on what is fetched and not decoded, and on what is complete and not taken.
-            files: With the windows that they serve.
+            windows: How many there are to read.
         """
         self._transport = transport
         self._headers = headers
         self._decoders = decoders
         self._limit = undecoded_bytes
-        self._todo = deque(in_sweep_order(files))
-        self._left = sum(len(file.reads) for file in files)
+        self._todo: deque[Piece] = deque()
+        self._left = windows
+        self._crew: list[Thread] = []
         self._ready: deque[Given] = deque()
         self._held_bytes = self._ready_bytes = 0
         self._is_closed = False
@@ -63,25 +66,51 @@ class Sweep:
         self._can_fetch = Condition(self._lock)
         self._can_give = Condition(self._lock)
 
-    def run(self, threads: int) -> Iterator[Given]:
+    def run(self, portions: Iterator[Portion], threads: int) -> Iterator[Given]:
         """Windows as they are complete; ends its threads when it ends, or is closed.
 
         A request that hangs holds nobody up: its thread is left to end by itself, and does nothing with what may still come.
 
         Args:
+            portions: What to read, one scene after the other; asked for in a thread of its own, so that what has come is read
+                while headers of the next are on their way.
             threads: How many fetch at the same time.
         """
-        crew = [Thread(target=self._work, name=f"reading-{n}", daemon=True) for n in range(min(threads, len(self._todo)))]
+        feeder = Thread(target=self._feed, args=(portions, threads), name="reading-feed", daemon=True)
         try:
-            for thread in crew:
-                thread.start()
+            feeder.start()
             while given := self._take():
                 yield from given
         finally:
             self._close()
             deadline = time.monotonic() + LAST_WAIT_S
-            for thread in (thread for thread in crew if thread.ident is not None):
-                thread.join(max(deadline - time.monotonic(), 0))
+            for thread in (feeder, *self._crew):
+                if thread.ident is not None:
+                    thread.join(max(deadline - time.monotonic(), 0))
+
+    def _feed(self, portions: Iterator[Portion], threads: int) -> None:
+        """Hand over one portion after the other, and start threads for it."""
+        try:
+            for files, failed in portions:
+                for read, error in failed:
+                    self._fail([read], error)
+                self._add(in_sweep_order(files), threads)
+                if self._is_closed:
+                    break
+        except BaseException as error:  # noqa: BLE001 # who takes the windows must be told, or would wait for ever
+            self._stop(error)
+
+    def _add(self, pieces: list[Piece], threads: int) -> None:
+        with self._lock:
+            if self._is_closed:
+                return
+            self._todo.extend(pieces)
+            self._can_fetch.notify_all()
+            new = range(len(self._crew), min(len(self._crew) + len(pieces), threads))
+            more = [Thread(target=self._work, name=f"reading-{number}", daemon=True) for number in new]
+            self._crew += more
+        for thread in more:
+            thread.start()
 
     def _take(self) -> list[Given]:
         """What is complete; nothing once all windows are."""
@@ -113,9 +142,12 @@ class Sweep:
                         self._held_bytes -= piece.cost
                         self._can_fetch.notify()
         except BaseException as error:  # noqa: BLE001 # who takes the windows must be told, or would wait for ever
-            with self._lock:
-                self._failure = self._failure or error
-                self._can_give.notify()
+            self._stop(error)
+
+    def _stop(self, error: BaseException) -> None:
+        with self._lock:
+            self._failure = self._failure or error
+            self._can_give.notify()
 
     def _next(self) -> Piece | None:
         """The next piece, once there is room for it; none at the end."""

@@ -260,6 +260,41 @@ def test_a_request_that_hangs_does_not_hold_up_who_closes(tmp_path, monkeypatch)
     assert not hanging[0].is_alive()
 
 
+def late_headers(folder, *, until, name="b/1.tif"):
+    """Two scenes of two files, and a transport on which the header of one file waits; wishes in any order of scenes."""
+    for href in ("a/1.tif", "a/2.tif", "b/1.tif", "b/2.tif"):
+        write_raster(folder / href, compress="deflate", **SMALL)
+    transport = DiskTransport(folder)
+    transport.fault = lambda asked, start, end, part: (asked != name or until.wait(20), part)[1]
+    hrefs = ("a/1.tif", "b/1.tif", "a/2.tif", "b/2.tif")
+    return transport, [wish for href in hrefs for wish in wishes(ROOT + href, [(0, 0, 20, 20), (90, 90, 30, 30)])]
+
+
+def test_a_scene_is_read_while_headers_of_the_next_are_on_their_way(tmp_path):
+    until = threading.Event()
+    transport, asked = late_headers(tmp_path, until=until)
+    reads = reader_of(transport).read(asked)
+    first = [next(reads)[0][0] for _ in range(4)]
+    assert not until.is_set()
+    assert sorted(first) == sorted([ROOT + "a/1.tif", ROOT + "a/2.tif"] * 2)
+    until.set()
+    assert len(list(reads)) == 4
+
+
+def test_a_header_that_hangs_does_not_hold_up_who_closes(tmp_path, monkeypatch):
+    monkeypatch.setattr("curate.reading.sweep.LAST_WAIT_S", 0.05)
+    until = threading.Event()
+    transport, asked = late_headers(tmp_path, until=until)
+    reads = reader_of(transport).read(asked)
+    next(reads)
+    reads.close()
+    (feeder,) = (thread for thread in threading.enumerate() if thread.name.startswith("reading"))
+    until.set()
+    feeder.join(10)
+    assert not feeder.is_alive()
+    assert not [name for name, start, _ in transport.ranges if name == "b/2.tif" and start], "no pixels after the end"
+
+
 def test_a_failure_that_is_nobodys_file_reaches_who_reads(tmp_path):
     write_raster(tmp_path / "a.tif", compress="deflate", **SMALL)
     transport = DiskTransport(tmp_path)
