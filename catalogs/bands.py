@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
+from catalogs.band_guess import guess_band
 from catalogs.errors import ContractError, MissingBandError
 from catalogs.records import Band
 
@@ -47,6 +49,17 @@ class Sensor:
     """`sci:citation`."""
     is_display: bool = False
     """Numbers that somebody stretched for the eye and clipped: no reflectance, and a clipped frame is no fault."""
+    resampler: str = "gdal-warp"
+    """What brings pixels to a location's grid where theirs disagrees: the format of STAC's `processing:expression`."""
+    unit: str | None = None
+    """STAC's unit of all bands, once scale and offset are applied."""
+    interval: tuple[datetime, datetime] | None = None
+    """First and last instant, UTC, of a static layer: one for all seasons, whatever dates its providers state."""
+
+    @property
+    def is_static(self) -> bool:
+        """Whether it is a layer of no season, as heights are, rather than acquisitions to choose from."""
+        return self.interval is not None
 
     @property
     def gsds(self) -> tuple[float, ...]:
@@ -61,7 +74,9 @@ class Sensor:
         """
         known = {band.name: band for band in (*self.bands, self.mask) if band}
         if name not in known:
-            raise MissingBandError(_unknown("band", name, [band.name for band in self.bands], f"{self.id} has"))
+            listed = [band.name for band in self.bands]
+            meant = guess_band(name, known.values())
+            raise MissingBandError(f"Unknown band {name!r}. {self.id} has {', '.join(listed)}.{_question(meant)}")
         return known[name]
 
     def select(self, names: Sequence[str] | None) -> tuple[Band, ...]:
@@ -73,6 +88,14 @@ class Sensor:
         for name in names or ():
             self.band(name)
         return tuple(band for band in self.bands if not names or band.name in names)
+
+
+ALSO_CALLED = {
+    "s2": "sentinel-2-l2a", "l2a": "sentinel-2-l2a", "s2-l1c": "sentinel-2-l1c", "l1c": "sentinel-2-l1c",
+    "s1": "sentinel-1-rtc", "s1-grd": "sentinel-1-grd", "l8": "landsat-c2-l2", "l9": "landsat-c2-l2",
+    "dem": "cop-dem-glo-30", "bd-ortho": "aerial-ortho", "bdortho": "aerial-ortho",
+}  # fmt: skip
+"""Sensors by what people call them; what begins an id, such as `landsat`, needs no line here."""
 
 
 def raster_key(band: Band) -> str:
@@ -93,12 +116,25 @@ def find_sensor(sensor_id: str) -> Sensor:
     """
     if sensor_id in SENSORS:
         return SENSORS[sensor_id]
-    raise ContractError(_unknown("sensor", sensor_id, list(SENSORS), "Choose from:"))
+    raise unknown_sensor(sensor_id, list(SENSORS))
 
 
-def _unknown(kind: str, name: str, known: list[str], lead: str) -> str:
-    guess = get_close_matches(name, known, 1, 0.5)
-    return f"Unknown {kind} {name!r}. {lead} {', '.join(known)}.{f' Did you mean {guess[0]!r}?' if guess else ''}"
+def unknown_sensor(text: str, known: Sequence[str]) -> ContractError:
+    """The words for what is no sensor.
+
+    Args:
+        text: As the user wrote it.
+        known: Ids of those that there are where it was said.
+    """
+    word = "-".join(text.lower().replace("_", " ").replace("-", " ").split())
+    called = [each for each in known if each == ALSO_CALLED.get(word)]
+    begun = [each for each in known if word and each.startswith(word)]
+    near = next(iter([*called, *begun, *get_close_matches(word, known, 1, 0.5)]), None)
+    return ContractError(f"Unknown sensor {text!r}. Choose from: {', '.join(known)}.{_question(near)}")
+
+
+def _question(guess: str | None) -> str:
+    return f" Did you mean {guess!r}?" if guess else ""
 
 
 def _reflectance(
@@ -111,6 +147,7 @@ COPERNICUS = {"name": "ESA", "roles": ["producer", "licensor"], "url": "https://
 USGS = {"name": "USGS", "roles": ["producer", "licensor"], "url": "https://www.usgs.gov/landsat-missions"}
 IGN = {"name": "IGN", "roles": ["producer", "licensor"], "url": "https://geoservices.ign.fr"}
 USDA = {"name": "USDA", "roles": ["producer", "licensor"], "url": "https://naip-usdaonline.hub.arcgis.com"}
+ESA_DEM = {"name": "ESA", "roles": ["producer", "licensor"], "url": "https://doi.org/10.5270/ESA-c5d3d65"}
 DFKI = {"name": "DFKI", "roles": ["producer", "licensor"], "url": "https://github.com/phelber/EuroSAT"}
 NWPU = {"name": "Northwestern Polytechnical University", "roles": ["producer"], "url": "https://arxiv.org/abs/1703.00121"}
 UC_MERCED = {
@@ -123,6 +160,8 @@ TUM = {"name": "Technical University of Munich", "roles": ["producer", "licensor
 ONERA = {"name": "ONERA", "roles": ["producer", "licensor"], "url": "https://rcdaudt.github.io/oscd"}
 NOT_STATED = {"name": "not stated", "roles": ["producer"]}
 SENTINEL_NOTICE = "Contains modified Copernicus Sentinel data"
+TANDEM_X = (datetime(2010, 12, 12, tzinfo=UTC), datetime(2015, 1, 16, 23, 59, 59, tzinfo=UTC))
+"""When the acquisitions of Copernicus DEM were made; what STAC APIs state is a day of publication."""
 
 _SENTINEL_2_L2A = _reflectance(
     [
@@ -185,6 +224,14 @@ SENSORS: dict[str, Sensor] = {
             "float32", None, "uint8", "GRD", "sentinel-1", ("c-sar",), "other", SENTINEL_NOTICE, COPERNICUS,
         ),
         Sensor(
+            "sentinel-1-gec",
+            "Sentinel-1 ground range detected, calibrated to sigma nought in dB, geocoded by the product's own geolocation "
+            "grid, not corrected for terrain",
+            (Band("vv", 10, scale=1.0, offset=0.0, nodata=-32768), Band("vh", 10, scale=1.0, offset=0.0, nodata=-32768)),
+            "float32", None, "uint8", "GEC", "sentinel-1", ("c-sar",), "other", SENTINEL_NOTICE, COPERNICUS,
+            resampler="seastars-sentinel1", unit="dB",
+        ),
+        Sensor(
             "spot-ortho", "SPOT 6 and 7 orthophoto, 1.5 m", _ortho(1.5, 0), "uint8",
             None, "uint8", "L3", "spot", ("naomi",), "etalab-2.0", "Contains SPOT 6/7 data, IGN and Airbus DS", IGN,
         ),
@@ -195,6 +242,14 @@ SENSORS: dict[str, Sensor] = {
         Sensor(
             "aerial-ortho", "Aerial orthophoto, red, green, blue and, where flown, near infrared, 0.2 m", _ortho(0.2, None),
             "uint8", None, "uint8", "L3", "aerial", ("aerial",), "etalab-2.0", "BD ORTHO, IGN", IGN,
+        ),
+        Sensor(
+            "cop-dem-glo-30", "Copernicus DEM GLO-30: heights of ground, trees and buildings in metres above the geoid EGM2008",
+            (Band("elevation", 30, scale=1.0, offset=0.0, nodata=-32767),),
+            "float32", None, "uint8", "L3", "tandem-x", ("sar-x",), "other",
+            "Produced using Copernicus WorldDEM-30 © DLR e.V. 2010-2014 and © Airbus Defence and Space GmbH 2014-2018 "
+            "provided under COPERNICUS by the European Union and ESA; all rights reserved",
+            ESA_DEM, "European Space Agency: Copernicus DEM, 10.5270/ESA-c5d3d65", unit="m", interval=TANDEM_X,
         ),
         Sensor(
             "eurosat-rgb", "EuroSAT, Sentinel-2 red, green and blue as published: display values, no reflectance",

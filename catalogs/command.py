@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from catalogs.console import say
+from catalogs.usage import usage_words
 
 BUG = "This is a bug of seastars, not of your command. Please report it with the lines above."
 BROKEN_PIPE = 141
@@ -84,5 +85,5 @@ def report(error: Exception, *, usage: type[Exception]) -> int:
         traceback.print_exception(error)
         say(BUG)
         return 1
-    say(str(error))
+    say(usage_words(error) if isinstance(error, usage) else str(error))
     return code

@@ -107,13 +107,13 @@ def progress(
         total: Things to do in all.
         description: What is done, such as `Building`.
         already: Of `total`, what an earlier run has done.
-        quiet: Show nothing.
+        quiet: Show nothing; nor is anything shown where there is nothing to do.
         every_s: Seconds between two lines where standard error is no terminal.
 
     Yields:
         What to advance, once per thing that has ended.
     """
-    if quiet:
+    if quiet or not total:
         yield Progress(total, already)
         return
     with live(total, description, every_s=every_s) as show:

@@ -138,14 +138,15 @@ def from_item(item: Mapping[str, Any], sensor: Sensor, *, base_href: str | None 
         base_href: Path or address of the item, from which its relative hrefs start; its `self` link where none.
 
     Returns:
-        The scene; bands that the item lacks, or that cannot be told apart, are absent.
+        The scene; bands that the item lacks, or that cannot be told apart, are absent. That of a static layer has its sensor's
+        interval, whatever the item states.
 
     Raises:
         ContractError: The item has no time, or neither geometry nor bounding box.
     """
     properties = item.get("properties", {})
     address = base_href or _self_href(item)
-    when, start, end = read_times(item)
+    when, start, end = (None, *sensor.interval) if sensor.interval else read_times(item)
     found = map_bands(item, sensor)
     values = {
         name: calibrate(

@@ -34,6 +34,7 @@ _OLDER_NAMES: Mapping[str, Mapping[str, str]] = {
     "sentinel-2-l2a": _SENTINEL_2_NAMES,
     "sentinel-2-l1c": _SENTINEL_2_NAMES,
     "landsat-c2-l2": {"nir": "B05"},
+    "cop-dem-glo-30": {"data": "elevation"},
 }
 """Names that providers use beside the band's own and STAC's common ones; bands of different sensors share names."""
 _DOCUMENTED_ORDER = {"naip": ("red", "green", "blue", "nir")}

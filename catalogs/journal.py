@@ -11,6 +11,9 @@ from typing import Any
 
 from catalogs import layout
 
+NO_SEASON = -1
+"""In place of a season's number, of a static layer, which is of none; its items state none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -19,7 +22,7 @@ class Failure:
     location: str
     """Id of the location."""
     season: int
-    """Which of its date windows."""
+    """Which of its date windows; `NO_SEASON` of a static layer."""
     sensor: str
     """Id of the sensor that is to blame; several joined by `+`."""
     reason: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from catalogs.band_guess import guess_name
 from catalogs.bands import find_sensor
 from catalogs.errors import ContractError, MissingBandError
 from catalogs.foreign import SourceScene
@@ -77,10 +77,10 @@ def choose_planes(scene: AnyScene, names: Sequence[str] | None) -> list[Plane]:
     wanted = list(names) if names is not None else [plane.name for plane in planes.values() if not plane.is_mask]
     for name in wanted:
         if name not in planes:
-            guess = get_close_matches(name, planes, 1, 0.5)
+            guess = guess_name(name, planes)
             raise MissingBandError(
                 f"Item {scene_id(scene)} has no band {name!r}; it has {', '.join(planes)}."
-                f"{f' Did you mean {guess[0]!r}?' if guess else ' Its source may have lacked it: see curate info.'}"
+                f"{f' Did you mean {guess!r}?' if guess else ' Its source may have lacked it: see curate info.'}"
             )
     chosen = [planes[name] for name in wanted]
     if not chosen:

@@ -5,8 +5,8 @@
 ```
 
 A section is what one command was asked for, its defaults resolved. Workers, budgets and retries are not part of it: they do not
-change the bytes. A catalog is sampled and built, or converted from a released data set: it has `sample` and `build`, or
-`convert`.
+change the bytes. Until a build has given an item, another one may replace its section. A catalog is sampled and built, or
+converted from a released data set: it has `sample` and `build`, or `convert`.
 """
 
 from __future__ import annotations
@@ -122,8 +122,21 @@ def write_section(
     if section in recipe:
         check_same(folder, section, recipe[section], {**values, **{key: recipe[section].get(key) for key in may_change}})
     if recipe.get(section) != values:
-        text = json.dumps({**recipe, section: values}, indent=2, ensure_ascii=False) + "\n"
-        write_whole(folder / layout.RECIPE, text.encode())
+        _write(folder, {**recipe, section: values})
+
+
+def replace_section(folder: Path, section: str, values: Mapping[str, Any]) -> None:
+    """Record other values than a section had; for who knows that nothing hangs on the old ones.
+
+    Raises:
+        ContractError: The folder is not ours.
+        OSError: The disk is full or cannot be written.
+    """
+    _write(folder, {**(read_recipe(folder) or {CONTRACT: CONTRACT_VERSION}), section: values})
+
+
+def _write(folder: Path, recipe: Mapping[str, Any]) -> None:
+    write_whole(folder / layout.RECIPE, (json.dumps(recipe, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def check_kind(folder: Path, recipe: Mapping[str, Any], section: str) -> None:
@@ -144,13 +157,23 @@ def check_same(folder: Path, section: str, old: Mapping[str, Any], new: Mapping[
     Raises:
         ContractError: They differ; the message names each key with both values.
     """
-    keys = [key for key in {**old, **new} if old.get(key, ABSENT) != new.get(key, ABSENT)]
-    if keys:
-        changes = "; ".join(f"{key} was {_show(old, key)}, now {_show(new, key)}" for key in keys)
+    changes = differences(old, new)
+    if changes:
         raise ContractError(
             f"{folder} was made from another recipe ({section}): {changes}. "
             f"A catalog keeps one recipe: pass the same values again, or {_way_out(folder, old)}."
         )
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """What two forms of a section differ in, in words: each key with both values; empty where they agree.
+
+    Examples:
+        >>> differences({"seed": 7, "count": 3}, {"seed": 8, "count": 3})
+        'seed was 7, now 8'
+    """
+    keys = [key for key in {**old, **new} if old.get(key, ABSENT) != new.get(key, ABSENT)]
+    return "; ".join(f"{key} was {_show(old, key)}, now {_show(new, key)}" for key in keys)
 
 
 def _way_out(folder: Path, section: Mapping[str, Any]) -> str:

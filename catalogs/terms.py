@@ -64,10 +64,11 @@ def join_terms(sensor: Sensor, terms: Sequence[SourceTerms], years: Sequence[int
     Args:
         sensor: What it holds.
         terms: Of each source that it has items of, in any order; none where nobody knows a source.
-        years: Of the first and the last acquisition, for the sensor's own attribution; none where there are no items.
+        years: Of the first and the last acquisition, for the sensor's own attribution, unless it is a static layer, whose words
+            have their own; none where there are no items.
     """
     of_all = list(terms) or [SourceTerms()]
-    own = f"{sensor.attribution} {'-'.join(map(str, years))}".strip()
+    own = f"{sensor.attribution} {'' if sensor.is_static else '-'.join(map(str, years))}".strip()
     words = sorted({word for each in of_all for word in _words(each, own)}, key=lambda word: (word != own, word))
     return CollectionTerms(
         _one_license(each.license or sensor.license for each in of_all),

@@ -66,7 +66,7 @@ def make_catalog(
         folder: Where to; made where absent.
         locations: Its squares; three of 600 m near Toulouse where absent.
         sensors: Ids of its sensors.
-        seasons: Dates per location and sensor.
+        seasons: Dates per location and sensor; of a static layer there is one item.
         json_items: Whether items are JSON files too, or rows of the index alone.
         labels: One for each location in turn; none where there are none.
         label_rasters: Classes of the label rasters to make, by `labels` or `change`.
@@ -92,6 +92,8 @@ def make_catalog(
         mine = (labels[number % len(labels)],) if labels else ()
         items, before = [], None
         for sensor, season in product(sensors, range(seasons)):
+            if season and find_sensor(sensor).is_static:
+                continue
             scene, patches = make_scene(find_sensor(sensor), location, season, seed=seed + 1000 * number + season)
             first = patches[0].pixels[0]
             patches += _label_patches(patches[0], before if season else None, label_rasters or {})
@@ -103,7 +105,7 @@ def make_catalog(
 
 
 def make_scene(sensor: Sensor, location: Location, season: int, *, seed: int) -> tuple[Scene, list[Patch]]:
-    """A scene of smooth random ground, clear and whole, without its files."""
+    """A scene of smooth random ground, clear and whole, without its files; a static layer's is of no season."""
     rng = np.random.default_rng(seed)
     patches = [_patch(sensor, location, gsd, rng) for gsd in sensor.gsds]
     if sensor.mask:
@@ -111,15 +113,16 @@ def make_scene(sensor: Sensor, location: Location, season: int, *, seed: int) ->
     shares = mask_shares(patches[-1].pixels[0], sensor.mask.name) if sensor.mask else None
     when = FIRST_DAY + timedelta(days=91 * season)
     vintage = sensor.id in ("spot-ortho", "aerial-ortho")
+    start, end = sensor.interval or ((when, when + timedelta(days=60)) if vintage else (None, None))
     needs_offset = sensor.constellation == "sentinel-2" and bool(sensor.bands[0].offset)
     return Scene(
         sensor=sensor.id,
         location=location,
         rasters=(),
-        datetime=None if vintage else when,
-        start_datetime=when if vintage else None,
-        end_datetime=when + timedelta(days=60) if vintage else None,
-        season=season,
+        datetime=None if start else when,
+        start_datetime=start,
+        end_datetime=end,
+        season=None if sensor.is_static else season,
         cloud_percent=shares.not_clear if shares else None,
         snow_percent=shares.snow if shares else None,
         unclassified_percent=shares.unclassified if shares else None,

@@ -123,7 +123,7 @@ def _properties(scene: Scene) -> dict[str, Any]:
         "proj:bbox": [float(edge) for edge in scene.location.bounds],
         "processing:level": sensor.level,
         "processing:version": scene.baseline,
-        "processing:expression": {"format": "gdal-warp", "expression": resampling} if resampling else None,
+        "processing:expression": {"format": sensor.resampler, "expression": resampling} if resampling else None,
         fields.CONTRACT: fields.CONTRACT_VERSION,
         fields.LOCATION: scene.location.id,
         fields.SPLIT: scene.location.split,
@@ -197,6 +197,11 @@ def band_to_stac(band: Band) -> dict[str, Any]:
     )
 
 
+def _unit(sensor: Sensor) -> dict[str, str]:
+    """Of a collection's bands; items leave it out, as they do the band's description."""
+    return {"unit": sensor.unit} if sensor.unit else {}
+
+
 def _present(values: Mapping[str, Any]) -> dict[str, Any]:
     """Without the keys that have no value; whole numbers as integers, so that a record has one spelling."""
     return {key: _plain(value) for key, value in values.items() if value is not None}
@@ -243,7 +248,7 @@ def collection_to_stac(
         keys.setdefault(asset_key(band, apart=bands_apart), []).append(band)
     item_assets = {
         key: _media_type((media_types or {}).get(key, ()))
-        | {"roles": ["data"], "data_type": sensor.data_type, "bands": [band_to_stac(b) for b in group]}
+        | {"roles": ["data"], "data_type": sensor.data_type, "bands": [band_to_stac(b) | _unit(sensor) for b in group]}
         for key, group in sorted(keys.items())
     }
     if sensor.mask:

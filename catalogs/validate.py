@@ -84,7 +84,8 @@ def check_catalog(
         raise ValueError(f"Asked for {what}; expected deep, or a sample of 0 or more locations.")
     tree = Tree.at(os.fspath(href))
     tree.check_ours()
-    visit = Visit(tree, Findings(), settled=tree.is_settled())
+    is_being_written = tree.is_being_written()
+    visit = Visit(tree, Findings(), tree.is_settled() and not is_being_written, is_being_written)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # such a file lies on another grid, which is told
         return _Check(visit, deep=deep, sample=sample, watch=watch or _unwatched).run()
@@ -224,7 +225,11 @@ class _Check:
         told: list[str] = []
         parted: list[str] = []
         count = len(self._locations)
-        if not self._visit.settled:
+        if self._visit.is_being_written:
+            parted.append(
+                "A build is writing it now: what it has finished is not all linked yet. Check it again once it has ended."
+            )
+        elif not self._visit.settled:
             told.append("The last run was stopped: what it finished is not all linked yet.")
         else:
             left = check_coverage(self._visit, recipe, collections, list(self._locations)) if collections else count
@@ -237,6 +242,8 @@ class _Check:
         for what, hrefs in sorted(self._visit.findings.loose.items()):
             told.append(f"{len(set(hrefs))} x {what}, first: {min(hrefs)}")
         again = "the same `curate convert` again" if "convert" in recipe else "`curate build` on the catalog"
+        if self._visit.is_being_written:
+            return [*parted, *told]
         return [*parted, *told, *([f"Run {again} to finish it; it links or removes what is left."] if told else [])]
 
     def _tell_left_out(self) -> str | None:

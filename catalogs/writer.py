@@ -222,9 +222,12 @@ class CatalogWriter:
             squares = self._write_squares(sensor, index) if self._json_items else []
             is_simulated = _is_simulated(index)
             sources = [] if is_simulated else _sources(index)
+        earlier = self._earlier_collection(sensor)
         record = _as_rendered(find_sensor(sensor)) if is_simulated else find_sensor(sensor)
         years = sorted({when.year for when in interval}) if interval and not is_simulated else []
         terms = join_terms(record, [self._terms_of(source, sensor) for source in sources], years)
+        # What was forbidden stays so: nobody may be there by now to answer for it.
+        is_free = terms.is_redistributable and earlier.get(fields.REDISTRIBUTABLE) is not False
         self._write_json(
             f"{sensor}/{layout.COLLECTION}",
             collection_to_stac(
@@ -233,20 +236,24 @@ class CatalogWriter:
                 bbox=bbox,
                 interval=interval,
                 children=squares,
-                terms=replace(terms, notices=(*terms.notices, *self._notices)),
+                terms=replace(terms, notices=(*terms.notices, *self._notices), is_redistributable=is_free),
                 index=self._indices[sensor].checksums(),
-                packs=self._listed_pack(sensor),
+                packs=self._listed_pack(sensor, earlier),
                 label_rasters=self._label_rasters,
                 bands_apart=self._bands_apart,
                 media_types=types,
             ),
         )
 
-    def _listed_pack(self, sensor: str) -> dict[str, dict[str, Any]]:
-        """The pack that the collection lists, if it is there still: stale or not, its assets say of which index it is."""
-        collection = self._folder / sensor / layout.COLLECTION
-        has_pack = (self._folder / layout.pack_folder(sensor) / layout.PACK).exists()
-        return pack_assets(json.loads(collection.read_bytes())) if has_pack and collection.exists() else {}
+    def _earlier_collection(self, sensor: str) -> dict[str, Any]:
+        """The collection as it was written last; empty where it is new."""
+        path = self._folder / sensor / layout.COLLECTION
+        earlier: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+        return earlier
+
+    def _listed_pack(self, sensor: str, collection: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """The pack that a collection lists, if it is there still: stale or not, its assets say of which index it is."""
+        return pack_assets(collection) if (self._folder / layout.pack_folder(sensor) / layout.PACK).exists() else {}
 
     def _write_squares(self, sensor: str, index: IndexFiles) -> list[str]:
         """Write the catalogs of all squares; give the hrefs of the top ones."""

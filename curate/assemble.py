@@ -1,7 +1,8 @@
 """One location: candidates to decisions to written items.
 
-Of each season the combinations of sensors are tried in the order of `choose`, as `decide` tells; this file begins the
-seasons of a location, says what is to be read for their wishes, and writes what they keep. Who reads is `unit`.
+Of each season the combinations of sensors are tried in the order of `choose`, as `decide` tells; of a static layer there is
+one item, as `static_layers` tells. This file begins the seasons of a location, says what is to be read for their wishes, and
+writes what they keep. Who reads is `unit`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from catalogs.foreign import SourceScene
-from catalogs.journal import Failure
+from catalogs.journal import NO_SEASON, Failure
 from catalogs.records import Band, Location, Scene
 from catalogs.scene_writer import SceneWriter
 from catalogs.secrets import without_secrets
@@ -25,6 +26,7 @@ from curate.offsets import STRICT
 from curate.search import Scenes
 from curate.seasons import DateWindow, SeasonPlan
 from curate.sources.protocol import Labelled, Source, looks_at_all
+from curate.static_layers import decide_static, of_no_season, of_seasons, static_window
 
 
 @dataclass(frozen=True)
@@ -57,30 +59,47 @@ class Assembler:
     """Of every location."""
 
     def begin(self, location: Location, seasons: frozenset[int] | None = None) -> list[Season]:
-        """The seasons of a location, each with its first wish, or done where nothing has to be read to know.
+        """The seasons and static layers of a location, each with its first wish, or done where nothing has to be read to know.
 
         Args:
             location: Where.
-            seasons: The seasons to do; all where absent.
+            seasons: The seasons to do, `NO_SEASON` for static layers; all where absent.
         """
+        labels = self.source.labels(location) if isinstance(self.source, Labelled) else ()
+        static = of_no_season(self.wanted.sensors) if seasons is None or NO_SEASON in seasons else ()
+        return [
+            *self._begin_seasons(location, seasons, labels),
+            *(self._begin_static(sensor, location, labels) for sensor in static),
+        ]
+
+    def _begin_seasons(self, location: Location, seasons: frozenset[int] | None, labels: tuple[str, ...]) -> list[Season]:
+        sensors = of_seasons(self.wanted.sensors)
+        if not sensors:
+            return []
         windows = [window for window in self.wanted.plan.windows(location.id) if seasons is None or window.season in seasons]
         try:
-            candidates = {
-                sensor: merge_copies(self.searches.candidates(sensor, location), location.zone)
-                for sensor in self.wanted.sensors
-            }
+            candidates = {sensor: merge_copies(self.searches.candidates(sensor, location), location.zone) for sensor in sensors}
         except SourceUnavailableError as error:
-            broken = [unreadable(location, window, self.wanted.sensors, error) for window in windows]
+            broken = [unreadable(location, window, sensors, error) for window in windows]
             return [Season(self, location, window, outcome=each) for window, each in zip(windows, broken, strict=True)]
         wanted = self.wanted
         limits = Limits(wanted.max_cloud, wanted.max_delta_days, wanted.radiometry, looks_at_all(self.source))
-        labels = self.source.labels(location) if isinstance(self.source, Labelled) else ()
         begun = []
         for window in windows:
             inside = {sensor: in_window(found, window) for sensor, found in candidates.items()}
             decision = Decision(location, window, inside, limits, others=candidates)
             begun.append(Season(self, location, window, decision.steps(), labels))
             begun[-1].take(None)
+        return begun
+
+    def _begin_static(self, sensor: str, location: Location, labels: tuple[str, ...]) -> Season:
+        window = static_window(sensor)
+        try:
+            candidates = self.searches.candidates(sensor, location)
+        except SourceUnavailableError as error:
+            return Season(self, location, window, outcome=unreadable(location, window, {sensor: None}, error))
+        begun = Season(self, location, window, decide_static(sensor, location, candidates), labels)
+        begun.take(None)
         return begun
 
     def asks(self, scene: SourceScene, location: Location, *, masks: bool) -> list[PlaneAsk]:
@@ -101,7 +120,7 @@ class Assembler:
 
 @dataclass(eq=False)
 class Season:
-    """One date window of one location, in work."""
+    """One date window, or one static layer, of one location, in work."""
 
     assembler: Assembler
     """Who began it."""
@@ -144,7 +163,7 @@ class Season:
             datetime=scene.datetime,
             start_datetime=scene.start_datetime,
             end_datetime=scene.end_datetime,
-            season=self.window.season,
+            season=None if self.window.season == NO_SEASON else self.window.season,
             cloud_percent=shares.not_clear if shares else judged.not_clear_percent if judged else None,
             snow_percent=shares.snow if shares else None,
             unclassified_percent=shares.unclassified if shares else None,

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from catalogs.bands import find_sensor
+from catalogs.band_guess import guess_band
+from catalogs.bands import SENSORS, find_sensor, unknown_sensor
 from catalogs.records import Band
 from catalogs.writer import INDEX_ONLY_ABOVE
 from curate.assemble import Wanted
 from curate.errors import CurateError
 from curate.offsets import KEEP, MODES, STRICT
 from curate.seasons import SECO, SECO_DATES, SeasonPlan
+from curate.sources.offers import offered_sensors
 
 SETTLED = timedelta(weeks=4)
 """How long before today a search ends by default: by then providers have what they will have (SeCo's own choice)."""
@@ -65,11 +67,13 @@ def resolve_request(request: BuildRequest, old: Mapping[str, Any] | None, *, tod
         JSON's types, every default resolved.
 
     Raises:
-        CurateError: A count of seasons that is none.
+        CurateError: A count of seasons or a share that is none, or a period that has not begun.
     """
+    _check_given(request, today)
+    sensors = _apart(request.sensors)
     given = {
         "source": request.source,
-        "sensors": list(request.sensors) or None,
+        "sensors": sensors or None,
         "bands": list(request.bands) or None,
         "seasons": request.seasons and _read_seasons(request.seasons),
         "start": request.start and request.start.isoformat(),
@@ -82,11 +86,32 @@ def resolve_request(request: BuildRequest, old: Mapping[str, Any] | None, *, tod
         "radiometry": request.radiometry,
     }
     section = {**_defaults(request, today), **(old or {}), **{key: value for key, value in given.items() if value is not None}}
+    if old is not None and sensors and not request.bands and sensors != old["sensors"]:
+        section["bands"] = []  # those of before are the other sensors'
     if old is not None and "radiometry" not in old and request.radiometry in {None, AS_BEFORE}:
         del section["radiometry"]
     seasons = SECO_DATES if section["seasons"] == SECO else section["seasons"]
     many = locations * seasons * len(section["sensors"]) > INDEX_ONLY_ABOVE
     return {**section, "items": section["items"] or ("parquet" if many else "json")}
+
+
+def _check_given(request: BuildRequest, today: date) -> None:
+    """Refuse what cannot be meant."""
+    for flag, share in (("--max-cloud", request.max_cloud), ("--max-scene-cloud", request.max_scene_cloud)):
+        if share is not None and not 0 <= share <= 100:
+            raise CurateError(f"{flag} is {share:g}; expected percent, from 0 to 100.")
+    if request.max_delta_days is not None and request.max_delta_days < 0:
+        raise CurateError(f"--max-delta-days is {request.max_delta_days:g}; expected days between sensors, 0 or more.")
+    begin = request.start or (request.end and request.end - YEAR)
+    if begin and begin > today:
+        raise CurateError(
+            f"The period begins on {begin}, after today ({today}): nothing was taken since. Choose an earlier --start or --end."
+        )
+
+
+def _apart(sensors: Sequence[str]) -> list[str]:
+    """Ids one by one, of which several may have been written with commas between them."""
+    return [name.strip() for sensor in sensors for name in sensor.split(",") if name.strip() or "," not in sensor]
 
 
 def check_dates(request: BuildRequest, old: Mapping[str, Any] | None) -> None:
@@ -160,12 +185,17 @@ def read_wanted(section: Mapping[str, Any], seed: int) -> Wanted:
 
 def _wanted_bands(sensor_ids: Sequence[str], names: Sequence[str]) -> dict[str, tuple[Band, ...]]:
     """Of each sensor the bands of those names; all where there are no names."""
+    unknown_ids = [sensor_id for sensor_id in sensor_ids if sensor_id not in SENSORS]
+    if unknown_ids:
+        raise unknown_sensor(unknown_ids[0], offered_sensors())
     sensors = [find_sensor(sensor_id) for sensor_id in sensor_ids]
     known = {band.name for sensor in sensors for band in sensor.bands}
     unknown = [name for name in names if name not in known]
     if unknown:
         having = "; ".join(f"{sensor.id} has {', '.join(band.name for band in sensor.bands)}" for sensor in sensors)
-        raise CurateError(f"Unknown band {unknown[0]!r} in --bands. Choose from: {having}.")
+        guess = guess_band(unknown[0], [band for sensor in sensors for band in sensor.bands])
+        meant = f" Did you mean {guess!r}?" if guess else ""
+        raise CurateError(f"Unknown band {unknown[0]!r} in --bands. Choose from: {having}.{meant}")
     wanted = {sensor.id: tuple(band for band in sensor.bands if not names or band.name in names) for sensor in sensors}
     for sensor in sensors:
         if not wanted[sensor.id]:

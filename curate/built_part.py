@@ -48,7 +48,8 @@ class BuiltPart:
             made = "was converted from a released data set" if CONVERTED in recipe else "is no catalog that curate sampled"
             raise RecipeError(f"{folder} {made}; expected the parts of a build: curate build FOLDER --part 1/2")
         if "build" not in recipe or not (folder / layout.CATALOG).exists():
-            raise RecipeError(f"Nothing is built in {folder} yet. Build it first: curate build {folder}")
+            which = "" if "build" in recipe else " --part K/N, with the flags of the other parts"
+            raise RecipeError(f"Nothing is built in {folder} yet. Build it first: curate build {folder}{which}")
         target = read_target(folder)
         if target:
             raise RecipeError(

@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from catalogs.bands import find_sensor
 from catalogs.foreign import SourceScene
 from catalogs.journal import Failure
 from catalogs.lattice import to_lonlat
 from catalogs.masks import mask_shares
 from catalogs.records import Location
+from catalogs.writer import Patch
 from curate.choose import Candidate, are_many, order_combinations, spread
 from curate.clouds import judge_clouds
 from curate.errors import SourceUnavailableError
@@ -173,7 +176,8 @@ class Decision:
         if not look.patches and self._is_clear(candidate):
             look.patches = unless_failed(self._bands[scene_key(look.scene)])
             self._bands[scene_key(look.scene)] = []
-            look.not_clear = max(look.not_clear, 100 - valid_percent(look.patches) if look.patches else 100.0)
+            look.missing = max(look.missing, 100 - valid_percent(look.patches) if look.patches else 100.0)
+            look.not_clear = max(look.not_clear, look.missing)
             if self._is_clear(candidate) and not has_mask(look.scene):
                 yield from self._judge(candidate)
         if not self._is_clear(candidate):
@@ -199,6 +203,7 @@ class Decision:
                 (look.mask,) = unless_failed(self._masks[scene_key(scene)])
                 look.shares = mask_shares(look.mask.pixels[0], look.mask.key)
                 look.not_clear = look.shares.not_clear
+                look.missing = _missing_percent(look.mask)
                 self._masks[scene_key(scene)] = []
             if look.not_clear > self._limits.max_cloud:
                 look.mask = None
@@ -221,14 +226,14 @@ class Decision:
             for sensor, candidates in self._candidates.items()
         }
         for sensor, candidate in best.items():
-            share = self._look(candidate.scene).not_clear
-            if share > self._limits.max_cloud:
+            look = self._look(candidate.scene)
+            if look.not_clear > self._limits.max_cloud:
                 return self._failed(
                     sensor,
                     "not-clear",
                     f"No scene of {sensor} over {place} has at most {self._limits.max_cloud:g} % "
-                    f"cloud in {window}: the clearest of {len(self._candidates[sensor])} candidates has {share:.1f} %. "
-                    f"Widen --window-days or the dates, or raise --max-cloud.",
+                    f"cloud or missing pixels in {window}: {_clearest(len(self._candidates[sensor]))} has "
+                    f"{_not_clear_in_words(look)}. Widen --window-days or the dates, or raise --max-cloud.",
                 )
         return self._refused() or self._too_far_apart()
 
@@ -263,6 +268,26 @@ class Decision:
 
     def _failed(self, sensor: str, reason: str, message: str) -> Failure:
         return Failure(self._location.id, self._window.season, sensor, reason, message)
+
+
+def _missing_percent(mask: Patch) -> float:
+    """Share of a mask that says there is no measurement, percent."""
+    fill = next((band.nodata for band in mask.bands if band.nodata is not None), None)
+    return 0.0 if fill is None else 100 * float(np.mean(mask.pixels[0] == fill))
+
+
+def _clearest(count: int) -> str:
+    return f"the clearest of {count} candidates" if count > 1 else "the only candidate"
+
+
+def _not_clear_in_words(look: Look) -> str:
+    """How much of a square is of no use, and what of it is no cloud but never measured."""
+    share, missing = f"{look.not_clear:.1f} %", f"{look.missing:.1f} %"
+    if missing == "0.0 %":
+        return share
+    if missing == share:
+        return f"{share}, all of it pixels without a measurement, as beyond the edge of a swath or of a file"
+    return f"{share}: {look.not_clear - look.missing:.1f} % cloud or shadow, {missing} pixels without a measurement"
 
 
 def unreadable(location: Location, window: DateWindow, sensors: Mapping[str, object], error: SourceUnavailableError) -> Failure:

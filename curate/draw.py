@@ -106,17 +106,23 @@ def make_strategy(name: str, region: Region, *, seed: int, cities: int, std_m: f
     if name == "uniform":
         if not len(region.cells):
             raise RegionError(
-                f'Region "{region.slug}" is empty: it holds no land. Widen it, or pass a file with exact borders.'
+                f"Region {_named(region)} is empty: it holds no land. Widen it, or pass a file with exact borders."
             )
         return EqualArea(key, region.cells)
     places = load_places()
     home = places.subset(region.is_home(places))
     if not len(home):
         raise RegionError(
-            f'Region "{region.slug}" is empty for --strategy {name}: it holds no place of 500 inhabitants or more. '
+            f"Region {_named(region)} is empty for --strategy {name}: it holds no place of 500 inhabitants or more. "
             "Pass --strategy uniform, or widen the region."
         )
     return AroundPlaces(key, home.largest(cities) if name == "cities" else home, std_m, by_population=name == "population")
+
+
+def _named(region: Region) -> str:
+    """A region for people; of a box its edges, whose order may be the mistake."""
+    kind, _, edges = region.identity.partition(":")
+    return f'"{edges}" (west,south,east,north)' if kind == "box" else f'"{region.slug}"'
 
 
 def draw_key(*parts: object) -> NDArray[np.uint64]:

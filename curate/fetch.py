@@ -19,7 +19,7 @@ from catalogs.foreign import SourceBand, SourceScene
 from catalogs.records import Band, Grid, Location, SourceWindow, Transform, Window
 from catalogs.secrets import without_secrets
 from catalogs.writer import Patch
-from curate.pixel_size import pixel_size_m
+from curate.pixel_size import TURN, beside, pixel_size_m
 from curate.sources.protocol import RasterInfo, Source
 
 if TYPE_CHECKING:
@@ -27,8 +27,14 @@ if TYPE_CHECKING:
 
 KERNEL = "cubic"
 """How measurements are warped; masks are always `nearest`."""
+STATIC_KERNEL = "bilinear"
+"""How static layers, which are heights, are warped: nothing lies above or below the measured points around it, where cubic
+overshoots at cliffs and shores."""
 KERNEL_REACH_PX = 4
 """Pixels of the source that a kernel needs beyond the square."""
+FOUR_AROUND = {"XSCALE": 1, "YSCALE": 1}
+"""Lets GDAL take the four pixels around a point. It takes more where pixels get larger, which it judges by the rows and columns
+that a square touches: of one that is small and turned in its zone wrongly, so that heights were off by a 20th of a pixel."""
 FALSE_NORTHING_M = 10_000_000.0
 """Of the southern half of a UTM zone."""
 UNSTATED = 0.0
@@ -94,8 +100,9 @@ def mask_patch(scene: SourceScene, plane: Plane) -> Patch:
 
 def band_asks(scene: SourceScene, bands: Sequence[Band], location: Location) -> list[PlaneAsk]:
     """What to read of a scene's measurements; bands that the scene lacks are left out."""
+    kernel = STATIC_KERNEL if find_sensor(scene.sensor).is_static else KERNEL
     return [
-        PlaneAsk(scene.bands[band.name], location, band.gsd, band.gsd, KERNEL, band.nodata)
+        PlaneAsk(scene.bands[band.name], location, band.gsd, band.gsd, kernel, band.nodata)
         for group in _groups(scene, bands)
         for band in group
     ]
@@ -275,6 +282,10 @@ def _needed_window(source: Grid, target: Grid) -> Window:
     from rasterio.warp import transform_bounds
 
     left, bottom, right, top = transform_bounds(f"EPSG:{target.epsg}", f"EPSG:{source.epsg}", *target.bounds, densify_pts=21)
+    if right < left:  # in degrees, on both sides of 180
+        right += TURN
+    shift = beside(source, (left + right) / 2).transform[2] - source.transform[2]
+    left, right = left - shift, right - shift
     reach = KERNEL_REACH_PX * max(1, math.ceil(target.gsd / min(pixel_size_m(source))))
     width, _, x0, _, drop, y0 = source.transform
     column, end_column = math.floor((left - x0) / width) - reach, math.ceil((right - x0) / width) + reach
@@ -336,6 +347,7 @@ def _warped(plan: PlanePlan, pixels: NDArray[Any] | None, fill: float | None) ->
             dst_nodata=fill,
             resampling=Resampling[plan.ask.kernel],
             tolerance=EXACT,
+            **(FOUR_AROUND if plan.ask.kernel == STATIC_KERNEL else {}),
         )
     return warped
 

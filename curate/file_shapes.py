@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from catalogs.bands import Sensor, find_sensor
+from catalogs.files import is_remote
 from catalogs.foreign import SourceScene
 from catalogs.lattice import squares_around, transformer
 from catalogs.records import LATTICE_M, Band, Grid
@@ -78,10 +79,12 @@ def _of_file(header: FileHeader, held: Sequence[Band], scene: SourceScene, senso
             corner_xy=_corner_m(header.grid),
             block_px=(cut.block_height, cut.block_width),
             blocks=cut.count,
+            across=cut.across,
             block_bytes=_mean_block(header, index, decoded),
             decoded_bytes=decoded,
             header_bytes=0 if number else min(HEADER_BYTES, header.size or HEADER_BYTES),
             is_sampled=True,
+            is_local=not is_remote(scene.bands[group[0].name].href),
         )
 
 
@@ -97,9 +100,12 @@ def _corner_m(grid: Grid) -> tuple[float, float]:
 
 
 def _mean_block(header: FileHeader, index: int, decoded: float) -> float:
-    """What a block of a band takes in the file in the mean, those that were never written left out."""
+    """What a block takes in the file in the mean, those that were never written left out.
+
+    Of a file that GDAL reads all bands are taken to lie together; see `FileHeader.mean_block_bytes` for what that leaves out.
+    """
     if header.packing is None:
-        return header.mean_block_bytes or decoded * USUAL_SHARE
+        return header.count * (header.mean_block_bytes or 0) or decoded * USUAL_SHARE
     sizes = header.packing.sizes
     if header.packing.are_apart:
         sizes = np.array_split(sizes, header.count)[index]
@@ -120,6 +126,7 @@ def usual_shapes(sensor_id: str, bands: Sequence[Band]) -> list[FileShape]:
         is_mask = band == sensor.mask
         each = np.dtype(sensor.mask_type if is_mask else sensor.data_type).itemsize
         decoded = float(USUAL_BLOCK_PX**2 * each)
+        across = int(-(-USUAL_TILE_M // (USUAL_BLOCK_PX * band.gsd)))
         shapes.append(
             FileShape(
                 bands=(band.name,),
@@ -127,7 +134,8 @@ def usual_shapes(sensor_id: str, bands: Sequence[Band]) -> list[FileShape]:
                 gsd=band.gsd,
                 corner_xy=(0.0, 0.0),
                 block_px=(USUAL_BLOCK_PX, USUAL_BLOCK_PX),
-                blocks=int(-(-USUAL_TILE_M // (USUAL_BLOCK_PX * band.gsd))) ** 2,
+                blocks=across**2,
+                across=across,
                 block_bytes=decoded * (USUAL_MASK_SHARE if is_mask else USUAL_SHARE),
                 decoded_bytes=decoded,
                 header_bytes=HEADER_BYTES,

@@ -8,19 +8,17 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow.compute as pc
 
 from catalogs import fields, layout
-from catalogs.errors import ContractError
 from catalogs.failures import read_failures
 from catalogs.index_files import open_index
 from catalogs.index_listing import listed_index
 from catalogs.journal import Failure, Journal
-from catalogs.recipe import check_same, read_recipe
 from curate.assemble import Wanted
 from curate.drawn_squares import with_drawn_squares
-from curate.errors import RecipeError
 from curate.estimate import FileShape
 from curate.file_shapes import sampled_shapes, usual_shapes
 from curate.pipeline import Build, Todo, Watch
@@ -59,6 +57,10 @@ class Finished:
         return cls(frozenset(done), [failure for mine in failures.values() for failure in mine])
 
 
+NOTHING = Finished(frozenset(), [])
+"""Of a folder that no build has begun."""
+
+
 def _locations_of_index(collection: Path) -> set[str]:
     document = collection / layout.COLLECTION
     if not document.exists():
@@ -71,6 +73,8 @@ def _locations_of_index(collection: Path) -> set[str]:
 def foresee(build: Build, *, workers: int, retry_failed: bool, watch: Watch) -> Forecast:
     """What a build would cost from here on; search answers are saved as the build would save them, and nothing else.
 
+    Of a build that belongs into another folder all is planned, and nothing saved: the answers here are another build's.
+
     Args:
         build: Prepared as for a dry run.
         workers: Searches at once.
@@ -78,17 +82,18 @@ def foresee(build: Build, *, workers: int, retry_failed: bool, watch: Watch) -> 
         watch: Shows progress.
 
     Raises:
-        RecipeError: The catalog was begun with another recipe.
         SourceUnavailableError: The source does not answer a search.
     """
-    old = read_recipe(build.folder).get("build")
-    if old:
-        try:
-            check_same(build.folder, "build", old, json.loads(json.dumps(build.recipe)))
-        except ContractError as error:
-            raise RecipeError(str(error)) from error
-    searches = Searches(build.source, build.folder, build.mine, build.wanted.plan.span)
-    finished = Finished.read(build.folder, list(build.wanted.sensors))
+    if build.is_elsewhere:
+        with TemporaryDirectory() as elsewhere:
+            return _foresee(build, Path(elsewhere), NOTHING, workers=workers, retry_failed=retry_failed, watch=watch)
+    finished = NOTHING if build.changes else Finished.read(build.folder, list(build.wanted.sensors))
+    return _foresee(build, build.folder, finished, workers=workers, retry_failed=retry_failed, watch=watch)
+
+
+def _foresee(build: Build, folder: Path, finished: Finished, *, workers: int, retry_failed: bool, watch: Watch) -> Forecast:
+    """What is left to do costs, with search answers below a folder."""
+    searches = Searches(build.source, folder, build.mine, build.wanted.plan.span)
     todo = build.todo(finished, searches.locations, retry_failed=retry_failed)
     if todo and not build.source.simulated:
         build.search(searches, watch, workers)

@@ -43,6 +43,8 @@ class Look:
     """Of a scene without a mask, by its measurements; none where these do not tell."""
     not_clear: float = 0.0
     """Share of the square that is not clear or not measured, percent."""
+    missing: float = 0.0
+    """Of that, the share without a measurement, by the mask or by the measurements."""
     radiometry: Radiometry | None = None
     """Whether its offset fits its pixels, once that is asked; none of sensors without reflectance."""
     is_weighed: bool = False

@@ -19,26 +19,28 @@ from typing import Any, Protocol
 
 from catalogs import layout
 from catalogs.bands import find_sensor
-from catalogs.errors import ContractError
 from catalogs.fields import SEASON
-from catalogs.journal import Failure
+from catalogs.journal import NO_SEASON, Failure
 from catalogs.locations import read_locations
 from catalogs.publication import Publication, remember_target
-from catalogs.recipe import CONVERTED, read_recipe, write_section
+from catalogs.recipe import CONVERTED
 from catalogs.records import Location
 from catalogs.writer import GEONAMES_NOTICE, CatalogWriter
 from curate.assemble import Assembler, Wanted
 from curate.budget import Budget
 from curate.build_request import BuildRequest, check_dates, read_wanted, resolve_request
 from curate.clouds import check_judge
-from curate.errors import RecipeError, SourceSensorError, SourceUnavailableError, UnfinishedError
+from curate.earlier_build import EarlierBuild
+from curate.errors import CurateError, RecipeError, SourceSensorError, SourceUnavailableError, UnfinishedError
 from curate.locking import disk_errors, only_writer
 from curate.parts import Part, remember_part, settle_part
 from curate.planes import HasPlanes, is_by_location, open_planes
 from curate.reading.counts import Counts
 from curate.search import Searches
 from curate.source_limits import check_processes, check_squares
+from curate.sources.offers import check_offered, choice
 from curate.sources.protocol import Several, Source, for_sensors, opened_as, reads_files, why_lacking
+from curate.sources.same_source import lost_path
 from curate.terms import terms_of
 from curate.threads import build_in_threads
 from curate.unit import MOST, MOST_BY_LOCATION, Outcome, neighbourhoods
@@ -114,7 +116,7 @@ class _Earlier:
         items: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         failures: dict[str, list[Failure]] = defaultdict(list)
         for location, found in writer.items_of(list(again)).items():
-            items[location] = [item for item in found if item["properties"][SEASON] not in again[location]]
+            items[location] = [item for item in found if item["properties"].get(SEASON, NO_SEASON) not in again[location]]
         for failure in writer.failures:
             if failure.season not in again.get(failure.location, frozenset({failure.season})):
                 failures[failure.location].append(failure)
@@ -132,6 +134,10 @@ class Build:
     wanted: Wanted
     notices: Sequence[str] = ()
     part: Part | None = None
+    changes: str = ""
+    """How it differs from what the folder was asked for before, in words; empty where it goes on."""
+    is_elsewhere: bool = False
+    """Whether the folder has items of another recipe, so that it can be planned there, and not run."""
     unanswered: dict[str, tuple[int, SourceUnavailableError]] = field(default_factory=dict, init=False)
     """How many searches a source of several did not answer, by its name, and why it did not the last of them."""
     _written: int = field(default=0, init=False)
@@ -149,14 +155,14 @@ class Build:
         part: Part | None = None,
         dry_run: bool = False,
     ) -> Build:
-        """Resolve a request against the catalog's recipe, and record it.
+        """Resolve a request against the catalog's recipe, and record it: as long as there is no item, it may be another one.
 
         Args:
             folder: A folder that `curate sample` made.
             request: What is asked.
             open_source: Makes a source from its name; given so that tests may hand in their own.
             part: Which part of the locations is built; as the folder remembers where absent.
-            dry_run: Record nothing.
+            dry_run: Record nothing, and refuse no other recipe: see `is_elsewhere`.
 
         Raises:
             CurateError: A part is asked for without dates, or of more parts than there are grid squares; or the squares are
@@ -164,22 +170,30 @@ class Build:
             RecipeError: The folder is not ours, holds no locations, was built from another recipe, or builds another part.
             SourceSensorError: The source lacks a sensor.
         """
-        recipe = read_recipe(folder)
+        earlier = EarlierBuild.read(folder)
+        recipe = earlier.recipe
         if CONVERTED in recipe:
             raise RecipeError(
                 f"{folder} was converted from a released data set: its items are what that has, and nothing is built into it. "
                 "Sample another folder: curate sample --region REGION --out FOLDER"
             )
         if "sample" not in recipe or not (folder / layout.LOCATIONS).exists():
+            lacks = f"has no {layout.LOCATIONS}" if folder.exists() else "does not exist"
             raise RecipeError(
-                f"{folder} has no {layout.LOCATIONS}: it is no catalog that `curate sample` made. "
+                f"{folder} {lacks}: it is no catalog that `curate sample` made. "
                 f"Run: curate sample --region REGION --out {folder}"
             )
         locations = read_locations(folder / layout.LOCATIONS)
         today = datetime.now(tz=UTC).date()
-        section = resolve_request(request, recipe.get("build"), today=today, locations=len(locations))
+        section = resolve_request(request, earlier.section, today=today, locations=len(locations))
         wanted = read_wanted(section, recipe["sample"].get("seed", 0))
-        source = open_source(section["source"], max_scene_cloud=section["max_scene_cloud"])
+        try:
+            source = open_source(section["source"], max_scene_cloud=section["max_scene_cloud"])
+        except CurateError as error:
+            if earlier.section and not request.source:
+                _check_there(folder, section["source"], error)
+            check_offered(section["source"], section["sensors"])  # sooner than what it wants of who asks for what it has not
+            raise
         section["source"] = source.name
         for sensor in section["sensors"]:
             _check_sensor(source, sensor)
@@ -188,16 +202,17 @@ class Build:
         source = for_sensors(source, wanted.sensors)
         part = settle_part(folder, part)
         if part:
-            check_dates(request, recipe.get("build"))
+            check_dates(request, earlier.section)
             part.of(locations)  # refuses more parts than there are squares before anything is written
+        changes = earlier.changes(section)
+        is_elsewhere = bool(changes) and earlier.has_items
         if not dry_run:
-            try:
-                write_section(folder, "build", section)
-            except ContractError as error:
-                raise RecipeError(str(error)) from error
+            if is_elsewhere:
+                raise earlier.refuse(changes)
+            earlier.go_on(section)
             if part:
                 remember_part(folder, part)
-        return cls(folder, section, source, locations, wanted, notices_of(recipe), part)
+        return cls(folder, section, source, locations, wanted, notices_of(recipe), part, changes, is_elsewhere)
 
     @cached_property
     def mine(self) -> Sequence[Location]:
@@ -233,6 +248,7 @@ class Build:
             ClusterError: The cluster or the source cannot do it, or the cluster was lost.
             CatalogError: An earlier run wrote elsewhere.
             CatalogUnreachableError: The files go to an address that does not answer.
+            RecipeError: The folder has another recipe by now.
             StorageError: The disk is full or cannot be written.
             SourceUnavailableError: The source does not answer a search.
             UnfinishedError: Fewer locations were done than were to do.
@@ -240,6 +256,7 @@ class Build:
         if scheduler:
             check_processes(self.source, scheduler)
         with only_writer(self.folder), disk_errors(self.folder):
+            EarlierBuild.read(self.folder).check(self.recipe)
             elsewhere = remember_target(self.folder, to)
             writer = CatalogWriter(
                 self.folder,
@@ -423,6 +440,20 @@ def _kept_back(outcomes: Generator[Outcome], searches: Searches) -> Generator[Ou
             yield location, items, failures if is_answered else [replace(failure, transient=True) for failure in failures]
 
 
+def _check_there(folder: Path, source: str, error: CurateError) -> None:
+    """Say where a catalog's archive was, if it is not there.
+
+    Raises:
+        CurateError: It is not.
+    """
+    path = lost_path(source)
+    if path:
+        raise CurateError(
+            f"{folder} is built from {path}, as seen from the folder where the command was run first, and from here there is "
+            "no such path. Run it there, or say where the archive is now: --source PATH"
+        ) from error
+
+
 def _check_sensor(source: Source, sensor: str) -> None:
     """Refuse a sensor that the source lacks.
 
@@ -435,11 +466,8 @@ def _check_sensor(source: Source, sensor: str) -> None:
     if sensor not in has and isinstance(source, Several):
         source.check_answered()
     if sensor not in has:
-        why = why_lacking(source, sensor)
-        raise SourceSensorError(
-            f"Source {source.name} has no {sensor}. {why}{' ' if why else ''}It has: {', '.join(has) or 'no sensor we know'}. "
-            "Choose one of them with --sensor, or another --source."
-        )
+        words = [f"Source {source.name} has no {sensor}.", why_lacking(source, sensor), choice(sensor, has)]
+        raise SourceSensorError(" ".join(filter(None, words)))
 
 
 def _units(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 from catalogs.records import Grid
 
+TURN = 360.0
+"""Degrees."""
 EARTH_RADIUS_M = 6_371_007.0
 """Of the sphere of the ellipsoid's area."""
 
@@ -29,6 +32,21 @@ def pixel_size_m(grid: Grid) -> tuple[float, float]:
     _, south, _, north = grid.bounds
     arc = unit * EARTH_RADIUS_M
     return width * arc * math.cos((south + north) / 2 * unit), height * arc
+
+
+def beside(grid: Grid, lon: float) -> Grid:
+    """A raster in degrees, a whole turn further where that brings its middle nearer to a longitude; any other as it is.
+
+    Examples:
+        >>> fiji = Grid(4326, (0.5, 0.0, -180.0, 0.0, -0.5, -16.0), 2, 2)
+        >>> beside(fiji, 179.9).transform[2], beside(fiji, -179.9).transform[2]
+        (180.0, -180.0)
+    """
+    if grid.epsg is None or not is_in_degrees(grid.epsg):
+        return grid
+    a, b, left, d, e, top = grid.transform
+    turns = round((lon - left - a * grid.width / 2) / TURN)
+    return replace(grid, transform=(a, b, left + TURN * turns, d, e, top)) if turns else grid
 
 
 def is_in_degrees(epsg: int) -> bool:

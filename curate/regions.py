@@ -50,6 +50,11 @@ def find_region(text: str, *, name: str | None = None) -> Region:
     slug = None if name is None else slugify(name)
     if re.fullmatch(r"\s*[-+.\deE]+(\s*,\s*[-+.\deE]+)+\s*", text):
         return _box(text, slug or "bbox")
+    if re.fullmatch(r"\s*\[?\s*[-+]?[.\d]+([\s,;]+[-+]?[.\d]+){3}\s*\]?\s*", text):
+        box = ",".join(re.findall(r"[-+]?[.\d]+", text))
+        raise RegionError(
+            f'Box "{text}" is no west,south,east,north, with commas and nothing else between them. Say --region={box}'
+        )
     path = Path(text)
     if path.suffix.lower() in SUFFIXES or (path.suffix and path.is_file()):
         return _polygons(path, slug or slugify(path.stem))
@@ -136,6 +141,7 @@ def _box(text: str, slug: str) -> Region:
         raise RegionError(
             f'Box "{text}" is out of order or range. Expected west,south,east,north in degrees: longitudes from -180 to 180 '
             "(west > east across 180 degrees), latitudes from -90 to 90, south below north."
+            f"{_guess_box(west, south, east, north)}"
         )
     lowest, highest = max(south, UTM_LATITUDES[0]), min(north, UTM_LATITUDES[1])
     if west == east or lowest >= highest:
@@ -144,6 +150,15 @@ def _box(text: str, slug: str) -> Region:
             "pass --strategy file --from FILE with a point."
         )
     return BoxRegion(slug, f"box:{west},{south},{east},{north}", (west, lowest, east, highest))
+
+
+def _guess_box(west: float, south: float, east: float, north: float) -> str:
+    """The box that is meant where its corners are the wrong way round, or latitudes come first."""
+    for x0, y0, x1, y1 in ((west, south, east, north), (south, west, north, east)):
+        edges = min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+        if edges[0] >= -180 and edges[2] <= 180 and edges[1] >= -90 and edges[3] <= 90:
+            return f" Did you mean {','.join(f'{edge:g}' for edge in edges)}?"
+    return ""
 
 
 def _polygons(path: Path, slug: str) -> Region:

@@ -17,6 +17,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from catalogs import layout
+from catalogs.bands import find_sensor
 from catalogs.foreign import SourceBand, SourceScene
 from catalogs.lattice import corner_lonlats, footprint_of_corners, grid_square
 from catalogs.records import Location
@@ -27,8 +28,11 @@ from curate.saved_searches import Question, answer_path, load_answer, load_old_a
 from curate.sources.alike import add_scenes
 from curate.sources.archives.mosaic_parts import add_parts
 from curate.sources.protocol import LonLatBox, Several, Source
+from curate.static_layers import span_of
 
 SQUARES_IN_MEMORY = 16
+ROUNDED_DEGREES = 1e-5
+"""By which the corners of a footprint may be off: a metre."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +59,20 @@ class SquareScenes:
     def over(self, locations: Sequence[Location]) -> tuple[Any, Any]:
         """Which scenes touch, and which cover, each of some squares.
 
+        A footprint covers a square whose edge it leaves out by a metre or less: its numbers are rounded, and a square may lie
+        along the edge of a scene.
+
         Returns:
             Two arrays of booleans, (locations, scenes).
         """
         import numpy as np
-        from shapely import STRtree
+        import shapely
 
-        tree = STRtree(_outlines(locations))
+        tree = shapely.STRtree(_outlines(locations))
         found = []
-        for predicate in ("intersects", "covers"):
+        grown = shapely.buffer(self.footprints, ROUNDED_DEGREES, join_style="mitre")
+        for scenes, squares in (tree.query(self.footprints, "intersects"), tree.query(grown, "covers")):
             over = np.zeros((len(locations), len(self.scenes)), bool)
-            scenes, squares = tree.query(self.footprints, predicate)
             over[squares, scenes] = True
             found.append(over)
         return found[0], found[1]
@@ -100,7 +107,7 @@ class Searches:
             source: Who is asked.
             folder: The catalog's folder; answers are saved below it.
             locations: All locations of the catalog, so that the boxes do not depend on which are still to do.
-            span: First and last instant to search.
+            span: First and last instant to search, of all but static layers.
         """
         self._source = source
         self._folder = folder / layout.WORK / "search"
@@ -148,7 +155,7 @@ class Searches:
         if old.exists():
             found = {scene.id: scene for scene in load_old_answer(old)}
         else:
-            for start, end in periods(self._span):
+            for start, end in _periods_of(sensor, self._span):
                 add_scenes(found, self._answer(sensor, square, start, end))
         return SquareScenes.of([self._sign(self._named(found[id_])) for id_ in sorted(found)])
 
@@ -227,6 +234,11 @@ class Searches:
     def _known(self, href: str) -> str:
         """An address that can be read, of one without secrets."""
         return self._signed.get(href) or _at_home(href)
+
+
+def _periods_of(sensor: str, span: tuple[datetime, datetime]) -> Iterable[tuple[datetime, datetime]]:
+    """What is asked of a sensor one by one: years, or all of a static layer at once."""
+    return [span_of(sensor, span)] if find_sensor(sensor).is_static else periods(span)
 
 
 def _with_hrefs(band: SourceBand, change: Callable[[str], str]) -> SourceBand:

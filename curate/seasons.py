@@ -21,7 +21,7 @@ class DateWindow:
     """A span of time from which one acquisition is wanted."""
 
     season: int
-    """Its number, from 0, in order of time."""
+    """Its number, from 0, in order of time; `catalogs.journal.NO_SEASON` of a static layer's."""
     start: datetime
     """First instant, UTC."""
     end: datetime

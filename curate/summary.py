@@ -148,7 +148,9 @@ class CatalogSummary:
     unbuilt: int
     """Locations that no build has come to."""
     stopped: bool
-    """Whether the last run left something to be linked."""
+    """Whether the last run left something to be linked, and none is at work."""
+    is_being_written: bool
+    """Whether a build or a packing is at work in it."""
     sensors: Sequence[SensorSummary]
     """In the order of the recipe."""
     failures: Sequence[FailureSummary]
@@ -194,6 +196,7 @@ def summarize(href: str) -> CatalogSummary:
     """
     tree = Tree.at(href)
     tree.check_ours()
+    is_being_written = tree.is_being_written()
     recipe = _read_json(tree, layout.RECIPE)
     if CONTRACT not in recipe:
         raise ContractError(
@@ -203,6 +206,7 @@ def summarize(href: str) -> CatalogSummary:
     table = read_locations_table(io.BytesIO(tree.read(layout.LOCATIONS)), ["id", "split", "left", "right"])
     failures = _read_failures(tree)
     sensors, done = [], []
+    whole: list[NDArray[np.bool_]] = []
     cells = Cells(table["id"].combine_chunks(), seasons_of(recipe) or 1)
     asked = items_section(recipe)
     for sensor in asked.get("sensors", ()):
@@ -211,7 +215,8 @@ def summarize(href: str) -> CatalogSummary:
             count.add(part)
         sensors.append(count.summary(collection, asked.get("bands") or ()))
         done.append(count.cells(cells))
-    complete, incomplete, unbuilt = _completeness(cells.of(failures, "location", "season"), done)
+        whole.append(np.all(done[-1] | ~cells.asked(sensor), axis=1))
+    complete, incomplete, unbuilt = _completeness(cells.of(failures, "location", "season"), done, whole)
     return CatalogSummary(
         catalog=tree.shown,
         name=_read_json(tree, layout.CATALOG).get("id") or recipe.get("sample", {}).get("name") or tree.shown,
@@ -221,7 +226,8 @@ def summarize(href: str) -> CatalogSummary:
         complete=complete,
         incomplete=incomplete,
         unbuilt=unbuilt,
-        stopped=not tree.is_settled(),
+        stopped=not tree.is_settled() and not is_being_written,
+        is_being_written=is_being_written,
         sensors=sensors,
         failures=_failures(failures),
         recipe=recipe,
@@ -261,7 +267,8 @@ class _Count:
 
     def cells(self, cells: Cells) -> NDArray[np.bool_]:
         """Which (location, season) it has items of."""
-        return cells.of(pa.concat_tables(self._places) if self._places else None, fields.LOCATION, fields.SEASON)
+        table = pa.concat_tables(self._places) if self._places else None
+        return cells.of(table, fields.LOCATION, fields.SEASON) & cells.asked(self._sensor)
 
     def summary(self, collection: Mapping[str, Any], wanted: Sequence[str]) -> SensorSummary:
         """What was counted.
@@ -336,10 +343,12 @@ def _failures(table: pa.Table | None) -> list[FailureSummary]:
     return found
 
 
-def _completeness(failed: NDArray[np.bool_], done: Sequence[NDArray[np.bool_]]) -> tuple[int, int, int]:
-    """How many locations are complete, incomplete, and not built yet."""
+def _completeness(
+    failed: NDArray[np.bool_], done: Sequence[NDArray[np.bool_]], whole: Sequence[NDArray[np.bool_]]
+) -> tuple[int, int, int]:
+    """How many locations are complete, incomplete, and not built yet; `whole` tells of each sensor which have all of it."""
     begun = np.any([failed, *done], axis=0).any(axis=1)
-    complete = np.all(done, axis=0).all(axis=1) if done else np.zeros_like(begun)
+    complete = np.all(whole, axis=0) if whole else np.zeros_like(begun)
     return int(complete.sum()), int((begun & ~complete).sum()), int((~begun).sum())
 
 

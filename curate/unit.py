@@ -61,6 +61,11 @@ def neighbourhoods(locations: Iterable[Location], most: int = MOST) -> list[tupl
     A grid square that holds too many is cut into strips from north to south, of like counts; small squares that follow each
     other by name share a unit.
 
+    Blocks on a border are fetched by the units on both sides: 12 % more, of 740 squares of 264 pixels in a grid square, where
+    half the dates are clear over each, and 22 % where one date serves all. Strips that end along rows of blocks would spare 2
+    of the 12, since squares straddle these; units of whole grid squares 8, at twice the cost of a crash
+    (`tests/benchmarks/unit_borders.py`).
+
     Args:
         locations: All of a catalog, so that its units do not depend on what is done already.
         most: Locations of a unit, at least 1; they also lie in `MOST_CELLS` cells or so at most.

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from catalogs.band_guess import guess_name
 from catalogs.bands import SENSORS, Sensor, find_sensor
 from catalogs.errors import MissingBandError
 from catalogs.items import Items
@@ -281,6 +281,6 @@ def _with_advice(message: str, read: Sequence[str], sensor: Sensor) -> str:
 def _check_band(band: str) -> None:
     known = {each.name for sensor in SENSORS.values() for each in sensor.bands}
     if band not in known:
-        guess = get_close_matches(band, known, 1, 0.5)
-        meant = f" Did you mean {guess[0]}?" if guess else ""
+        guess = guess_name(band, sorted(known))
+        meant = f" Did you mean {guess}?" if guess else ""
         raise InputError(f"--fill names {band!r}, a band that no sensor has. Expected such as B10={MEAN}.{meant}")

@@ -58,6 +58,8 @@ class CdseDouble:
     """Status, headers and content of the next answers of the login."""
     file_failures: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     """Those of the downloads, to who has a token that holds."""
+    file_failure: bytes = b"{}"
+    """Their content."""
     grants: list[str] = field(default_factory=list)
     """By which tokens were got so far: `password` or `refresh_token`."""
     lent: list[str] = field(default_factory=list)
@@ -128,7 +130,7 @@ class CdseDouble:
             return Answer(401, b'{"detail": "Expired signature!"}')
         if self.file_failures:
             status, headers = self.file_failures.pop(0)
-            return Answer(status, b"{}", headers)
+            return Answer(status, self.file_failure, headers)
         self._counts[token] = used + 1
         names = re.findall(r"Nodes\(([^)]*)\)", unquote(request.target))
         found = next(self.folder.rglob(names[-1]), None) if names and request.target.endswith("/$value") else None

@@ -1,4 +1,4 @@
-"""What all tests share: what runs by default, no network, the shared data, programs that a test may need.
+"""What all tests share: what runs by default and in which order, no network, the shared data, programs that a test may need.
 
 Off by default: `slow` (--run-slow), `gpu` (--run-gpu), `network` (--run-network). With SEASTARS_REQUIRE_ALL set, as in
 CI, any other skip is a failure: there, nothing may be missing.
@@ -35,6 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # A shell ignores interrupts for what it starts in the background, and so would every command that the tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Of pytest-xdist: files with many tests first, whatever these take. Ours is below.
+    config.option.loadscopereorder = False
     if not config.getoption("--run-network"):
         block_network()
 
@@ -44,6 +46,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for mark, why in SWITCHES.items():
             if item.get_closest_marker(mark) and not config.getoption(f"--run-{mark}"):
                 item.add_marker(pytest.mark.skip(reason=f"{why}; runs with --run-{mark}"))
+    if hasattr(
+        config, "workerinput"
+    ):  # Files of slow tests first, so that no process is left with one while the others are done.
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.hookimpl(wrapper=True)

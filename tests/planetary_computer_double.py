@@ -28,6 +28,7 @@ from tests.ranged_files import Answer, Request, serve_answers
 TOKENS = "/api/sas/v1/token"
 CONTAINERS = {
     "sentinel2l2a01/sentinel2-l2", "landsateuwest/landsat-c2", "naipeuwest/naip", "sentinel1euwestrtc/sentinel1-grd-rtc",
+    "elevationeuwest/copernicus-dem",
 }  # fmt: skip
 
 

@@ -124,7 +124,7 @@ def test_an_unknown_command_is_answered_with_the_one_that_was_meant(probe, capsy
 
 def test_a_value_of_the_wrong_kind_is_named_with_its_option(probe, capsys):
     assert run("probe", "--count", "many") == 2
-    assert capsys.readouterr() == ("", 'Invalid value for --count: unable to convert "many" into int.\n')
+    assert capsys.readouterr() == ("", "--count is 'many'; expected a whole number, such as 4.\n")
 
 
 def test_a_switch_has_no_negative_twin(probe, capsys):

@@ -1,5 +1,6 @@
 """The rules that conftest.py sets for all other tests."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -83,6 +84,18 @@ def test_slow_tests_are_skipped_until_they_are_asked_for(ours, monkeypatch, tmp_
     monkeypatch.setenv("EO_SHARED_DATA", str(tmp_path))
     ours.runpytest_subprocess().assert_outcomes(passed=1, skipped=2)
     ours.runpytest_subprocess("--run-slow").assert_outcomes(passed=2, skipped=1)
+
+
+def test_files_of_slow_tests_come_first_where_processes_share_the_files(ours):
+    pytest.importorskip("xdist")
+    slow = "import pytest\n@pytest.mark.slow\ndef test_long(): pass\n"
+    ours.makepyfile(test_many="def test_one(): pass\ndef test_two(): pass\n", test_slow=slow)
+    words = ("--run-slow", "-v", "test_many.py", "test_slow.py")
+    for more, order in (((), ("many", "many", "slow")), (("-n1", "--dist", "loadfile"), ("slow", "many", "many"))):
+        result = ours.runpytest_subprocess(*words, *more)
+        result.assert_outcomes(passed=3)
+        told = [line for line in result.outlines if "PASSED" in line]
+        assert tuple(re.findall(r"test_(many|slow)\.py", "".join(told))) == order
 
 
 def test_absent_shared_data_skip_a_test_and_say_where_they_were_sought(ours, monkeypatch):

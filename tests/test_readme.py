@@ -1,4 +1,4 @@
-"""README.md keeps its word: every command and every line of Python in it is run, offline, in an empty folder.
+"""README.md and the pages beside it keep their word: all commands and all Python in them are run, offline, in an empty folder.
 
 A fenced block of `bash` or `python` is run unless `<!-- not run: reason -->` stands on the line above it. A block that names
 `../shared/` is run where the shared data are.
@@ -25,6 +25,8 @@ LIMIT_S = 900
 class Block:
     """A fenced block of a page."""
 
+    page: str
+    """Its path from the root."""
     language: str
     """`bash` or `python`."""
     code: str
@@ -35,24 +37,32 @@ class Block:
     """Why it is not run; none where it is."""
 
     @property
+    def place(self) -> str:
+        """Where it stands, for people."""
+        return f"{self.page}, line {self.line}"
+
+    @property
     def needs_shared(self) -> bool:
         """Whether it reads the shared data."""
         return "../shared/" in self.code
 
 
-def blocks(text: str) -> list[Block]:
+def blocks(text: str, page: str = "README.md") -> list[Block]:
     """The fenced blocks of `bash` and `python` of a page, in order."""
     return [
-        Block(found["language"], found["code"], text.count("\n", 0, found.start()) + 1, found["reason"])
+        Block(page, found["language"], found["code"], text.count("\n", 0, found.start()) + 1, found["reason"])
         for found in BLOCK.finditer(text)
     ]
 
 
-README = blocks((ROOT / "README.md").read_text())
+PAGES = ("README.md", "tests/benchmarks/README.md", ".github/CLUSTERS.md")
+BLOCKS = [block for page in PAGES for block in blocks((ROOT / page).read_text(), page)]
+SHOWN = re.compile(r"The last of them prints this.*?^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""What `curate info` prints of the first data set, as README.md shows it."""
 
 
-def run(command: list[str], folder: Path, lines: str) -> None:
-    """Run a command in a folder, with the commands of this environment, and show all it said if it fails."""
+def run(command: list[str], folder: Path, place: str) -> str:
+    """Run a command in a folder, with the commands of this environment, and show all it said if it fails; its output."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONWARNINGS": "default"}
     child = subprocess.run(
@@ -65,41 +75,53 @@ def run(command: list[str], folder: Path, lines: str) -> None:
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    assert child.returncode == 0, f"README.md, {lines}, ended with {child.returncode}:\n{child.stdout}\n{child.stderr}"
+    assert child.returncode == 0, f"{place}, ended with {child.returncode}:\n{child.stdout}\n{child.stderr}"
+    return child.stdout
 
 
 def run_blocks(chosen: list[Block], folder: Path) -> None:
     """Run the commands one block after the other, then all Python as one program."""
     for block in chosen:
         if block.language == "bash":
-            run(["bash", "-euo", "pipefail", "-c", block.code], folder, f"line {block.line}")
+            run(["bash", "-euo", "pipefail", "-c", block.code], folder, block.place)
     program = "".join(block.code for block in chosen if block.language == "python")
-    run([sys.executable, "-c", program], folder, "its blocks of Python")
+    run([sys.executable, "-c", program], folder, "The blocks of Python")
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_readme_run_as_they_stand(tmp_path):
+def test_the_commands_of_the_readme_run_as_they_stand_and_print_what_it_shows(tmp_path):
     folder = tmp_path / "seastars"
     folder.mkdir()
     shared = Path(os.environ.get("EO_SHARED_DATA", ROOT.parent / "shared" / "data")).resolve()
     if shared.is_dir():
         (tmp_path / "shared").mkdir()
         (tmp_path / "shared" / "data").symlink_to(shared)
-    chosen = [block for block in README if block.reason is None and (shared.is_dir() or not block.needs_shared)]
-    assert chosen
+    chosen = [block for block in BLOCKS if block.reason is None and (shared.is_dir() or not block.needs_shared)]
+    assert {block.page for block in chosen} >= {"README.md"}
     run_blocks(chosen, folder)
-    if not shared.is_dir() and any(block.needs_shared for block in README):
+    (shown,) = SHOWN.findall((ROOT / "README.md").read_text())
+    printed = run(["curate", "info", "data/france"], folder, "curate info").splitlines()
+    assert [line for line in shown.splitlines() if line not in printed] == []
+    if not shared.is_dir() and any(block.needs_shared for block in BLOCKS):
         pytest.skip(f"the blocks over the shared data were not run: there is no {shared}")
 
 
 def test_a_block_of_the_readme_that_is_not_run_says_why():
-    for block in README:
-        assert block.reason is None or len(block.reason.split()) >= 2, f"README.md, line {block.line}"
+    for block in BLOCKS:
+        assert block.reason is None or len(block.reason.split()) >= 2, block.place
 
 
-def test_the_readme_names_only_files_that_exist():
-    links = re.findall(r"\]\((?!\w+:|#)([^)#]+)", (ROOT / "README.md").read_text())
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_only_files_and_headings_that_exist(page):
+    for path, heading in re.findall(r"\]\((?!\w+:)([^)#]*)#?([^)]*)\)", (ROOT / page).read_text()):
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), f"{page} names {path}"
+        assert not heading or heading in headings(target.read_text()), f"{page} names {path}#{heading}"
+
+
+def headings(text: str) -> list[str]:
+    """Names by which a page's headings are linked to."""
+    return [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
 
 
 PAGE = """
@@ -141,7 +163,7 @@ def test_blocks_share_a_folder_and_python_shares_its_names(tmp_path):
 
 @pytest.mark.parametrize("page", ["```bash\nfalse\ntrue\n```", "```bash\nfalse | true\n```", "```python\n1 / 0\n```"])
 def test_a_block_that_fails_fails_the_test(tmp_path, page):
-    with pytest.raises(AssertionError, match=r"README\.md, .*, ended with 1"):
+    with pytest.raises(AssertionError, match=r", ended with 1"):
         run_blocks(blocks(page), tmp_path)
 
 

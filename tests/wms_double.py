@@ -6,9 +6,10 @@
         wms.faults.append(Fault(status=503))                      # strikes the next request of an image
 
 What a pixel shows is a function of its place and its layer alone, so that whoever asks for the same ground gets the same
-numbers, whatever the image's extent: `shown` is that function, for tests to hold what was built against. Outside a layer's
-`covered` box it draws white, as the service does, or black that is transparent where the layer has opacity; `roofs` are white
-and measured.
+numbers, whatever the image's extent: `shown` is that function, for tests to hold what was built against; nearly so of a layer
+`in_jpeg`, which is kept as the service keeps its own: tiles of JPEG in Web Mercator, resampled when they are asked for. Outside
+a layer's `covered` box it draws white, as the service does, or black that is transparent where the layer has opacity; `roofs`
+are white and measured.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
+TILE_PX = 256
+"""Side of a tile of a pyramid."""
 WHOLE = (0.0, 6_000_000.0, 1_300_000.0, 7_200_000.0)
 """(left, bottom, right, top) of metropolitan France and more, Lambert-93."""
 
@@ -39,6 +42,7 @@ class DoubleLayer:
     seed: int = 0
     roofs: tuple[tuple[float, float, float, float], ...] = ()
     has_opacity: bool = False
+    in_jpeg: bool = False
 
 
 @dataclass
@@ -65,6 +69,7 @@ class Double:
     most_px: int
     formats: Sequence[str]
     faults: list[Fault] = field(default_factory=list)
+    capabilities_status: int = 200
     asked: list[dict[str, str]] = field(default_factory=list)
     banned: int = 0
     over: threading.Event = field(default_factory=threading.Event)
@@ -158,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(429, "text/plain", b"too many requests")
             return
         if query["REQUEST"] == "GetCapabilities":
-            self._send(200, "text/xml", capabilities(double))
+            self._send(double.capabilities_status, "text/xml", capabilities(double))
             return
         fault = double.take_fault()
         if fault is not None and double.over.wait(fault.silent_s):
@@ -222,10 +227,43 @@ def _image(double: Double, query: Mapping[str, str]) -> bytes:
     x = left + (np.arange(width) + 0.5) * (right - left) / width
     y = top - (np.arange(height) + 0.5) * (top - bottom) / height
     layer = double.layers[query["LAYERS"]]
-    pixels = shown(layer, *np.meshgrid(x, y))
+    pixels = (
+        _from_tiles(layer, (left, bottom, right, top), (height, width)) if layer.in_jpeg else shown(layer, *np.meshgrid(x, y))
+    )
     if layer.has_opacity:
         pixels = np.concatenate([pixels, np.where(pixels.any(axis=0), 255, 0)[np.newaxis].astype(np.uint8)])
     return geotiff(pixels, (left, bottom, right, top))
+
+
+def _from_tiles(layer: DoubleLayer, bounds: Sequence[float], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Pixels in Lambert-93 from the tiles of a pyramid whose pixels are about as large."""
+    from rasterio import Affine, band
+    from rasterio.enums import Resampling
+    from rasterio.io import MemoryFile
+    from rasterio.warp import reproject, transform, transform_bounds
+
+    left, bottom, right, top = bounds
+    gsd = 1.5 * (right - left) / shape[1]  # metres of Web Mercator are two thirds as long there
+    tiles = [edge / (TILE_PX * gsd) for edge in transform_bounds("EPSG:2154", "EPSG:3857", *bounds)]
+    west, south, east, north = np.floor(tiles) * TILE_PX + (0, 0, TILE_PX, TILE_PX)
+    columns, rows = np.meshgrid(np.arange(west, east) + 0.5, np.arange(north, south, -1) - 0.5)
+    x, y = transform("EPSG:3857", "EPSG:2154", columns.ravel() * gsd, rows.ravel() * gsd)
+    pixels = shown(layer, np.reshape(x, columns.shape), np.reshape(y, rows.shape))
+    tiled = {"tiled": True, "blockxsize": TILE_PX, "blockysize": TILE_PX, "compress": "JPEG", "photometric": "YCbCr"}
+    profile = {"driver": "GTiff", "count": 3, "width": columns.shape[1], "height": columns.shape[0], "dtype": "uint8", **tiled}
+    drawn = np.zeros((3, *shape), np.uint8)
+    with MemoryFile() as file:
+        with file.open(**profile, crs="EPSG:3857", transform=Affine(gsd, 0, west * gsd, 0, -gsd, north * gsd)) as image:
+            image.write(pixels)
+        with file.open() as image:
+            reproject(
+                band(image, [1, 2, 3]),
+                drawn,
+                dst_transform=Affine((right - left) / shape[1], 0, left, 0, (bottom - top) / shape[0], top),
+                dst_crs="EPSG:2154",
+                resampling=Resampling.cubic,
+            )
+    return drawn
 
 
 def geotiff(pixels: NDArray[np.uint8], bounds: Sequence[float], epsg: int = 2154) -> bytes:

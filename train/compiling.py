@@ -1,7 +1,7 @@
 """torch.compile, only where it computes the same loss.
 
 A compiled network whose loss is slightly another one is found out after thousands of steps, if at all; so the first batch is
-computed both ways before a weight moves.
+computed both ways before a weight moves, and the compiled way backward too, which is compiled by itself.
 """
 
 from __future__ import annotations
@@ -44,8 +44,11 @@ def compile_student(method: Method, views: Any, batch: Drawn, *, precision: str)
         if compiles:
             trial.student = torch.compile(trial.student)
         try:
-            with torch.no_grad(), method.autocast():
-                losses.append(float(torch.stack(list(trial(views, batch).values())).sum()))
+            with torch.set_grad_enabled(compiles), method.autocast():
+                loss = torch.stack(list(trial(views, batch).values())).sum()
+            if compiles:
+                torch.autograd.backward(loss)
+            losses.append(loss.item())
         except (torch._dynamo.exc.TorchDynamoException, RuntimeError) as error:  # noqa: SLF001, it has no public name
             if not compiles:
                 raise

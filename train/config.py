@@ -173,6 +173,9 @@ class Distillation:
     """Draw different scenes for a sample; with replacement otherwise, as released."""
     pack_crops: bool = True
     """Run what works on each token alone over the crops of all sizes together, where the backbone is a plain ViT."""
+    pack_attention: bool = False
+    """Compute attention over these crops in one call too, not size by size: the same to rounding. Made for GPUs, and no default
+    until it is measured on one."""
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -191,6 +194,8 @@ class Distillation:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 or more.")
         for name in ("center_momentum", "ema_momentum", "final_ema_momentum"):
             check_probability(name, getattr(self, name))
+        if self.pack_attention and not self.pack_crops:
+            raise ConfigError("pack_attention without pack_crops: attention is computed over crops that are packed. Set both.")
         if self.final_ema_momentum < self.ema_momentum:
             raise ConfigError(
                 f"ema_momentum falls from {self.ema_momentum} to {self.final_ema_momentum}; expected it to stay or to rise."

@@ -13,16 +13,18 @@ from train.packed_vit import can_pack, encode_packed
 class CropEncoder(nn.Module):
     """Crops of one size or of several to scores over prototypes."""
 
-    def __init__(self, backbone: nn.Module, head: nn.Module, *, pack: bool = False) -> None:
+    def __init__(self, backbone: nn.Module, head: nn.Module, *, pack: bool = False, pack_attention: bool = False) -> None:
         """Put a head on a backbone.
 
         Args:
             backbone: From images (batch, bands, height, width) of any size that crops have to features (batch, features).
             head: From features to scores (batch, out_dim).
             pack: Run the crops of all sizes through a plain ViT together; see `train.packed_vit`.
+            pack_attention: Compute their attention in one call too.
         """
         super().__init__()
         self.packs = pack and can_pack(backbone)
+        self.packs_attention = self.packs and pack_attention
         self.backbone = backbone
         self.head = head
 
@@ -38,16 +40,17 @@ class CropEncoder(nn.Module):
 
     def encode(self, crops: Sequence[Tensor]) -> Tensor:
         """Features of all crops, (crops, batch, features); see `encode_crops`."""
-        return encode_crops(self.backbone, crops, pack=self.packs)
+        return encode_crops(self.backbone, crops, pack=self.packs, pack_attention=self.packs_attention)
 
 
-def encode_crops(backbone: nn.Module, crops: Sequence[Tensor], *, pack: bool) -> Tensor:
+def encode_crops(backbone: nn.Module, crops: Sequence[Tensor], *, pack: bool, pack_attention: bool = False) -> Tensor:
     """Features of all crops, (crops, batch, features): crops of one size go through the backbone together.
 
     Args:
         backbone: See `CropEncoder`.
         crops: Of the same samples, each (batch, bands, height, width).
         pack: Whether it is a plain ViT that crops of several sizes go through together.
+        pack_attention: Whether their attention is computed in one call then.
 
     References:
         Caron et al., DINO, released code, `utils.py`, `MultiCropWrapper`.
@@ -55,7 +58,10 @@ def encode_crops(backbone: nn.Module, crops: Sequence[Tensor], *, pack: bool) ->
     groups = by_size(crops)
     together = [torch.cat([crops[number] for number in numbers]) for numbers in groups]
     packs = pack and len(groups) > 1
-    features = encode_packed(backbone, together) if packs else [backbone(images) for images in together]
+    if packs:
+        features = encode_packed(backbone, together, attention=pack_attention)
+    else:
+        features = [backbone(images) for images in together]
     found: dict[int, Tensor] = {}
     for numbers, each in zip(groups, features, strict=True):
         found |= zip(numbers, each.view(len(numbers), -1, each.shape[-1]).unbind(0), strict=True)

@@ -83,6 +83,9 @@ class Share:
     def slices(self, batch_size: int) -> list[slice]:
         """The places in a batch of all processes, one slice per part.
 
+        All processes together compute the places of one part after those of the other, so that what a part sees of others, such
+        as keys and negatives, is the same however many processes there are.
+
         Raises:
             ConfigError: The batch does not divide into so many parts.
         """
@@ -95,8 +98,8 @@ class Share:
                 f"Choose --batch-size {nearest}."
             )
         size = batch_size // parts
-        first = self.rank * self.accumulate
-        return [slice(part * size, (part + 1) * size) for part in range(first, first + self.accumulate)]
+        firsts = (size * (part * self.processes + self.rank) for part in range(self.accumulate))
+        return [slice(first, first + size) for first in firsts]
 
 
 class Batches(Dataset[list[Batch]]):

@@ -2,6 +2,8 @@
 
 Six local crops of six sizes and two global ones are seven forward passes in DINO-MC's released code. Here every linear layer,
 normalisation and activation sees one long row of tokens; attention alone is computed size by size, exactly, without padding.
+
+Where asked for, attention too is one call over all sizes, see `train.jagged_attention`; no default until measured on a GPU.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from train.errors import ConfigError
+from train.jagged_attention import Lengths, attend_jagged
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packing:
@@ -23,10 +28,12 @@ class Packing:
     """Images and tokens per image of each size."""
     image: Tensor
     """The image of each token, (tokens,), int64."""
+    lengths: Lengths | None = None
+    """Where each image lies, for attention in one call; none for attention size by size."""
 
     @classmethod
-    def of(cls, groups: Sequence[Tensor]) -> Packing:
-        """Of tokens (images, tokens, dim) of each size."""
+    def of(cls, groups: Sequence[Tensor], *, attention: bool = False) -> Packing:
+        """Of tokens (images, tokens, dim) of each size; `attention` in one call too."""
         shapes = tuple((int(each.shape[0]), int(each.shape[1])) for each in groups)
         starts = [sum(count for count, _ in shapes[:number]) for number in range(len(shapes))]
         device = groups[0].device
@@ -34,7 +41,7 @@ class Packing:
             torch.arange(start, start + count, device=device).repeat_interleave(tokens, output_size=count * tokens)
             for start, (count, tokens) in zip(starts, shapes, strict=True)
         ]
-        return cls(shapes, torch.cat(images))
+        return cls(shapes, torch.cat(images), Lengths.of(shapes, device) if attention else None)
 
     @property
     def images(self) -> int:
@@ -60,19 +67,37 @@ def can_pack(backbone: nn.Module) -> bool:
     )
 
 
-def encode_packed(backbone: nn.Module, groups: Sequence[Tensor]) -> list[Tensor]:
+def check_packs(backbone: nn.Module, name: str) -> None:
+    """Refuse a backbone whose attention cannot be computed over crops of all sizes.
+
+    Args:
+        backbone: Any.
+        name: What to call it.
+
+    Raises:
+        ConfigError: It is no plain ViT.
+    """
+    if not can_pack(backbone):
+        raise ConfigError(
+            f"--pack-attention is for plain ViTs such as vit_small_patch16_224, whose crops of all sizes are packed; {name} is "
+            "none. Leave it away."
+        )
+
+
+def encode_packed(backbone: nn.Module, groups: Sequence[Tensor], *, attention: bool = False) -> list[Tensor]:
     """Features of images of several sizes, as `backbone` gives them size by size.
 
     Args:
         backbone: One that `can_pack`.
         groups: The images of each size, (images, bands, height, width).
+        attention: Compute attention in one call too.
 
     Returns:
         (images, features) of each size. Dropped paths are drawn for each image apart.
     """
     vit: Any = backbone
     embedded = [_embed(vit, images) for images in groups]
-    packing = Packing.of(embedded)
+    packing = Packing.of(embedded, attention=attention)
     row = torch.cat([tokens.flatten(0, 1) for tokens in embedded])
     for block in vit.blocks:
         row = _run_block(block, row, packing)
@@ -95,17 +120,37 @@ def _run_block(block: Any, row: Tensor, packing: Packing) -> Tensor:
 
 def _attend(attention: Any, row: Tensor, packing: Packing) -> Tensor:
     """Attention of each image to itself; all but the weighing itself is token by token."""
-    rate = attention.attn_drop.p if attention.training else 0.0
-    seen = []
-    for part in packing.split(attention.qkv(row)):
-        heads = part.view(*part.shape[:2], 3, attention.num_heads, attention.head_dim).permute(2, 0, 3, 1, 4)
-        query, key, value = heads.unbind(0)
-        found = scaled_dot_product_attention(attention.q_norm(query), attention.k_norm(key), value, dropout_p=rate)
-        seen.append(found.transpose(1, 2).flatten(2).flatten(0, 1))
-    mixed = torch.cat(seen)
+    weigh = _weigh_by_size if packing.lengths is None else _weigh_together
+    mixed = weigh(attention, attention.qkv(row), packing)
     normalise = getattr(attention, "norm", None)  # timm has it since 1.0.13
     projected: Tensor = attention.proj_drop(attention.proj(mixed if normalise is None else normalise(mixed)))
     return projected
+
+
+def _weigh_by_size(attention: Any, row: Tensor, packing: Packing) -> Tensor:
+    """Queries, keys and values in a row to what is found, a call for each size."""
+    seen = []
+    for part in packing.split(row):
+        heads = part.view(*part.shape[:2], 3, attention.num_heads, attention.head_dim).permute(2, 0, 3, 1, 4)
+        query, key, value = heads.unbind(0)
+        found = scaled_dot_product_attention(
+            attention.q_norm(query), attention.k_norm(key), value, dropout_p=_dropout(attention)
+        )
+        seen.append(found.transpose(1, 2).flatten(2).flatten(0, 1))
+    return torch.cat(seen)
+
+
+def _weigh_together(attention: Any, row: Tensor, packing: Packing) -> Tensor:
+    """As `_weigh_by_size`, in one call."""
+    assert packing.lengths is not None, "of the caller"
+    query, key, value = row.view(-1, 3, attention.num_heads, attention.head_dim).unbind(1)
+    query, key = attention.q_norm(query), attention.k_norm(key)
+    return attend_jagged(query, key, value, packing.lengths, dropout=_dropout(attention)).flatten(1)
+
+
+def _dropout(attention: Any) -> float:
+    rate: float = attention.attn_drop.p if attention.training else 0.0
+    return rate
 
 
 def _drop_path(layer: nn.Module, row: Tensor, packing: Packing) -> Tensor:

@@ -13,12 +13,13 @@ import torch
 
 from catalogs import open_catalog
 from catalogs.stack import Stack
-from train.backbones import backbone_of, check_name, patch_side
+from train.backbones import backbone_of, check_name, make_backbone, patch_side
 from train.config import InputSpec, TrainConfig, View
 from train.ground_boxes import box_side_m
 from train.initial_weights import load_initial
 from train.methods import check_method
 from train.methods.crops import GLOBAL_SCENES, fit_local_sizes
+from train.packed_vit import check_packs
 from train.provenance import git_commit
 from train.run_folder import RunRecord, package_versions
 from train.samples import Samples, refuse_large_batch
@@ -98,6 +99,7 @@ def prepare_training(
     refuse_large_batch(config.batch_size, count)
     queue = _queue(config, count)
     settled = _settle(config, stacks)
+    _check_packing(settled)
     aligned = tuple(_describe_alignment(settled, stacks))
     bands = {stack.sensor: stack.bands for stack in stacks}
     _check_shared(settled, bands)
@@ -186,6 +188,17 @@ def _measure(config: TrainConfig, stack: Stack, samples: Samples) -> InputSpec:
     crop = config.views[0].crop
     items = np.unique(samples.items)
     return measure_input(stack, items, size_px=crop.size_px, scaling=config.scaling, interpolation=crop.interpolation)
+
+
+def _check_packing(config: TrainConfig) -> None:
+    """Refuse attention over crops of all sizes where the backbone cannot pack them.
+
+    Raises:
+        ConfigError: It is no plain ViT.
+    """
+    if config.distillation is not None and config.distillation.pack_attention:
+        with torch.random.fork_rng(devices=[]):
+            check_packs(make_backbone(config.backbone, bands=1), config.backbone)
 
 
 def _check_shared(config: TrainConfig, bands: Mapping[str, Sequence[str]]) -> None:

@@ -16,17 +16,19 @@ from train.sensor_backbones import ground_tokens
 class SensorEncoder(nn.Module):
     """Crops of several sensors to scores over prototypes that all share. The teacher is one."""
 
-    def __init__(self, backbones: nn.ModuleDict, head: nn.Module, *, pack: bool) -> None:
+    def __init__(self, backbones: nn.ModuleDict, head: nn.Module, *, pack: bool, pack_attention: bool = False) -> None:
         """Put one head on the backbones of all sensors.
 
         Args:
             backbones: Of each sensor, of one trunk; see `train.sensor_backbones.share_trunk`.
             head: From features to scores (batch, out_dim).
             pack: Run the crops of all sizes through a plain ViT together; see `train.packed_vit`.
+            pack_attention: Compute their attention in one call too.
         """
         super().__init__()
         self.backbones, self.head = backbones, head
         self.packs = pack and all(can_pack(each) for each in backbones.values())
+        self.packs_attention = self.packs and pack_attention
 
     def forward(self, crops: Sequence[Sequence[Tensor]]) -> tuple[Tensor, Tensor]:
         """Scores of all crops, (crops, sensors * batch, out_dim), float32; and the features of the first, without gradient.
@@ -35,7 +37,8 @@ class SensorEncoder(nn.Module):
             crops: Of each sensor in turn, as many of each, (batch, bands of the sensor, height, width).
         """
         pairs = zip(self.backbones.values(), crops, strict=True)
-        features = torch.cat([encode_crops(backbone, each, pack=self.packs) for backbone, each in pairs], 1)
+        packs = {"pack": self.packs, "pack_attention": self.packs_attention}
+        features = torch.cat([encode_crops(backbone, each, **packs) for backbone, each in pairs], 1)
         scores: Tensor = self.head(features.flatten(0, 1))
         return scores.view(*features.shape[:2], -1), features[0].detach()
 

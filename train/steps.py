@@ -33,7 +33,9 @@ def make_optimizer(settings: Optimizer, student: nn.Module) -> TorchOptimizer:
     """
     groups = group_parameters(student, settings.decays)
     if settings.name == "sgd":
-        return SGD(groups, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True)
+        return _begin_momentum(
+            SGD(groups, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True)
+        )
     return AdamW(groups, settings.lr, weight_decay=settings.weight_decay, fused=True)
 
 
@@ -157,6 +159,17 @@ def memory_words(config: TrainConfig, device: torch.device) -> Iterator[None]:
             f"{config.backbone} and views of {config.views[0].crop.size_px} px. Pass --accumulate {2 * config.accumulate} "
             f"({parts}), or a smaller --batch-size, --size-px or --backbone, in another --out."
         ) from error
+
+
+def _begin_momentum(optimizer: SGD) -> SGD:
+    """Begin every weight's momentum at 0, which is what torch does at a weight's first step.
+
+    Its fused kernel takes no weight that joins later than the others, as prototypes do that were frozen.
+    """
+    for group in optimizer.param_groups:
+        for weight in group["params"] if group["momentum"] else ():
+            optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+    return optimizer
 
 
 def _tokens(student: nn.Module) -> set[str]:

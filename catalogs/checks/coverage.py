@@ -1,4 +1,4 @@
-"""What is there of what was asked for: every location's every season, as items or as a recorded failure."""
+"""What is there of what was asked for: every location's seasons and static layers, as items or as recorded failures."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from catalogs import fields, layout
+from catalogs.bands import find_sensor
 from catalogs.checks.documents import Collected
 from catalogs.checks.tree import BROKEN_TABLE, Visit, check_text
 from catalogs.errors import CatalogUnreachableError, MissingAssetError
 from catalogs.failures import SCHEMA
+from catalogs.journal import NO_SEASON
 from catalogs.recipe import items_section
 
 if TYPE_CHECKING:
@@ -51,34 +53,43 @@ def check_coverage(visit: Visit, recipe: Mapping[str, Any], collections: Sequenc
     cells = Cells(pa.array(locations, pa.string()), seasons)
     failed = cells.of(failures, "location", "season")
     done = {
-        collected.sensor: cells.of(_read_seasons(visit, collected), fields.LOCATION, fields.SEASON) for collected in collections
+        collected.sensor: cells.of(_read_seasons(visit, collected), fields.LOCATION, fields.SEASON)
+        & cells.asked(collected.sensor)
+        for collected in collections
     }
     begun = np.any([failed, *done.values()], axis=0).any(axis=1)
     for sensor, has in done.items():
-        for row, season in np.argwhere(begun[:, None] & ~failed & ~has):
-            visit.add(
-                "incomplete", locations[row], f"Has neither an item of {sensor} for season {season} nor a recorded failure."
-            )
+        of_sensor = "" if find_sensor(sensor).is_static else " for season {season}"
+        for row, season in np.argwhere(begun[:, None] & cells.asked(sensor) & ~failed & ~has):
+            words = f"Has neither an item of {sensor}{of_sensor.format(season=season)} nor a recorded failure."
+            visit.add("incomplete", locations[row], words)
         for row, season in np.argwhere(failed & has):
-            visit.add("incomplete", locations[row], f"Has an item of {sensor} for season {season}, and a failure too.")
+            words = f"Has an item of {sensor}{of_sensor.format(season=season)}, and a failure too."
+            visit.add("incomplete", locations[row], words)
     return int(np.sum(~begun))
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """What is asked for: one cell per location and season."""
+    """What is asked for: one cell per location and season, and a last one per location for static layers, of no season."""
 
     locations: pa.Array
     seasons: int
 
+    def asked(self, sensor: str) -> NDArray[np.bool_]:
+        """In which cells of a location something is asked of a sensor, (seasons + 1,)."""
+        asked = np.full(self.seasons + 1, not find_sensor(sensor).is_static)
+        asked[-1] = not asked[-1]
+        return asked
+
     def of(self, table: pa.Table | None, location: str, season: str) -> NDArray[np.bool_]:
-        """Which cells a table has rows of, (locations, seasons)."""
-        cells = np.zeros((len(self.locations), self.seasons), bool)
+        """Which cells a table has rows of, (locations, seasons + 1)."""
+        cells = np.zeros((len(self.locations), self.seasons + 1), bool)
         if table is None:
             return cells
         rows = pc.fill_null(pc.index_in(table[location], value_set=self.locations), -1).to_numpy()
-        columns = pc.fill_null(table[season], -1).to_numpy()
-        known = (rows >= 0) & (columns >= 0) & (columns < self.seasons)
+        columns = pc.fill_null(table[season], NO_SEASON).to_numpy()
+        known = (rows >= 0) & (columns >= NO_SEASON) & (columns < self.seasons)  # the last cell is that of -1
         cells[rows[known], columns[known]] = True
         return cells
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import posixpath
@@ -110,6 +111,19 @@ class Tree:
         except CatalogUnreachableError:
             return True
 
+    def is_being_written(self) -> bool:
+        """Whether a build or a packing is at work in it now: who writes keeps the file of its locations locked."""
+        if self.is_remote:
+            return False
+        try:
+            with Path(self.address(layout.LOCATIONS)).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False  # there are no locations yet, or a file system without locks
+        return False
+
     def part(self) -> str | None:
         """Which part of a build is here, in a folder of this machine that does not hold everything: `3/20`."""
         path = Path(self.address(layout.PART))
@@ -139,6 +153,8 @@ class Visit:
     """Where problems go."""
     settled: bool
     """Whether the last run reached its end; else what is not linked yet is unfinished, not wrong."""
+    is_being_written: bool = False
+    """Whether it is not settled because a run is at work in it."""
 
     def read(self, href: str) -> dict[str, Any] | None:
         """A JSON object; see `Tree.read_document`."""

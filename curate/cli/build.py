@@ -24,7 +24,8 @@ def build(
 ) -> int:
     """Find scenes for every location of a catalog, choose clear ones, fetch their pixels and write items.
 
-    Running it again continues where it stopped; flags that are left out are taken from the catalog's recipe.
+    Running it again continues where it stopped; flags that are left out are taken from the catalog's recipe. Until there is an
+    item, other flags begin anew; from then on the catalog keeps its recipe, and other flags need another folder.
 
         curate build data/france --source simulated --seasons 4
 

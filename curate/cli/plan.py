@@ -21,7 +21,8 @@ def plan(
     """Say what `curate build` with the same flags would fetch and write: scenes, requests, bytes, disk and hours.
 
     The source is searched, and its answers are saved, so that the build asks nothing twice; besides, the headers of one scene
-    per sensor are read. Nothing else is fetched, and nothing else written.
+    per sensor are read. Nothing else is fetched, and nothing else written. With other flags than a catalog with items was built
+    with, all of another folder's build is planned, and nothing is saved.
 
         curate plan data/france --source simulated --seasons 4
 

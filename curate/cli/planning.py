@@ -23,8 +23,10 @@ from curate.parts import Part
 from curate.pipeline import Build, Todo
 from curate.plan import Forecast, SensorForecast
 from curate.reading.counts import Counts
+from curate.sample_command import another_folder, sample_command
 from curate.search import Searches
 from curate.sources.protocol import FetchesWhole, Source, looks_at_all, members_of, opened_as
+from curate.static_layers import of_seasons
 
 SEARCHES_AT_ONCE = 16
 USUAL_MBPS = 100.0
@@ -37,6 +39,8 @@ FLAGS = (
 )  # fmt: skip
 """Of a recipe's section, beside sensors and bands."""
 HEAD = ("", "candidates", "scenes read", "patches", "requests", "fetched", "on disk")
+HEAD_OF_LOCAL = ("", "candidates", "scenes read", "patches", "reads", "read", "on disk")
+"""Of files on this machine, which nobody fetches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,17 @@ def run_plan(catalog: Path, request: BuildRequest, options: PlanOptions) -> None
         return
     emit("\n".join(cost.lines(build)))
     if forecast.locations:
-        say(f"Next: curate build {' '.join([shlex.quote(str(catalog)), *_flags(build, options)])}", quiet=options.quiet)
+        for command in _next_commands(build, options):
+            say(f"Next: {command}", quiet=options.quiet)
+
+
+def _next_commands(build: Build, options: PlanOptions) -> Iterator[str]:
+    """What builds what was planned, in another folder where this one has items of another recipe."""
+    folder = str(build.folder)
+    if build.is_elsewhere:
+        folder = another_folder(build.folder)
+        yield sample_command(read_recipe(build.folder)["sample"], folder)
+    yield f"curate build {' '.join([shlex.quote(folder), *_flags(build, options)])}"
 
 
 def _flags(build: Build, options: PlanOptions) -> Iterator[str]:
@@ -91,7 +105,7 @@ def _flags(build: Build, options: PlanOptions) -> Iterator[str]:
 
     A project, which no recipe has, is said each time.
     """
-    recipe = {} if "build" in read_recipe(build.folder) else dict(build.recipe)
+    recipe = {} if "build" in read_recipe(build.folder) and not build.changes else dict(build.recipe)
     if opened_as(build.source) != build.source.name:
         recipe["source"] = opened_as(build.source)
     for sensor in recipe.get("sensors", ()):
@@ -145,23 +159,34 @@ class Cost:
         """The forecast for people."""
         told = self.forecast
         which = f" (part {build.part})" if build.part else ""
-        left = f"{counted(told.locations, 'location')} with {counted(told.seasons, 'season')} to do"
+        seasons = f" with {counted(told.seasons, 'season')}" if told.seasons else ""  # static layers have none
+        left = f"{counted(told.locations, 'location')}{seasons} to do"
         when = f"{build.recipe['start']} to {build.recipe['end']}"
         yield f"{build.folder}{which}: {left}, from {build.source.name}, {when}"
         if not told.locations:
             yield "Everything is done: a build would fetch nothing. --retry-failed plans for what could not be completed."
             return
         yield ""
-        yield from _aligned([HEAD, *_rows(told)])
+        yield from _aligned([HEAD_OF_LOCAL if told.is_local else HEAD, *_rows(told)])
         yield ""
+        yield self._range()
         yield from self._footing(build)
+
+    def _range(self) -> str:
+        """How far the figures may be off."""
+        told = self.forecast
+        items = f"range {_counts_between(told.items)} item{'' if told.items[1] == 1 else 's'}"
+        if not told.bytes:
+            return items
+        requests = f"{_counts_between(told.likely('requests'))} {_request_word(told)}s"
+        return f"{items}; {requests}, {_sizes_between(told.likely('bytes'))}"
 
     def _footing(self, build: Build) -> Iterator[str]:
         disk = self.forecast.total("disk_bytes")
         if self.decoded_per_s:
-            fetch = f"{duration(self.fetching_s)} to fetch at {self.mbps:g} Mbit/s (--mbps)"
+            fetch = "" if self.forecast.is_local else f"{duration(self.fetching_s)} to fetch at {self.mbps:g} Mbit/s (--mbps); "
             speed = f"{counted(self.cores, 'core')} at {self.decoded_per_s / 1e6:.0f} MB/s each"
-            yield f"time  {fetch}; {duration(self.decoding_s)} to decode on {speed}"
+            yield f"time  {fetch}{duration(self.decoding_s)} to decode on {speed}"
         elif build.source.simulated:
             yield "time  nothing is fetched: the scenes are rendered here"
         room = "" if disk < self.free else ": too little room, give another disk or want less"
@@ -169,11 +194,22 @@ class Cost:
         for sensor, each in self.forecast.sensors.items():
             if self.decoded_per_s and not each.is_sampled:
                 yield f"note  the sizes of {sensor} are usual ones: no header of its scenes could be read"
+            if each.proofs >= 1:
+                yield (
+                    f"note  of {sensor} {each.proofs:,.0f} scenes are expected to be held against another date: nobody vouches "
+                    "for their offset, and the dark pixels of a square in four are taken not to tell it"
+                )
         for note in (*fetch_notes(build.source), *plan_notes(build.source)):
             yield f"note  {note}"
-        missing = self.forecast.seasons - min((each.patches for each in self.forecast.sensors.values()), default=0)
-        if missing >= 1:
-            yield f"note  {missing:,.0f} of {counted(self.forecast.seasons, 'season')} are expected to find no clear scene"
+        if build.is_elsewhere:
+            yield f"note  {build.folder} has items of another recipe ({build.changes}): this needs another folder"
+        if not (seasonal := of_seasons(self.forecast.sensors)):
+            return
+        most, fewest = (self.forecast.seasons - count for count in self.forecast.found)
+        missing = self.forecast.seasons - min(each.patches for each in seasonal.values())
+        if most:
+            about = _between(missing, (fewest, most))
+            yield f"note  {about} of {counted(self.forecast.seasons, 'season')} are expected to find no clear scene"
 
     def to_json(self, build: Build) -> dict[str, Any]:
         """The forecast for machines."""
@@ -181,7 +217,7 @@ class Cost:
         sizes = {"disk_bytes": round(self.forecast.total("disk_bytes")), "free_bytes": self.free}
         speeds = {"mbps": self.mbps, "cores": self.cores, "decoded_bytes_per_s": round(self.decoded_per_s or 0)}
         head = {"catalog": str(build.folder), "source": build.source.name, "part": str(build.part) if build.part else None}
-        head |= unanswered_json(build)
+        head |= unanswered_json(build) | ({"needs_other_folder": build.changes} if build.is_elsewhere else {})
         return head | forecast_json(self.forecast) | sizes | {"hours": hours} | speeds
 
 
@@ -210,11 +246,13 @@ def forecast_json(forecast: Forecast) -> dict[str, Any]:
     """A forecast in JSON's types, its expectations rounded."""
     sensors = {sensor: _sensor_json(each) for sensor, each in forecast.sensors.items()}
     totals = {"requests": round(forecast.requests), "bytes": round(forecast.bytes)}
-    return {"locations": forecast.locations, "seasons": forecast.seasons, "sensors": sensors, **totals}
+    likely = {name: [round(value) for value in forecast.likely(name)] for name in totals}
+    head = {"locations": forecast.locations, "seasons": forecast.seasons, "sensors": sensors}
+    return head | totals | {"likely": {"items": list(forecast.items), **likely}, "is_local": forecast.is_local}
 
 
 def _sensor_json(sensor: SensorForecast) -> dict[str, Any]:
-    names = ("candidates", "scenes", "looks", "patches")
+    names = ("candidates", "scenes", "looks", "patches", "proofs")
     costs = ("mask_requests", "mask_bytes", "requests", "bytes", "decoded_bytes", "disk_bytes")
     return {name: round(getattr(sensor, name)) for name in (*names, *costs)} | {"is_sampled": sensor.is_sampled}
 
@@ -238,6 +276,26 @@ def _count(value: float) -> str:
 
 def _size(value: float) -> str:
     return size_words(value) if value else "-"
+
+
+def _between(value: float, limits: tuple[int, int]) -> str:
+    """A count that is expected, with its limits unless it is sure."""
+    low, high = limits
+    return f"{high:,}" if low == high else f"about {value:,.0f} ({low:,} to {high:,})"
+
+
+def _counts_between(limits: tuple[float, float]) -> str:
+    low, high = limits
+    return f"{high:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
+
+
+def _sizes_between(limits: tuple[float, float]) -> str:
+    return f"{size_words(limits[0])} to {size_words(limits[1])}"
+
+
+def _request_word(told: Forecast | None) -> str:
+    """What one asks of a server, and one does with a file of this machine."""
+    return "read" if told and told.is_local else "request"
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
@@ -297,19 +355,14 @@ class Expectation:
             return
         watch = partial(_quietly, quiet=self._quiet or len(todo) < SHOWN_FROM)
         told = self.forecast = foresee_rest(self._build, searches, todo, watch=watch)
-        at = f"{duration(told.hours(mbps=USUAL_MBPS) * 3600)} at {USUAL_MBPS:g} Mbit/s"
-        say(
-            f"Expected: {counted(round(told.total('patches')), 'item')} of {counted(round(told.total('scenes')), 'scene')}; "
-            f"{counted(round(told.requests), 'request')}, {size_words(told.bytes)} to fetch ({at}), "
-            f"{size_words(told.total('disk_bytes'))} on disk.",
-            quiet=self._quiet,
-        )
+        say(_expected_words(told), quiet=self._quiet)
         for note in fetch_notes(self._build.source):
             say(note, quiet=self._quiet)
         exceeded = self._budget.exceeded(told)
         if exceeded:
             raise CurateError(
-                f"This build is expected to fetch {size_words(told.bytes)} in {counted(round(told.requests), 'request')}; "
+                f"This build is expected to {'read' if told.is_local else 'fetch'} about {size_words(told.bytes)} in "
+                f"{counted(round(told.requests), _request_word(told))} ({_sizes_between(told.likely('bytes'))}); "
                 f"{exceeded}. Nothing was fetched. Raise the budget, or want less: fewer --seasons, --bands or locations; "
                 "`curate plan` tells more."
             )
@@ -317,9 +370,11 @@ class Expectation:
     def after(self, fetched: Counts | None, *, is_spent: bool) -> None:
         """Say what was fetched, beside what was expected, and that the budget is spent."""
         if fetched and fetched.requests:
-            said = f"Fetched {size_words(fetched.bytes)} in {counted(fetched.requests, 'request')}"
             told = self.forecast
-            hoped = f"; {size_words(told.bytes)} in {told.requests:,.0f} were expected" if told else ""
+            verb = "Read" if told and told.is_local else "Fetched"
+            said = f"{verb} {size_words(fetched.bytes)} in {counted(fetched.requests, _request_word(told))}"
+            sizes = f"{size_words(told.bytes)} in {told.requests:,.0f}" if told else ""
+            hoped = f"; about {sizes} were expected ({_sizes_between(told.likely('bytes'))})" if told else ""
             say(f"{said}{hoped}.", quiet=self._quiet)
         spent = fetched and self._budget.spent(fetched)
         if is_spent and spent:
@@ -333,6 +388,19 @@ class Expectation:
         """What was expected and what was fetched, for machines; null where nobody knows."""
         told = self.forecast and forecast_json(self.forecast)
         return {"expected": told, "fetched": fetched and {"requests": fetched.requests, "bytes": fetched.bytes}}
+
+
+def _expected_words(told: Forecast) -> str:
+    """A forecast in a sentence."""
+    items = f"{_between(told.total('patches'), told.items)} item{'' if told.items[1] == 1 else 's'}"
+    scenes = f"about {counted(round(told.total('scenes')), 'scene')}"
+    requests = f"about {counted(round(told.requests), _request_word(told))}"
+    at = "" if told.is_local else f"; {duration(told.hours(mbps=USUAL_MBPS) * 3600)} at {USUAL_MBPS:g} Mbit/s"
+    verb, sizes = "read" if told.is_local else "fetch", _sizes_between(told.likely("bytes"))
+    return (
+        f"Expected: {items} of {scenes}; {requests}, {size_words(told.bytes)} to {verb} ({sizes}{at}), "
+        f"{size_words(told.total('disk_bytes'))} on disk."
+    )
 
 
 def _quietly(total: int, description: str, *, quiet: bool) -> AbstractContextManager[Progress]:

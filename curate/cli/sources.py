@@ -10,9 +10,11 @@ def sources(*names: str, check: bool = False, json: bool = False) -> int:
 
         curate sources earth-search --check
 
+        curate sources landsat
+
     Args:
-        names: Sources to tell of, with how to set them up; all, more briefly, where left out. What --source takes after a
-            name may follow it here too: earth-engine:MY-PROJECT.
+        names: Sources to tell of, with how to set them up, or sensors, for those who have them; all, more briefly, where
+            left out. What --source takes after a name may follow it here too: earth-engine:MY-PROJECT.
         check: Ask each of them one cheap question, with your own credentials where it needs some.
         json: Print one JSON object.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from catalogs.bands import find_sensor
 from catalogs.console import counted
 from curate.summary import CatalogSummary, SensorSummary
 
@@ -57,14 +58,18 @@ def _location_lines(summary: CatalogSummary) -> Iterator[str]:
     sides = " and ".join(f"{side:,} m" for side in summary.sides_m)
     yield _line("locations", f"{summary.locations:,}, squares of {sides}; {_pairs(summary.splits)}" if sides else "none")
     state = f"{summary.complete:,}; incomplete {summary.incomplete:,}; not built yet {summary.unbuilt:,}"
-    yield _line("complete", state + ("; the last run was stopped, build again to finish it" if summary.stopped else ""))
+    if summary.is_being_written:
+        state += "; a build is writing it now"
+    elif summary.stopped:
+        state += "; the last run was stopped, build again to finish it"
+    yield _line("complete", state)
 
 
 def _sensor_lines(sensor: SensorSummary) -> Iterator[str]:
     yield sensor.sensor
     dates = f", {sensor.first:%Y-%m-%d} to {sensor.last:%Y-%m-%d}" if sensor.first and sensor.last else ""
     yield _line("items", f"{sensor.items:,} of {counted(sensor.locations, 'location')}{dates}", 2)
-    yield _line("seasons", _pairs(sensor.seasons), 2)
+    yield _line("seasons", "none: a static layer" if find_sensor(sensor.sensor).is_static else _pairs(sensor.seasons), 2)
     yield _line("splits", _pairs(sensor.splits), 2)
     if sensor.sources:
         yield _line("sources", _pairs(sensor.sources), 2)

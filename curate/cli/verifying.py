@@ -47,6 +47,8 @@ def report_lines(report: Report) -> Iterator[str]:
     """A report for people: what was checked, problems by kind, notes."""
     count = sum(report.counts.values())
     verdict = "is valid" if report.is_valid else f"is not valid: {counted(count, 'problem')}"
+    if report.is_valid and not report.checked.get("items"):
+        verdict = "is valid, and holds no item"
     yield f"{report.catalog} {verdict}. Checked {checked_words(report)}."
     for kind, problems in groupby(report.problems, key=lambda problem: problem.kind):
         yield ""

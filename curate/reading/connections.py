@@ -104,22 +104,13 @@ class _Connection(HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
-        _take_up(self.sock, self._sockets)
+        assert self.sock is not None, "a connection that stands has a socket"
+        self._sockets.add(self.sock)
+        self._sockets.opened()
 
 
-class _SecureConnection(HTTPSConnection):
-    """The same over TLS."""
-
-    def __init__(self, *args: Any, sockets: OpenSockets, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._sockets = sockets
-
-    def _new_conn(self) -> socket.socket:
-        return _dial(self, self._sockets)
-
-    def connect(self) -> None:
-        super().connect()
-        _take_up(self.sock, self._sockets)
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same over TLS: here `super()` of the methods above is urllib3's secure connection."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -128,12 +119,6 @@ class _Pool(HTTPConnectionPool):
 
 class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
-
-
-def _take_up(connected: socket.socket | None, sockets: OpenSockets) -> None:
-    assert connected is not None, "a connection that stands has a socket"
-    sockets.add(connected)
-    sockets.opened()
 
 
 def _dial(connection: HTTPConnection, sockets: OpenSockets) -> socket.socket:

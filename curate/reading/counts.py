@@ -13,8 +13,9 @@ class Counts:
     requests: int = 0
     """Sent to servers, every try and every redirection among them; reads of local files too."""
     bytes: int = 0
-    """Received in bodies, in vain or not; what came before a reset or a stall is not known. Blocks that GDAL reads count as
-    what they take in their file in the mean, each as one request."""
+    """Received in bodies, in vain or not; what came before a reset or a stall is not known. What GDAL fetches is what GDAL says
+    it fetched; of local files, and where GDAL cannot be asked, blocks that it reads count as what they take in their file in
+    the mean, each as one request."""
     retries: int = 0
     """Tries after a failure."""
     throttled: int = 0

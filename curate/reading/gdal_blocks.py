@@ -6,26 +6,56 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from catalogs.foreign import SourceBand
 from curate.errors import SourceUnavailableError
 from curate.reading.blocks import Cut
+from curate.reading.gdal_counts import begin_counting
 from curate.reading.tiff_layout import FileHeader
 from curate.sources.rasters import FileRaster, open_raster
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from rasterio.io import DatasetReader
+
+ASKED_BLOCKS = 64
+"""Of a TIFF whose sizes stand for all of them, spread over the file."""
 
 
-def gdal_header(href: str) -> FileHeader:
+def gdal_header(href: str, *, is_placed: bool = True) -> FileHeader:
     """What GDAL tells of a file.
+
+    Args:
+        href: Of the file.
+        is_placed: Whether its grid is of the ground; see `curate.sources.rasters.pixel_frame`.
 
     Raises:
         SourceUnavailableError: It cannot be opened, has no EPSG code, is rotated or has oblong pixels.
     """
-    with open_raster(SourceBand(href)) as raster:
+    begin_counting()
+    with open_raster(SourceBand(href), is_placed=is_placed) as raster:
         dataset = raster.dataset
         cuts = tuple(Cut(dataset.height, dataset.width, *shape) for shape in dataset.block_shapes)
-        return FileHeader(raster.grid, tuple(dataset.dtypes), tuple(dataset.nodatavals), cuts, packing=None)
+        told = tuple(dataset.dtypes), tuple(dataset.nodatavals), cuts
+        return FileHeader(raster.grid, *told, packing=None, stated_block_bytes=_stated_block_bytes(dataset, cuts[0]))
+
+
+def _stated_block_bytes(dataset: DatasetReader, cut: Cut) -> int | None:
+    """What a block of a band takes in the mean, as a TIFF tells, those that were never written left out.
+
+    Args:
+        dataset: Open.
+        cut: Of its first band, which stands for the others.
+    """
+    if dataset.driver != "GTiff":
+        return None
+    numbers = np.linspace(0, cut.count - 1, min(cut.count, ASKED_BLOCKS), dtype=int).tolist()
+    places = [(number % cut.across, number // cut.across) for number in numbers]
+    told = [dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=1) for x, y in places]
+    sizes = [int(size) for size in told if size]
+    lie_together = dataset.count > 1 and dataset.interleaving is not None and dataset.interleaving.name == "pixel"
+    return int(np.mean(sizes)) // (dataset.count if lie_together else 1) if sizes else None
 
 
 def read_blocks(
@@ -43,13 +73,15 @@ def read_blocks(
         SourceUnavailableError: The file cannot be opened, or its grid is another by now.
         StoppedError: It is to stop, and was waiting.
     """
+    begin_counting()
     with ExitStack() as stack:
         rasters: dict[int, FileRaster] = {}
         for index, number in blocks:
             if is_over():
                 return
             if index not in rasters:
-                rasters[index] = stack.enter_context(open_raster(SourceBand(href, index), is_over))
+                opened = open_raster(SourceBand(href, index), is_over, is_placed=header.grid.epsg is not None)
+                rasters[index] = stack.enter_context(opened)
             yield (index, number), _read(rasters[index], header.cuts[index - 1].extent(number))
 
 

@@ -32,6 +32,7 @@ ROOM_S = 5
 """For a connection to be free, seconds: one is, since a host's gate lets in no more than there are."""
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 _CODE = re.compile(rb"<Code>([A-Za-z]{1,60})</Code>")
+_QUOTA = re.compile(rb"quota|transfer limit", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class TryError(Exception):
     """Of S3, where the bucket is."""
     received: int = 0
     """Bytes of the body that came in vain."""
+    is_used_up: bool = False
+    """Whether it was refused for want of quota: another signature would be, too."""
 
 
 def ask_range(pool: HTTPConnectionPool, place: Place, start: int, end: int) -> Fetched:
@@ -194,6 +197,7 @@ def _refused(answer: BaseHTTPResponse, place: Place, start: int, end: int) -> Fe
         location=location and urljoin(place.address, location),
         region=answer.headers.get("x-amz-bucket-region"),
         received=len(page),
+        is_used_up=answer.status == HTTPStatus.FORBIDDEN and bool(_QUOTA.search(page)),
     )
 
 

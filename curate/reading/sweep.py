@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from catalogs.files import is_remote
 from curate.errors import SourceUnavailableError
 from curate.reading.decode import DamagedBlockError
 from curate.reading.gdal_blocks import read_blocks
+from curate.reading.gdal_counts import fetched_by_gdal
 from curate.reading.headers import Headers, is_replaced
 from curate.reading.pieces import BlockName, OpenFile, OpenRead, Piece, in_sweep_order
 
@@ -228,11 +230,17 @@ class Sweep:
             if isinstance(found, SourceUnavailableError):
                 self._fail(file.users[block], found)
                 continue
-            self._transport.counts.add(requests=1, bytes=file.header.mean_block_bytes or found.nbytes)
+            self._count_gdal(file, found)
             for read in file.users[block]:
                 part = file.part(block, read)
                 self._pixels(file, read)[part.target] = found[part.rows, part.columns]
             self._arrived(file.users[block])
+
+    def _count_gdal(self, file: OpenFile, block: NDArray[Any]) -> None:
+        """Add what GDAL has fetched by now; of a local file, or where GDAL cannot be asked, what a block takes in the mean."""
+        fetched = fetched_by_gdal.take() if is_remote(file.href) else None
+        requests, size = fetched or (1, file.header.mean_block_bytes or block.nbytes)
+        self._transport.counts.add(requests=requests, bytes=size)
 
     def _pixels(self, file: OpenFile, read: OpenRead) -> NDArray[Any]:
         """The array of a window, made when its first block has come."""

@@ -23,7 +23,7 @@ from curate.reading.counts import Counts
 from curate.reading.hosts import HostGate
 from curate.reading.ranges import Fetched, TryError, ask_range, read_range
 from curate.reading.retries import SLOW_DOWN, THROTTLED, Patience, pause_s
-from curate.sources.access import Signer, most_connections, signer_for, turn
+from curate.sources.access import FAULTY, LIMITED, USED_UP, Signer, most_connections, signer_for, turn
 
 if TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool
@@ -198,7 +198,7 @@ class Transport:
         if elsewhere := self._elsewhere(task, place, failure):
             return elsewhere
         if not failure.passing:
-            advice = self._addresses.advice(task.href, failure.status)
+            advice = USED_UP if failure.is_used_up else self._addresses.advice(task.href, failure.status)
             raise SourceUnavailableError(
                 f"{without_secrets(task.href)} cannot be read: {failure.cause}. {advice}, then run the same command again; "
                 "what is done is kept."
@@ -218,7 +218,7 @@ class Transport:
             task.redirections += 1
             return place.towards(failure.location)
         refused = failure.status in {401, 403} or (failure.status == 400 and is_bucket(task.href))
-        if not refused or task.renewed:
+        if not refused or failure.is_used_up or task.renewed:
             return None
         task.renewed = True
         return self._addresses.renew(task.href, place.signed)
@@ -230,9 +230,10 @@ class Transport:
         task.failures += not throttled
         if task.throttles > self._patience.throttles or task.failures >= self._patience.attempts:
             tries, took_s = task.failures + task.throttles, time.monotonic() - task.began
+            advice = LIMITED if failure.status == THROTTLED else FAULTY
             raise SourceUnavailableError(
                 f"{without_secrets(task.href)} cannot be read: {failure.cause}, the last of {tries} tries over {took_s:,.0f} s."
-                " Check the network and the provider's status, then run the same command again; what is done is kept."
+                f" {advice}, then run the same command again; what is done is kept."
             )
 
     def _pause(self, task: _Task) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from curate.errors import CurateError
 
 if TYPE_CHECKING:
     from curate.sources.protocol import Source
@@ -78,13 +75,11 @@ def open_source(text: str, *, max_scene_cloud: float = 100) -> Source:
         from curate.sources.archives.mapped_source import open_mapping
 
         return open_mapping(text, max_scene_cloud=max_scene_cloud)
-    if Path(text).expanduser().exists():
+    if text.strip() and Path(text).expanduser().exists():
         return _open_path(text, max_scene_cloud)
-    guess = get_close_matches(name, PROVIDERS, 1, 0.5)
-    raise CurateError(
-        f"Unknown source {without_secrets(text).rpartition('@')[2]!r}. Choose from: {', '.join(PROVIDERS)}, the http(s) address of a STAC API or catalog, or the "
-        f"path of a catalog or mapping file (*.toml).{f' Did you mean {guess[0]!r}?' if guess else ' There is no such path.'}"
-    )
+    from curate.sources.unknown import unknown_source
+
+    raise unknown_source(text)
 
 
 def _open_path(path: str, max_scene_cloud: float) -> Source:
@@ -97,9 +92,10 @@ def _open_path(path: str, max_scene_cloud: float) -> Source:
 
 
 def _open_address(address: str, max_scene_cloud: float) -> Source:
-    from curate.sources.documents import read_root
+    from curate.sources.documents import check_whole, read_root
 
     _, root = read_root(address)
+    check_whole(root, address)
     if "conformsTo" in root or any(link.get("rel") == "search" for link in root.get("links", [])):
         from curate.sources.archives.mosaics import MosaicSource
         from curate.sources.stac_api import StacApiSource

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from catalogs.bands import find_sensor
+from catalogs.records import Band
+
+FREE, ACCOUNT, PAID = "free, no account", "free account", "paid"
+"""What reading a product takes, the easiest first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
@@ -22,6 +28,21 @@ class Product:
     """What is peculiar to it: that its requester pays, which bands it lacks; empty where nothing is."""
     redistributable: bool = True
     """Whether what was built from it may be handed on, as far as its own owner is concerned; see `Provider.redistributable`."""
+    lacks: tuple[str, ...] = ()
+    """Bands of the sensor, its mask among them, that no scene of it has."""
+    access: str = FREE
+    """What reading it takes: `FREE`, `ACCOUNT` or `PAID`."""
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """The sensor's bands that it has."""
+        return tuple(band for band in find_sensor(self.sensor).bands if band.name not in self.lacks)
+
+    @property
+    def mask(self) -> Band | None:
+        """The sensor's mask, if there is one and it has it."""
+        mask = find_sensor(self.sensor).mask
+        return mask if mask and mask.name not in self.lacks else None
 
 
 @dataclass(frozen=True, slots=True)

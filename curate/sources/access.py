@@ -79,6 +79,12 @@ SIGNERS: tuple[str, ...] = (
 """Modules with a function `signer()`, the more particular first; loaded when the first remote file is asked for."""
 ADVICE = "Expected a raster at that address: check it and your access to it"
 """To who is refused a file that nobody signs, or whose file is not there."""
+LIMITED = "It limits how often it is asked: wait some minutes"
+"""To who has asked too often."""
+FAULTY = "Check the network and the provider's status"
+"""To who meets a host with a fault of its own."""
+USED_UP = "Your quota there is used up: wait until it is renewed (`curate sources` tells how much it is)"
+"""To who has fetched all that a provider grants for a while."""
 _RENEWING: WeakKeyDictionary[Signer, threading.Lock] = WeakKeyDictionary()
 """By signer, so that a slow login holds up nobody else's files."""
 _TURNS: dict[tuple[str, int], threading.BoundedSemaphore] = {}

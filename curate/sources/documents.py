@@ -6,10 +6,12 @@ import json
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 from catalogs.errors import NotACatalogError
 from catalogs.secrets import without_secrets
 from curate.errors import SourceUnavailableError
+from curate.sources import PROVIDERS
 
 if TYPE_CHECKING:
     from requests import Session
@@ -21,8 +23,13 @@ BACKOFF_S = 0.5
 """Pause before the third try; each further one is twice as long."""
 BUSY_CODES = (429, 500, 502, 503, 504)
 """Answers of a server that may be able to do it a little later."""
+TOO_MANY = 429
+"""Answer of a server that limits how often somebody asks."""
+FAULT = 500
+"""From here on answers tell of a fault of the server's own."""
 UNAUTHORIZED = 401
 """Answer of a server that wants to know who asks. A bucket says 403 of what is not there, too, so that is no such answer."""
+KEPT = "what is done is kept"
 SHOWN_CHARACTERS = 60
 ROOT_NAMES = ("catalog.json", "collection.json")
 
@@ -38,7 +45,7 @@ def read_document(address: str) -> dict[str, Any]:
     try:
         document = json.loads(data)
     except ValueError:
-        raise NotACatalogError(_not_stac(address, f"text that is not JSON ({_start_of(data)})")) from None
+        raise NotACatalogError(_not_stac(address, _told_of(data))) from None
     if not isinstance(document, dict):
         raise NotACatalogError(_not_stac(address, f"a JSON {type(document).__name__}"))
     return document
@@ -78,9 +85,30 @@ def check_stac(document: dict[str, Any], address: str) -> dict[str, Any]:
     """
     if "stac_version" in document or document.get("type") == "FeatureCollection":
         return document
+    if "collections" in document:
+        raise NotACatalogError(
+            f"{without_secrets(address)} is an API's list of collections. Expected its root, which can be searched: name the "
+            "address without /collections."
+        )
     raise NotACatalogError(
         _not_stac(address, f"JSON without stac_version (its fields: {', '.join(list(document)[:6]) or 'none'})")
     )
+
+
+def check_whole(document: dict[str, Any], address: str) -> None:
+    """Refuse one collection of an API, which links to none of its items.
+
+    Raises:
+        NotACatalogError: It is one.
+    """
+    links = {link.get("rel"): str(link.get("href")) for link in document.get("links") or []}
+    if document.get("type") == "Collection" and "items" in links and not {"item", "child"} & set(links):
+        root = f", {without_secrets(urljoin(address, links['root']))}" if "root" in links else ""
+        raise NotACatalogError(
+            f"{without_secrets(address)} is one collection of an API, {document.get('id')!r}, and cannot be searched by "
+            f"itself. Expected the API's root{root}: name that. Which of its collections is which sensor is said, where it is "
+            "not known, by a mapping file (*.toml)."
+        )
 
 
 def patience() -> Retry:
@@ -98,15 +126,22 @@ def _fetch(address: str) -> bytes:
     try:
         answer = _session().get(address, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
     except RequestException as error:
-        raise SourceUnavailableError(unavailable(address, type(error).__name__)) from None
+        raise SourceUnavailableError(unavailable(address, None, _why_not(error))) from None
     told = f"HTTP {answer.status_code} {answer.reason or ''}".strip()
     if answer.status_code in BUSY_CODES:
-        raise SourceUnavailableError(unavailable(address, told))
+        raise SourceUnavailableError(unavailable(address, answer.status_code, told))
     if answer.status_code == UNAUTHORIZED:
         raise SourceUnavailableError(refusal(address, told))
     if answer.status_code >= 400:
         raise NotACatalogError(_not_stac(address, told))
     return answer.content
+
+
+def _why_not(error: Exception) -> str:
+    """Why nothing was answered: the kind of failure, in words where the address itself may be the mistake."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    is_nameless = type(reason).__name__ == "NameResolutionError"
+    return "no host of that name is found" if is_nameless else type(error).__name__
 
 
 @lru_cache(maxsize=1)
@@ -121,21 +156,49 @@ def _session() -> Session:
     return session
 
 
-def unavailable(address: str, reason: str) -> str:
-    """Words for an address that does not answer."""
+def unavailable(address: str, code: int | None, reason: str, *, name: str = "") -> str:
+    """Words for a catalog or an API of which nothing can be had now.
+
+    Args:
+        address: That was asked.
+        code: The HTTP status of its answer; none where there was no answer.
+        reason: What happened, in short.
+        name: What the user calls it; of a provider nobody has to check the address, which is ours.
+    """
+    who, is_provider = _who(address, name), name in PROVIDERS
+    if code is None and is_provider:
+        return f"{who} cannot be reached ({reason}). Check the network; `curate sources {name} --check` tries it again."
+    if code is None:
+        return f"{who} cannot be reached ({reason}). Check the address and the network, then run the same command again."
+    if code == TOO_MANY:
+        return f"{who} limits how often it is asked ({reason}). Run the same command again in some minutes; {KEPT}."
+    if code >= FAULT:
+        others = " `curate sources` tells who else has its sensors." if is_provider else ""
+        return f"{who} has a fault ({reason}). Run the same command again later; {KEPT}.{others}"
+    if is_provider:
+        return f"{who} refuses what it was asked ({reason}). Run the same command again later; if it stays so, report it."
     return (
-        f"{without_secrets(address)} does not answer ({reason}). Expected a STAC catalog or API there: check the address and "
-        "the network, then run the same command again; what is done is kept."
+        f"{who} refuses what it was asked ({reason}). Expected a STAC catalog or API that can be searched: check the address."
     )
 
 
-def refusal(address: str, reason: str) -> str:
-    """Words for an address that refuses whoever asks."""
+def refusal(address: str, reason: str, *, name: str = "") -> str:
+    """Words for a catalog or an API that refuses whoever asks; see `unavailable`."""
+    if name in PROVIDERS:
+        return (
+            f"{_who(address, name)} refuses whoever asks ({reason}). Its searches need no account: look whether a proxy of "
+            f"your network answers in its place, or run the same command again later; {KEPT}."
+        )
     return (
         f"{without_secrets(address)} refuses whoever asks ({reason}). Expected a STAC catalog or API that is open to all, or "
         "whose account is in ~/.netrc (`machine HOST login USER password PASSWORD`): check that account and its rights, then "
-        "run the same command again; what is done is kept."
+        f"run the same command again; {KEPT}."
     )
+
+
+def _who(address: str, name: str) -> str:
+    shown = without_secrets(address)
+    return f"{name} ({shown})" if name in PROVIDERS else shown
 
 
 def _files_of(folder: str) -> list[str]:
@@ -169,6 +232,9 @@ def _not_stac(address: str, got: str) -> str:
     )
 
 
-def _start_of(data: bytes) -> str:
+def _told_of(data: bytes) -> str:
+    """What bytes are that are no JSON."""
     text = " ".join(data[: 4 * SHOWN_CHARACTERS].decode("utf-8", "replace").split())[:SHOWN_CHARACTERS]
-    return f"it begins {without_secrets(text)!r}" if text else "it is empty"
+    if not text.isprintable() or "\ufffd" in text:
+        return "a file of another kind, which is no text"
+    return f"text that is not JSON ({f'it begins {without_secrets(text)!r}' if text else 'it is empty'})"

@@ -73,7 +73,8 @@ def open_several(names: Sequence[str], open_one: Opener, *, max_scene_cloud: flo
     for name in names:
         if not name:
             raise CurateError(
-                f"--source {SEPARATOR.join(names)} has a name that is empty; expected sources with a comma between them."
+                f"--source {SEPARATOR.join(names)} has a name that is empty; expected sources with a comma between them. "
+                f"Say --source {SEPARATOR.join(filter(None, names))}"
             )
         try:
             opened.append(open_one(name, max_scene_cloud=max_scene_cloud))

@@ -20,7 +20,19 @@ from urllib.parse import urlsplit
 from catalogs.files import for_gdal, is_remote, zip_of
 from catalogs.secrets import has_secret, without_secrets
 from curate.errors import SourceUnavailableError
-from curate.sources.access import ADVICE, CLOSING, Signed, Signer, most_connections, renew, sign, signer_for, turn
+from curate.sources.access import (
+    ADVICE,
+    CLOSING,
+    FAULTY,
+    LIMITED,
+    Signed,
+    Signer,
+    most_connections,
+    renew,
+    sign,
+    signer_for,
+    turn,
+)
 from curate.sources.discretion import hide_queries, without_queries
 
 if TYPE_CHECKING:
@@ -47,6 +59,10 @@ RETRY_DELAYS_S = (1.0, 5.0)
 """Pauses before a remote raster is tried again."""
 REFUSED = ("400", "401", "403")
 """Answers to a signature or a token that does not hold (any more)."""
+THROTTLED = ("429",)
+"""Answer to who asks too often."""
+BUSY = ("500", "502", "503", "504")
+"""Answers of a server with a fault."""
 PERMANENT = (*REFUSED, "404", "410")
 """Answers that another try does not change."""
 _FAILED: set[str] = set()
@@ -197,9 +213,17 @@ class GdalFile:
             return (
                 f"{clean} {there}{detail}. Expected the file that its item names; restore it, then run the same command again."
             )
-        refused = self._signer is not None and _answers(message, REFUSED)
-        advice = self._signer.advice if self._signer and refused else ADVICE
-        return f"{clean} cannot be read{detail}. {advice}, then run the same command again; what is done is kept."
+        return (
+            f"{clean} cannot be read{detail}. {self._advice(message)}, then run the same command again; what is done is kept."
+        )
+
+    def _advice(self, message: str) -> str:
+        """What a user can do about a file that a server did not give, by what GDAL says of its answer."""
+        if self._signer and _answers(message, REFUSED):
+            return self._signer.advice
+        if _answers(message, THROTTLED):
+            return LIMITED
+        return FAULTY if _answers(message, BUSY) else ADVICE
 
 
 def _answers(message: str, codes: tuple[str, ...]) -> bool:

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from catalogs.console import counted
 from catalogs.foreign import SourceBand
 from catalogs.records import Grid, Transform, Window
 from catalogs.secrets import without_secrets
@@ -66,12 +67,15 @@ class FileRaster:
 
 
 @contextmanager
-def open_raster(band: SourceBand, is_over: Callable[[], bool] = lambda: False) -> Iterator[FileRaster]:
+def open_raster(
+    band: SourceBand, is_over: Callable[[], bool] = lambda: False, *, is_placed: bool = True
+) -> Iterator[FileRaster]:
     """Open one band of a source scene for reading; safe to call from several threads.
 
     Args:
         band: Which.
         is_over: As of `GdalFile`.
+        is_placed: Whether its grid is of the ground; see `pixel_frame`.
 
     Raises:
         SourceUnavailableError: The file cannot be opened, has no EPSG code, is rotated, has oblong pixels or lacks the
@@ -85,7 +89,7 @@ def open_raster(band: SourceBand, is_over: Callable[[], bool] = lambda: False) -
         if not 1 <= band.index <= dataset.count:
             raise lacking_band(href, dataset.count, band.index)
         yield FileRaster(
-            grid=_grid(dataset, href),
+            grid=_grid(dataset, href) if is_placed else pixel_frame(*dataset.shape),
             nodata=dataset.nodatavals[band.index - 1],
             data_type=dataset.dtypes[band.index - 1],
             checksum=band.checksum,
@@ -105,7 +109,9 @@ def _open(href: str, is_over: Callable[[], bool]) -> GdalFile:
 
 def lacking_band(href: str, count: int, index: int) -> SourceUnavailableError:
     """The words for a file of so many bands that lacks one."""
-    return SourceUnavailableError(f"{href} has {count} bands, its item names band {index}. Repair the source's item.")
+    return SourceUnavailableError(
+        f"{href} has {counted(count, 'band')}, its item names band {index}. Repair the source's item."
+    )
 
 
 def checked_grid(href: str, epsg: int, transform: Transform, shape: tuple[int, int]) -> Grid:
@@ -124,6 +130,16 @@ def checked_grid(href: str, epsg: int, transform: Transform, shape: tuple[int, i
             f"{href} has pixels of {a:g} x {-e:g}; expected squares. Warp it with `gdalwarp -tr {a:g} {a:g}`."
         )
     return Grid(epsg, (a, 0.0, left, 0.0, e, top), *shape)
+
+
+def pixel_frame(height: int, width: int) -> Grid:
+    """The grid of a raster whose pixels lie on no grid of the ground, as of radar images: pixels are counted from 0.
+
+    Examples:
+        >>> pixel_frame(100, 200)
+        Grid(epsg=None, transform=(1.0, 0.0, 0.0, 0.0, -1.0, 0.0), height=100, width=200)
+    """
+    return Grid(None, (1.0, 0.0, 0.0, 0.0, -1.0, 0.0), height, width)
 
 
 def _grid(dataset: DatasetReader, href: str) -> Grid:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from catalogs.bands import SENSORS
 from catalogs.foreign import SourceBand, SourceScene
 from catalogs.lattice import footprint_of_corners
-from curate.errors import SourceSensorError, SourceUnavailableError
+from curate.errors import CurateError, SourceSensorError, SourceUnavailableError
 from curate.simulation.acquisitions import SIMULATED_SENSORS, Acquisition, acquisitions_in, vintage
 from curate.simulation.atmosphere import cloud_percents
 from curate.simulation.ground import cells_of
@@ -194,7 +194,13 @@ ABOUT = Provider(
 
 
 def open_source(detail: str, *, max_scene_cloud: float) -> SimulatedSource:  # noqa: ARG001
-    """The source behind `--source simulated`."""
+    """The source behind `--source simulated`.
+
+    Raises:
+        CurateError: Something was said after its name.
+    """
+    if detail:
+        raise CurateError(f"Unknown source 'simulated:{detail}'. Nothing follows its name; say 'simulated'.")
     return SimulatedSource()
 
 

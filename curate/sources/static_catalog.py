@@ -23,11 +23,10 @@ from catalogs.index import iter_items
 from catalogs.index_files import open_index
 from catalogs.index_listing import listed_index
 from catalogs.secrets import without_secrets
-from catalogs.terms import SourceTerms, join_sources, read_terms
 from catalogs.to_stac import item_folder, link_item
-from catalogs.writer import GEONAMES_NOTICE
 from curate.errors import SourceSensorError, SourceUnavailableError
 from curate.sources.documents import check_stac, is_web, read_document, read_root
+from curate.sources.our_collections import is_ours, stated_terms
 from curate.sources.protocol import LonLatBox, SourceRaster
 from curate.sources.rasters import open_raster
 from curate.sources.scenes import SceneIndex, read_scene
@@ -84,7 +83,7 @@ class StaticCatalogSource:
             if scene:
                 scenes.setdefault(scene.sensor, []).append(scene)
         self._indexes = {sensor: SceneIndex(scenes[sensor]) for sensor in SENSORS if sensor in scenes}
-        self.terms = _terms_of(collections)
+        self.terms = stated_terms((str(each.get("id")), each) for each in collections)
         """What its collections, if they are ours, ask of whoever hands their pixels on, by sensor."""
 
     def sensors(self) -> Sequence[str]:
@@ -133,7 +132,7 @@ def crawl(
         while documents:
             following: list[Link] = []
             for link, content in documents:
-                ours += [content] if _is_our_collection(content) else []
+                ours += [content] if is_ours(content) else []
                 if content.get("type") in {"Feature", "FeatureCollection"}:
                     yield from _items(content, link)
                 elif _is_indexed(content, link.address):
@@ -175,7 +174,7 @@ def _collections_above(document: dict[str, Any], address: str, skipped: dict[str
             return
         address = resolve_href(above, address)
         document = _read_or_skip(Link(address), skipped)
-        if _is_our_collection(document):
+        if is_ours(document):
             yield document
 
 
@@ -187,20 +186,9 @@ def _is_within_collection(document: Mapping[str, Any]) -> bool:
     return document.get("type") == "Catalog" and any(words.startswith(f"Items of {sensor} ") for sensor in SENSORS)
 
 
-def _is_our_collection(document: Mapping[str, Any]) -> bool:
-    return fields.CONTRACT in document and document.get("type") == "Collection"
-
-
-def _terms_of(collections: Iterable[Mapping[str, Any]]) -> dict[str, SourceTerms]:
-    by_sensor: dict[str, list[SourceTerms]] = {}
-    for collection in collections:
-        by_sensor.setdefault(str(collection.get("id")), []).append(read_terms(collection, (GEONAMES_NOTICE,)))
-    return {sensor: join_sources(found) for sensor, found in by_sensor.items()}
-
-
 def _is_indexed(document: dict[str, Any], address: str) -> bool:
     """Whether a document is a collection of ours with an index beside it."""
-    if not _is_our_collection(document):
+    if not is_ours(document):
         return False
     with _unreachable_is_unavailable():
         return files.exists(f"{posixpath.dirname(address)}/{next(iter(listed_index(document)))}")

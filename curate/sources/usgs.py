@@ -16,7 +16,7 @@ import os
 from typing import Any
 
 from curate.errors import CurateError
-from curate.sources.about import Product, Provider
+from curate.sources.about import PAID, Product, Provider
 from curate.sources.stac_api import StacApiSource
 from curate.sources.trial import try_out
 
@@ -31,7 +31,11 @@ ABOUT = Provider(
     name=NAME,
     title="U.S. Geological Survey, LandsatLook",
     url="https://www.usgs.gov/landsat-missions/landsat-commercial-cloud-data-access",
-    products=(Product("landsat-c2-l2", "landsat-c2l2-sr", "2013-", "Landsat 8 and 9; its requester pays AWS"),),
+    products=(
+        Product(
+            "landsat-c2-l2", "landsat-c2l2-sr", "2013-", "Landsat 8 and 9; costs money: AWS bills your account", access=PAID
+        ),
+    ),
     account="an AWS account, which pays",
     setup="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
     limits="AWS bills each request and each byte that leaves us-west-2; planetary-computer has the same free",

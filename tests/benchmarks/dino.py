@@ -1,9 +1,9 @@
 """What a step of DINO-MC costs: `python -m tests.benchmarks.dino [cuda [BACKBONE RECIPE BATCH]]`.
 
-(a) A step with the crops of all sizes packed against one forward pass per size, in turn; (b) what the loop adds to its parts:
-the CPU time of a step of `fit` less that of reading, views, forwards, loss, backward, clipping, optimiser and EMA, each timed
-alone, the best of some rounds in turn. On a GPU (a) alone, in images per second. CPU time of one core, or wall time of a GPU
-that was waited for.
+(a) A step with the crops of all sizes packed, their attention by size or in one call, against one forward pass per size, in
+turn; (b) what the loop adds to its parts: the CPU time of a step of `fit` less that of reading, views, forwards, loss,
+backward, clipping, optimiser and EMA, each timed alone, the best of some rounds in turn. On a GPU (a) alone, in images per
+second. CPU time of one core, or wall time of a GPU that was waited for.
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ BANDS = ("B04", "B03", "B02")
 STEPS = 4
 USUAL = {"cpu": ("vit_tiny_patch16_224", "dino_mc", "4"), "cuda": ("vit_small_patch8_224", "dino_mc", "64")}
 """Backbone, recipe and batch, where none are given."""
+WAYS: dict[str, dict[str, bool]] = {
+    "packed": {"pack_crops": True},
+    "attention too": {"pack_crops": True, "pack_attention": True},
+    "by size": {"pack_crops": False},
+}
+"""What a step is computed in, and the constants that say so."""
 EUROSAT_SIZES = (52, 46, 41, 35, 29, 24)
 
 
@@ -51,11 +57,11 @@ def make_config(recipe: str, backbone: str, batch_size: int, *, patch: int) -> T
     return replace(config, backbone=backbone, batch_size=batch_size, views=views, bands=BANDS)
 
 
-def make_step(config: TrainConfig, device: str, *, pack: bool) -> Callable[[], None]:
+def make_step(config: TrainConfig, device: str, **constants: bool) -> Callable[[], None]:
     """A step of student, teacher, loss, backward, clipping, optimiser and EMA on crops that are there."""
     torch.manual_seed(0)
     assert config.distillation is not None
-    config = replace(config, distillation=replace(config.distillation, pack_crops=pack))
+    config = replace(config, distillation=replace(config.distillation, **constants))
     method: Any = make_method(config, len(BANDS), queue=0).to(device)
     method.at_step(0, steps=10, steps_per_epoch=1)
     views = [torch.randn(config.batch_size, len(BANDS), *[view.crop.size_px] * 2, device=device) for view in config.views]
@@ -89,8 +95,8 @@ def seconds(action: Callable[[], object], device: str) -> float:
 
 
 def compare_packing(config: TrainConfig, device: str = "cpu", *, repeats: int = 5) -> dict[str, float]:
-    """Seconds of a step, packed and by size, in turn after one of each."""
-    steps = {name: make_step(config, device, pack=pack) for name, pack in (("packed", True), ("by size", False))}
+    """Seconds of a step in each of `WAYS`, in turn after one of each."""
+    steps = {name: make_step(config, device, **constants) for name, constants in WAYS.items()}
     found: dict[str, list[float]] = {name: [] for name in steps}
     for repeat in range(repeats + 1):
         for name, step in steps.items():
@@ -191,7 +197,7 @@ def main() -> None:
     taken = compare_packing(config, device)
     print(f"\n{recipe}, {backbone}, batch {batch}, crops of {', '.join(map(str, config.sizes))} px: a step")
     for name, value in taken.items():
-        print(f"{name:<8} {1e3 * value:8.1f} ms, {int(batch) / value:7.1f} images/s, {taken['by size'] / value:.2f} x")
+        print(f"{name:<13} {1e3 * value:8.1f} ms, {int(batch) / value:7.1f} images/s, {taken['by size'] / value:.2f} x")
     if device == "cuda":
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -101,6 +101,12 @@ def test_without_a_terminal_progress_is_a_line_now_and_then_and_one_at_the_end(c
     assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == [f"Building: {i}/3" for i in (1, 2, 3)]
 
 
+def test_where_there_is_nothing_to_do_no_progress_is_shown(capsys):
+    with progress(0, "Building", every_s=0) as bar:
+        assert bar.done == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_quiet_progress_counts_in_silence(capsys):
     with progress(2, "Building", quiet=True, every_s=0) as bar:
         bar.advance(2)

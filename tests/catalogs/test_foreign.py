@@ -259,7 +259,8 @@ def test_assets_that_disagree_on_the_grid_leave_its_code_open():
         ({"id": "landsat-c2-l2", "summaries": {"platform": ["landsat-4", "landsat-7"]}}, None),
         ({"id": "mine", "summaries": {"constellation": ["sentinel-2"], "processing:level": ["L2A"]}}, "sentinel-2-l2a"),
         ({"id": "sentinel-2-c1-l2a"}, "sentinel-2-l2a"),
-        ({"id": "cop-dem-glo-30"}, None),
+        ({"id": "cop-dem-glo-30"}, "cop-dem-glo-30"),
+        ({"id": "cop-dem-glo-90"}, None),
     ],
 )
 def test_a_sensor_is_recognised_by_its_collection_or_by_what_is_said(described, sensor):

@@ -1,6 +1,7 @@
 """What must not reach a catalog, planted in many forms, and what may."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,20 @@ def test_secrets_go_and_the_rest_of_an_address_stays(href, clean):
 def test_a_harmless_address_is_left_as_it_is_and_no_secret_is_found(href):
     assert without_secrets(href) == href
     assert not has_secret(href)
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        *(href for href, _ in CLEANED), *HARMLESS, "https://h", "https://h/", "https://h//x", "https://h:1:2/x", "s3:///x", "HTTPS://h/x",
+        "https://h/x?", "https://h/x#", "https://h/x\n", "https://h/x y", "file:///home/x", "file://h/x", "a.b+c-d://h/x,y=1~2:3",
+        "/vsicurl/https://h/x", "simulated://world/0/31UDQ/S2A_1/B04",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_taken_apart_would_come_out_the_same(href, monkeypatch):
+    quick = without_secrets(href)
+    monkeypatch.setattr("catalogs.secrets._PLAIN", re.compile("(?!)"))
+    assert without_secrets(href) == quick
 
 
 @pytest.mark.parametrize("href", [href for href, _ in CLEANED])

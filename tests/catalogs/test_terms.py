@@ -113,6 +113,19 @@ def test_a_collection_says_that_it_must_not_be_handed_on(tmp_path):
     assert (collection[fields.REDISTRIBUTABLE], collection["license"]) == (False, "other")
 
 
+def test_what_must_not_be_handed_on_stays_so_where_nobody_answers_for_it_any_more(tmp_path):
+    folder, locations = tmp_path / "cat", make_locations(2, side_m=120)
+    terms = {"a": SourceTerms(is_redistributable=False)}
+    make_from(folder, ["a"], terms)
+    write_locations(folder / layout.LOCATIONS, locations)
+    writer = CatalogWriter(folder, locations, {S2.id: S2.bands}, description="For tests.")
+    scene, patches = make_scene(S2, locations[1], 0, seed=1)
+    writer.finish(locations[1], [writer.write_scene(replace(scene, source="a", simulated=False), patches)], [])
+    writer.close()
+    collection = json.loads((folder / S2.id / layout.COLLECTION).read_text())
+    assert collection[fields.REDISTRIBUTABLE] is False
+
+
 def test_what_is_rendered_is_nobodys(tmp_path):
     terms = {"a": SourceTerms(HOSTS[:1], "CC-BY-4.0", "Example", is_redistributable=False)}
     collection = make_from(tmp_path / "cat", ["a"], terms, simulated=True)

@@ -1,5 +1,6 @@
 """What a build that was stopped leaves is unfinished, not wrong."""
 
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -84,6 +85,18 @@ def test_a_journal_makes_what_it_holds_unfinished(tmp_path):
     report = check_catalog(tmp_path)
     assert report.is_valid
     assert report.unfinished[0] == "The last run was stopped: what it finished is not all linked yet."
+
+
+def test_a_build_at_work_is_not_called_stopped_and_nobody_is_sent_to_run_it_again(tmp_path):
+    writer = start(tmp_path)
+    writer.finish(LOCATIONS[0], write(writer, 0), [])
+    with (tmp_path / layout.LOCATIONS).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        report = check_catalog(tmp_path)
+    assert report.is_valid
+    assert report.unfinished[0].startswith("A build is writing it now: what it has finished is not all linked yet. Check it")
+    assert not any("stopped" in line or line.startswith("Run ") for line in report.unfinished)
+    assert check_catalog(tmp_path).unfinished[0].startswith("The last run was stopped")
 
 
 def test_a_checkpoint_that_was_stopped_after_the_index_is_unfinished_while_its_journal_is_there(tmp_path):

@@ -78,7 +78,7 @@ class PlainDecision:
         best = {sensor: min(map(self.not_clear, found)) for sensor, found in self.candidates.items()}
         for sensor, found in self.candidates.items():
             if best[sensor] > self.limits.max_cloud:
-                return self.failed(sensor, "not-clear", f"the clearest of {len(found)} candidates has {best[sensor]:.1f} %")
+                return self.failed(sensor, "not-clear", f"candidate{'s' if len(found) > 1 else ''} has {best[sensor]:.1f} %")
         clear = {sensor: [c for c in found if self.is_clear(c)] for sensor, found in self.candidates.items()}
         days = spread(next(order_combinations(clear, None, self.is_clear))).total_seconds() / 86400
         return self.failed("+".join(clear), "too-far-apart", f"are {days:.1f} days apart")

@@ -10,7 +10,7 @@ from curate.cli import main
 from curate.cli.sourcing import WIDTH
 from curate.errors import SourceUnavailableError
 from curate.sources import PROVIDERS
-from curate.sources.about import Provider
+from curate.sources.about import ACCOUNT, FREE, PAID, Provider
 
 
 def run(capsys, *words):
@@ -32,6 +32,10 @@ def test_every_provider_tells_all_that_a_newcomer_asks():
             assert product.sensor in SENSORS
             assert product.collection
             assert product.years
+            assert product.access in (FREE, ACCOUNT, PAID)
+            assert (product.access == PAID) is ("costs money" in product.note)
+            own = [band.name for band in (*SENSORS[product.sensor].bands, SENSORS[product.sensor].mask) if band]
+            assert set(product.lacks) < set(own)
 
 
 def test_all_are_told_in_lines_that_fit(capsys):
@@ -43,6 +47,61 @@ def test_all_are_told_in_lines_that_fit(capsys):
     assert "sentinel-2-l2a  12 + scl  10-60 m  2015-" in out
     assert "STAC API" in out
     assert all(len(line) <= WIDTH for line in out.splitlines() if not line.startswith(tuple(PROVIDERS)))
+
+
+def test_it_begins_with_who_has_which_sensor_by_what_that_takes(capsys):
+    _, out, _ = run(capsys)
+    table = out.partition("\n\n")[0].splitlines()
+    assert [" ".join(line.split()) for line in (table[0], table[3], table[4], table[7])] == [
+        "sensor free, no account free account paid",
+        "landsat-c2-l2 planetary-computer earth-engine earth-search, usgs",
+        "sentinel-1-rtc planetary-computer - -",
+        "spot-ortho geoplateforme - -",
+    ]
+    assert table[-1].startswith("  Without a network, --source simulated renders: sentinel-2-l2a, ")
+    every = {product.sensor for module in PROVIDERS.values() for product in import_module(module).ABOUT.products}
+    assert {line.split()[0] for line in table[1:-1]} == every
+
+
+@pytest.mark.parametrize(
+    ("typed", "sensors", "providers"),
+    [
+        ("landsat-c2-l2", 1, ["earth-search", "planetary-computer", "usgs", "earth-engine"]),
+        ("S1", 3, ["earth-search", "planetary-computer", "earth-engine"]),
+        ("naip", 1, ["earth-search", "planetary-computer"]),
+    ],
+)
+def test_a_sensor_is_told_with_those_who_have_it_and_what_they_have_of_it(capsys, typed, sensors, providers):
+    code, out, _ = run(capsys, typed)
+    assert code == 0
+    table, *blocks = out.split("\n\n")
+    assert sum(line.startswith(f"  {typed.replace('S1', 'sentinel-1')}") for line in table.splitlines()) == sensors
+    assert [block.partition(":")[0].strip() for block in blocks] == providers
+    assert not [line for line in out.splitlines() if line.startswith("  sentinel-2")]
+    assert "set up  AWS_ACCESS_KEY_ID" in out
+
+
+def test_sensors_of_data_sets_are_no_sensors_of_sources(capsys):
+    code, _, err = run(capsys, "eurosat-rgb")
+    assert code == 2
+    assert "No source has eurosat-rgb: it is of `curate convert`. Sensors of sources: sentinel-2-l2a, " in err
+
+
+def test_a_product_is_told_with_the_bands_that_it_has(capsys):
+    _, out, _ = run(capsys, "geoplateforme")
+    assert "  spot-ortho    3      1.5 m   2013-  ORTHOIMAGERY" in out
+    assert "  aerial-ortho  4      0.2 m   2020-  ORTHOIMAGERY" in out
+    _, out, _ = run(capsys, "geoplateforme", "--json")
+    spot, aerial = json.loads(out)["sources"][0]["products"]
+    assert (list(spot["bands"]), list(aerial["bands"])) == (["red", "green", "blue"], ["red", "green", "blue", "nir"])
+    assert (spot["access"], spot["mask"]) == (FREE, None)
+
+
+def test_what_judges_clouds_is_needed_where_a_source_has_level_1c(capsys):
+    for name, module in PROVIDERS.items():
+        _, out, _ = run(capsys, name)
+        has = any(product.sensor == "sentinel-2-l1c" for product in import_module(module).ABOUT.products)
+        assert ("pip install 'seastars[clouds]' for sentinel-2-l1c" in out) is has, name
 
 
 def test_one_that_is_named_tells_how_it_is_set_up(capsys):
@@ -70,6 +129,27 @@ def test_a_typo_gets_a_guess(capsys):
     assert (code, out) == (2, "")
     assert "Unknown source 'earht-serch'. Choose from: earth-search" in err
     assert "Did you mean 'earth-search'?" in err
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("gee", "Did you mean 'earth-engine'?"),
+        ("sentinel-2-l3", "Did you mean 'sentinel-2-l2a'?"),
+        ("sentinelsta", "Did you mean 'sentinelsat'?"),
+        ("cdse,usgs", "Unknown source 'cdse,usgs'. Several have spaces between them here: curate sources cdse usgs"),
+        (
+            "https://me:planted@stac.example.org",
+            "path can be a source is told by: curate build CATALOG --source https://stac.example.org --dry-run",
+        ),
+        ("mine.toml", "'mine.toml' is no provider, and `curate sources` tells of providers alone."),
+    ],
+)
+def test_what_is_no_provider_is_told_with_what_to_type(capsys, typed, words):
+    code, out, err = run(capsys, typed)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "planted" not in err
 
 
 def test_check_asks_each_and_ends_with_4_where_one_that_was_named_does_not_answer(capsys, monkeypatch):

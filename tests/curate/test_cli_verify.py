@@ -5,7 +5,10 @@ import shutil
 
 import pytest
 
+from catalogs import layout
 from catalogs.checks.report import KEPT, Problem, Report
+from catalogs.locations import write_locations
+from catalogs.recipe import write_section
 from catalogs.testing import make_catalog, make_locations
 from curate.cli import main
 from curate.cli.verifying import SHOWN, report_lines
@@ -41,6 +44,15 @@ def test_a_valid_catalog_ends_with_0_and_the_next_command(sound, capsys):
     assert "Unfinished" not in out
     assert err.splitlines()[0] == f"Checking {sound}."
     assert err.splitlines()[-1] == f"Next: curate info {sound}"
+
+
+def test_what_is_valid_and_empty_is_not_called_valid_alone(tmp_path, capsys):
+    locations = make_locations(2)
+    write_section(tmp_path, "sample", {"name": "spain", "seed": 1})
+    write_locations(tmp_path / layout.LOCATIONS, locations)
+    code, out, _ = run(capsys, tmp_path)
+    assert code == 0
+    assert out.startswith(f"{tmp_path} is valid, and holds no item. Checked 2 locations, 0 items, ")
 
 
 def test_a_catalog_that_is_not_valid_ends_with_3_and_its_problems_by_kind(damaged, capsys):

@@ -186,6 +186,34 @@ def test_a_scene_without_the_wanted_bands_is_not_clear():
     assert "has 100.0 %" in failure.message
 
 
+@pytest.mark.parametrize(
+    ("sensor", "cloudy", "missing", "words"),
+    [
+        (S2, 30, 0, "has 30.0 %. Widen"),
+        (S2, 0, 20, "has 20.0 %, all of it pixels without a measurement, as beyond the edge of a swath or of a file. Widen"),
+        (S2, 4, 20, "has 20.0 %, all of it pixels without a measurement, as beyond the edge of a swath or of a file. Widen"),
+        (RADAR, 0, 20, "has 20.0 %, all of it pixels without a measurement"),
+    ],
+)
+def test_a_failure_says_whether_pixels_are_cloudy_or_missing(sensor, cloudy, missing, words):
+    sky = Sky(0, (sensor,), count=1, faults=0)
+    sky.cloudy, sky.missing = dict.fromkeys(sky.cloudy, cloudy), dict.fromkeys(sky.missing, missing)
+    failure = decide(sky, Limits(10.0, None))
+    assert "has at most 10 % cloud or missing pixels in" in failure.message
+    assert words in failure.message
+
+
+def test_a_failure_says_how_much_of_a_mask_is_no_cloud_but_fill():
+    """As the square at the edge of a tile: 25 % fill and 10 % cloud."""
+    sky = Sky(0, (S2,), count=1, faults=0)
+    pixels = np.full((1, 10, 10), CLEAR[S2], "uint8")
+    pixels.flat[:10], pixels.flat[10:35] = CLOUD[S2], 0
+    scl = SENSORS[S2].mask
+    sky.mask = lambda _: Patch(scl.name, pixels, (scl,), PLACE.grid(60), is_mask=True)
+    told = decide(sky, Limits(10.0, None)).message
+    assert "has 35.0 %: 10.0 % cloud or shadow, 25.0 % pixels without a measurement. Widen --window-days" in told
+
+
 def elsewhere(sky, *sources, faults=(), cloudy=0):
     """The first scene, with copies from other sources; what of them cannot be read, as (source, mask or bands)."""
     first = sky.candidates[S2][0]

@@ -33,7 +33,12 @@ def test_cloudier_scenes_are_less_likely_clear_and_a_higher_limit_helps():
     limits = [clear_chance(40.0, limit) for limit in (0.0, 5.0, 10.0, 50.0, 100.0)]
     assert limits == sorted(limits)
     assert (limits[0], limits[-1]) == (0.0, 1.0)
-    assert clear_chance(None, 10.0) == clear_chance(50.0, 10.0)
+
+
+def test_where_no_cover_is_stated_the_chance_is_that_of_real_dates():
+    """67 of the archive's 144 dates are clear, whatever their cover."""
+    assert clear_chance(None, 10.0) == pytest.approx(67 / 144, abs=0.02)
+    assert clear_chance(None, 100.0) == 1.0
 
 
 def test_chances_are_those_that_were_measured():
@@ -65,6 +70,27 @@ def test_without_a_mask_nothing_is_looked_at_and_a_part_is_fetched_in_vain():
     part, whole = expect({S1: [candidate(S1, 0, covers=False), candidate(S1, 1)]})[S1]
     assert part == Visit(0.0, 1.0, 0.0)
     assert whole == Visit(0.0, 1.0, 1.0)
+
+
+def test_a_scene_that_is_judged_by_its_pixels_is_fetched_before_that_shows():
+    found = [
+        replace(one, scene=replace(one.scene, bands={"B02": SourceBand("b")})) for one in (candidate(S2, 0), candidate(S2, 1))
+    ]
+    clear = clear_chance(None, 10.0)
+    first, second = expect_visits({S2: found}, max_cloud=10.0, max_delta_days=None, judged={S2})[S2]
+    assert first == Visit(0.0, 1.0, clear)
+    assert second == Visit(0.0, 1 - clear, pytest.approx((1 - clear) * clear))
+    assert expect({S2: found})[S2][0] == Visit(0.0, 1.0, 1.0)
+
+
+def test_of_two_sensors_one_that_is_judged_by_its_pixels_may_turn_out_cloudy():
+    found = [
+        replace(one, scene=replace(one.scene, bands={"B02": SourceBand("b")})) for one in (candidate(S2, 0), candidate(S2, 1))
+    ]
+    both = {S2: found, S1: [candidate(S1, 0)]}
+    told = expect_visits(both, max_cloud=10.0, max_delta_days=9.0, judged={S2})
+    assert 0.4 < sum(visit.keep for visit in told[S1]) < 0.95
+    assert told[S2][1].fetch < told[S2][0].fetch == 1.0
 
 
 def test_where_a_sensor_has_no_scene_nothing_is_read():
@@ -113,7 +139,7 @@ def test_of_very_many_combinations_all_masks_are_looked_at(monkeypatch):
 
 
 SHAPE = FileShape(
-    bands=("B02",), is_mask=False, gsd=10, corner_xy=(500_000.0, 5_000_000.0), block_px=(128, 128), blocks=10_000,
+    bands=("B02",), is_mask=False, gsd=10, corner_xy=(500_000.0, 5_000_000.0), block_px=(128, 128), blocks=10_000, across=100,
     block_bytes=1_000_000.0, decoded_bytes=32_768.0, header_bytes=16_384,
 )  # fmt: skip
 
@@ -167,6 +193,20 @@ def test_no_more_blocks_than_a_file_has_and_long_runs_take_several_requests():
     small, large = (expect_blocks(replace(SHAPE, block_bytes=size), bounds, sure) for size in (1e3, 3e6))
     assert small[0][0] == large[0][0]
     assert large[1][0] == large[0][0] > small[1][0]
+
+
+def test_rows_of_strips_follow_each_other_in_one_request():
+    """A file of one block in each row, as loose GeoTIFFs are: what a square touches lies together."""
+    strips = replace(SHAPE, block_px=(8, 10_000), across=1, blocks=1_000, block_bytes=1_000.0)
+    blocks, ranges = expect_blocks(strips, squares(1), np.full((1, 1), log_left_out(1.0)))
+    assert (blocks[0], ranges[0]) == (pytest.approx(33, abs=1), pytest.approx(1))
+
+
+def test_whole_rows_of_blocks_follow_each_other_in_one_request():
+    tiles = replace(SHAPE, block_px=(200, 200), across=2, blocks=4, block_bytes=1_000.0)
+    whole = np.array([[500_000.0, 4_996_000.0, 504_000.0, 5_000_000.0]])
+    blocks, ranges = expect_blocks(tiles, whole, np.full((1, 1), log_left_out(1.0)))
+    assert (blocks[0], ranges[0]) == pytest.approx((4, 1))
 
 
 def test_what_is_surely_wanted_stays_finite():

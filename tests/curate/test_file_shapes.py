@@ -45,7 +45,16 @@ def test_a_file_per_band_is_read_from_its_header(tmp_path):
     assert (one.block_px, one.blocks, one.decoded_bytes) == ((128, 128), 16, 128 * 128 * 2)
     assert one.block_bytes * 16 == pytest.approx(band.stat().st_size, rel=0.02)
     assert (two.bands, two.is_mask, two.blocks, two.decoded_bytes) == (("scl",), True, 4, 256 * 256)
+    assert (one.across, two.across) == (4, 2)
     assert one.is_sampled
+    assert one.is_local
+
+
+def test_bands_that_gdal_reads_together_are_fetched_together(tmp_path):
+    path = write(tmp_path / "lzw.tif", 4, data_type="uint8", **tiled(128, compress="lzw", interleave="pixel"))
+    (shape,) = sampled(scene(NAIP, {"red": (path, 1), "nir": (path, 4)}), ["red", "nir"])
+    assert shape.bands == ("red", "nir")
+    assert shape.block_bytes * 16 == pytest.approx(path.stat().st_size, rel=0.02)
 
 
 def test_a_file_in_degrees_begins_where_it_does_in_metres(tmp_path):
@@ -105,7 +114,8 @@ def test_a_band_that_its_file_lacks_gives_no_shapes(tmp_path, index):
 def test_usual_files_are_those_of_sentinel_2():
     """Earth Search: 1.3 to 1.43 bytes per pixel of a 10 m band, 121 blocks of 1,024 pixels; masks hardly anything."""
     shapes = {shape.bands[0]: shape for shape in usual_shapes(S2, find_sensor(S2).bands)}
-    assert shapes["B02"].blocks == 121
+    assert (shapes["B02"].blocks, shapes["B02"].across) == (121, 11)
+    assert not shapes["B02"].is_local
     assert 1.3 < shapes["B02"].block_bytes / 1024**2 < 1.43
     assert shapes["scl"].is_mask
     assert shapes["scl"].block_bytes < shapes["B11"].block_bytes / 10

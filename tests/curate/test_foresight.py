@@ -13,7 +13,6 @@ from catalogs.recipe import write_section
 from catalogs.testing import make_catalog, make_locations
 from catalogs.writer import CatalogWriter
 from curate.build_request import BuildRequest
-from curate.errors import RecipeError
 from curate.foresight import Finished, foresee, free_bytes
 from curate.pipeline import Build
 from curate.sources import open_source
@@ -99,10 +98,21 @@ def test_a_plan_saves_the_answers_that_the_build_uses_and_nothing_else(folder, s
     prepare(folder, source, dry_run=False).run(workers=2, watch=quiet)
 
 
-def test_another_recipe_than_the_catalogs_is_not_planned(folder, source):
+def test_another_recipe_than_the_catalogs_is_planned_whole_and_nothing_of_it_saved(folder, source):
+    prepare(folder, source, dry_run=False).run(workers=2, watch=quiet)
+    before = tree(folder)
+    other = request(end=date(2023, 6, 1))
+    assert prepare(folder, source, other).is_elsewhere
+    assert (plan(folder, source, other).locations, plan(folder, source).locations) == (3, 0)
+    assert tree(folder) == before
+
+
+def test_another_recipe_of_a_folder_without_items_is_planned_there(folder, source):
     prepare(folder, source, dry_run=False)
-    with pytest.raises(RecipeError, match=r"max_cloud was 10\.0, now 3\.0"):
-        plan(folder, source, request(max_cloud=3.0))
+    other = request(end=date(2023, 6, 1))
+    assert not prepare(folder, source, other).is_elsewhere
+    plan(folder, source, other)
+    assert list((folder / layout.WORK).rglob("*_20230601.parquet"))
 
 
 def test_there_is_room_on_the_disk(tmp_path):

@@ -19,6 +19,7 @@ from catalogs.testing import make_catalog, make_images, make_locations, make_sce
 from catalogs.writer import CatalogWriter
 from curate.cli import main
 from curate.cli.summary_lines import size_words, summary_lines
+from curate.locking import only_writer
 from curate.summary import summarize
 
 S2, LANDSAT = "sentinel-2-l2a", "landsat-c2-l2"
@@ -124,6 +125,17 @@ def test_a_stopped_build_is_told(tmp_path):
     Journal(folder).append(Entry(LOCATIONS[0].id, [], []))
     assert summarize(str(folder)).stopped
     assert "the last run was stopped, build again to finish it" in "\n".join(text(folder))
+
+
+def test_a_build_at_work_is_not_called_stopped(tmp_path):
+    folder = make_catalog(tmp_path / "test", locations=LOCATIONS[:1])
+    Journal(folder).append(Entry(LOCATIONS[0].id, [], []))
+    with only_writer(folder):
+        summary, words = summarize(str(folder)), "\n".join(text(folder))
+    assert (summary.stopped, summary.is_being_written) == (False, True)
+    assert "; a build is writing it now" in words
+    assert "stopped" not in words
+    assert summarize(str(folder)).stopped
 
 
 def test_a_catalog_of_locations_alone_has_a_summary(tmp_path):

@@ -11,6 +11,7 @@ from catalogs.foreign import SourceBand, SourceScene
 from catalogs.journal import Failure
 from catalogs.records import Location, Radiometry
 from catalogs.writer import Patch
+from curate import offsets
 from curate.choose import Candidate, merge_copies
 from curate.decide import Decision, Limits
 from curate.errors import SourceUnavailableError
@@ -221,7 +222,7 @@ def test_haze_without_a_mask_is_judged_under_the_offset_that_the_pixels_bear_out
     archive.change = lambda _, numbers: np.vstack([numbers[:30], np.full_like(numbers[30:], 2000)])
     failure = archive.decide("pixels")
     assert failure.reason == "not-clear"
-    assert "the clearest of 1 candidates has 50.0 %" in failure.message
+    assert "the only candidate has 50.0 %" in failure.message
     assert archive.decide().reason == "radiometry"
 
 
@@ -336,3 +337,21 @@ def test_dates_under_stated_cloud_are_not_read_and_those_over_part_of_the_square
     archive.add("far", day=300, kind="broken", baseline="02.14")
     archive.decide()
     assert archive.wished[2:4] == [("far", True), ("edge", True)]
+
+
+def test_the_first_reference_is_the_first_of_all():
+    """A plan asks for it alone, among hundreds of dates."""
+    rng = np.random.default_rng(0)
+    bands = {"B04": SourceBand("a.tif", offset=-0.1), "scl": SourceBand("b.tif")}
+
+    def candidate(number, copies=()):
+        when = datetime(2023, 6, 1, tzinfo=UTC) + timedelta(hours=int(rng.integers(1000)))
+        source, cloud = ("earth-search", "https://stac.example.org")[rng.integers(2)], float(rng.integers(100))
+        scene = SourceScene(f"scene-{number}", S2.id, {}, bands, datetime=when, cloud_percent=cloud, source=source)
+        return Candidate(scene, covers=bool(rng.integers(2)), copies=copies)
+
+    for count in [0, 1, 2, *[12] * 30]:
+        others = [candidate(number) for number in range(count)]
+        for own in [candidate("own"), candidate("own", copies=tuple(each.scene for each in others[:2])), *others[:1]]:
+            first = next((scene for _, scene in offsets._references(own, others)), None)
+            assert offsets.first_reference(own, others) is first

@@ -14,7 +14,8 @@ from curate.assemble import Wanted
 from curate.choose import in_window, merge_copies
 from curate.estimate import expect_visits
 from curate.file_shapes import usual_shapes
-from curate.plan import forecast, sample_scene
+from curate.offsets import UNTOLD
+from curate.plan import WITHIN, Forecast, SensorForecast, forecast, sample_scene
 from curate.search import Searches
 from curate.seasons import SeasonPlan
 from curate.sources import open_source
@@ -45,9 +46,9 @@ def source():
     return open_source("simulated")
 
 
-def predict(source, locations, *, todo=None, want=None, shapes=None, as_json=False):
+def predict(source, locations, *, todo=None, want=None, shapes=None, as_json=False, folder=Path("nowhere")):
     want = want or wanted()
-    searches = Searches(source, Path("nowhere"), locations, want.plan.span)
+    searches = Searches(source, folder, locations, want.plan.span)
     found = {sensor: usual_shapes(sensor, bands) for sensor, bands in want.sensors.items()} if shapes is None else shapes
     return forecast(searches, want, todo or dict.fromkeys(locations), found, watch=quiet, as_json=as_json)
 
@@ -131,11 +132,97 @@ def test_pairs_are_planned_together(source, locations):
     assert told.hours(mbps=100) == pytest.approx(told.bytes * 8 / 100e6 / 3600)
 
 
+def test_a_forecast_comes_with_a_range_of_items_and_of_what_they_cost(source, locations):
+    told = predict(source, locations)
+    fewest, most = told.items
+    assert 0 < fewest < told.total("patches") < most <= told.seasons
+    for name, expected in (("requests", told.requests), ("bytes", told.bytes)):
+        low, high = told.likely(name)
+        assert low < expected / WITHIN
+        assert high > expected * WITHIN
+    assert not told.is_local
+
+
+def test_whole_products_that_are_fetched_for_their_masks_cost_no_less_where_they_are_cloudy():
+    whole = SensorForecast(looks=1.0, patches=0.6, requests=1.0, bytes=1e9)
+    by_blocks = replace(whole, mask_bytes=10.0)
+    low, high = (Forecast(1, 1, {S2: each}, found=(0, 1)).likely("bytes")[0] for each in (by_blocks, whole))
+    assert low == pytest.approx(10 / WITHIN)
+    assert high == pytest.approx(1e9 / WITHIN)
+
+
+def test_of_pairs_the_range_counts_the_items_of_both(source, locations):
+    told = predict(source, locations[:3], want=wanted(S2, S1, max_delta_days=3.0))
+    assert told.items == tuple(2 * count for count in told.found)
+    assert told.items[0] <= told.total("patches") <= told.items[1]
+
+
+def test_what_lies_on_this_machine_is_known(source, locations):
+    here = [replace(shape, is_local=True) for shape in usual_shapes(S2, find_sensor(S2).bands)]
+    assert predict(source, locations[:3], shapes={S2: here}).is_local
+    assert not predict(source, locations[:3], shapes={S2: [replace(here[0], is_local=False), *here[1:]]}).is_local
+    assert not predict(source, locations[:3], shapes={}).is_local
+
+
+class Unmasked:
+    """Scenes without a mask, whose cover nobody states."""
+
+    name, simulated, skipped = "https://stac.example.org", False, {}
+
+    def __init__(self, source):
+        self._source = source
+
+    def search(self, *asked):
+        found = self._source.search(*asked)
+        return [
+            replace(
+                scene, simulated=False, source=self.name, cloud_percent=None,
+                bands={name: band for name, band in scene.bands.items() if name != "scl"},
+            )
+            for scene in found
+        ]  # fmt: skip
+
+
+def test_scenes_that_are_judged_by_their_pixels_cost_more_than_one_a_season(source, locations, tmp_path):
+    told = predict(Unmasked(source), locations[:1], want=wanted(radiometry="keep"), folder=tmp_path)
+    sensor = told.sensors[S2]
+    assert sensor.patches == pytest.approx(2, abs=0.1)
+    assert sensor.scenes > 1.5 * sensor.patches
+    assert sensor.looks == 0
+    radar = predict(source, locations[:1], want=wanted(S1), folder=tmp_path / "radar").sensors[S1]
+    assert radar.scenes == pytest.approx(radar.patches, abs=0.01)
+
+
 def test_without_files_there_is_nothing_to_fetch(source, locations):
     told = predict(source, locations[:3], shapes={})
     assert (told.bytes, told.requests) == (0, 0)
     assert told.total("disk_bytes") > 1e6
     assert predict(source, locations[:3], shapes={}, as_json=True).total("disk_bytes") > told.total("disk_bytes")
+
+
+class Doubted:
+    """Scenes with an offset that nobody vouches for."""
+
+    name, simulated, skipped = "https://stac.example.org", False, {}
+
+    def __init__(self, source):
+        self._source = source
+
+    def search(self, *asked):
+        return [replace(scene, simulated=False, source=self.name) for scene in self._source.search(*asked)]
+
+
+def test_scenes_whose_offset_is_in_doubt_cost_another_date_and_themselves_once_more(source, locations, tmp_path):
+    there = locations[:1]
+    sure = predict(Doubted(source), there, want=wanted(radiometry="keep"), folder=tmp_path).sensors[S2]
+    doubted = predict(Doubted(source), there, want=wanted(radiometry="strict"), folder=tmp_path).sensors[S2]
+    assert sure.proofs == predict(source, there).sensors[S2].proofs == 0
+    assert doubted.patches == pytest.approx(sure.patches)
+    assert doubted.proofs == pytest.approx(UNTOLD * doubted.patches, rel=0.01)
+    assert doubted.looks == pytest.approx(sure.looks + doubted.proofs)
+    assert sure.bytes < doubted.bytes < (1 + 2 * UNTOLD + 0.01) * sure.bytes
+    assert doubted.bytes > (1 + UNTOLD) * sure.bytes
+    assert doubted.disk_bytes == pytest.approx(sure.disk_bytes)
 
 
 def test_an_empty_plan_is_a_plan(source, locations):

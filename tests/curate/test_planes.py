@@ -128,7 +128,7 @@ def test_what_cannot_be_read_spoils_its_own_planes(folder):
     failed = {key[0]: str(plane) for key, plane in planes.items() if isinstance(plane, SourceUnavailableError)}
     assert failed.keys() == {"cut", "none", "band"}
     assert "none.tif does not exist" in failed["none"]
-    assert "has 1 bands, its item names band 2" in failed["band"]
+    assert "has 1 band, its item names band 2" in failed["band"]
 
 
 def test_what_is_stopped_ends_without_a_word(folder):

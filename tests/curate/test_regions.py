@@ -114,6 +114,10 @@ def test_a_box_may_cross_180_degrees():
     ("text", "words"),
     [("1,2,3", "is not four numbers"), ("1,2,3,4,5", "is not four numbers"), ("1,2,3,4e", "is not four numbers"),
      ("5,50,6,40", "out of order or range"), ("5,50,190,60", "out of order or range"), ("5,50,6,91", "out of order or range"),
+     ("1.6,43.7,1.4,43.5", r"south below north\. Did you mean 1\.4,43\.5,1\.6,43\.7\?$"),
+     ("43.5,91,43.7,92", r"Did you mean 91,43\.5,92,43\.7\?$"), ("200,50,210,60", "south below north\\.$"),
+     ("1.4 43.5 1.6 43.7", r"commas and nothing else between them\. Say --region=1\.4,43\.5,1\.6,43\.7$"),
+     ("[-1.4, 43.5, 1.6, 43.7]", r"Say --region=-1\.4,43\.5,1\.6,43\.7$"),
      ("5,50,5,60", "is empty: it has no area"), ("5,50,6,50", "is empty: it has no area"),
      ("5,85,6,89", "between 80 S and 84 N")],
 )  # fmt: skip

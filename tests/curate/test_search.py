@@ -16,7 +16,7 @@ from catalogs.lattice import footprint, grid_square, squares_around
 from catalogs.records import Location
 from catalogs.testing import make_catalog, make_locations
 from curate.errors import SourceUnavailableError
-from curate.search import Searches, location_boxes
+from curate.search import Searches, SquareScenes, location_boxes
 from curate.sources import open_source
 from curate.sources.failover import FailoverSource
 
@@ -218,6 +218,18 @@ def test_scenes_over_many_squares_are_those_of_each(tmp_path):
         for number, scene in enumerate(scenes.scenes):
             assert touching[place, number] == shape(scene.footprint).intersects(outline)
             assert covering[place, number] == shape(scene.footprint).covers(outline)
+
+
+@pytest.mark.parametrize(("left_out_m", "is_covered"), [(0.01, True), (0.9, True), (5.0, False)])
+def test_a_footprint_whose_rounded_edge_cuts_a_square_by_less_than_a_metre_covers_it(left_out_m, is_covered):
+    location = Location("a-000000", 32631, (501_360, 5_629_080, 501_960, 5_629_680))
+    (ring,) = footprint(location)[0]["coordinates"]
+    middle, cut = sum(lat for _, lat in ring[:4]) / 4, left_out_m / 111_200
+    shorter = {"type": "Polygon", "coordinates": [[[lon, lat - cut * (lat > middle)] for lon, lat in ring]]}
+    scene = SourceScene("s", S2, shorter, {"B02": SourceBand("b")}, SPAN[0])
+    touching, covering = SquareScenes.of([scene]).over([location])
+    assert touching.tolist() == [[True]]
+    assert covering.tolist() == [[is_covered]]
 
 
 def test_boxes_hold_all_squares_and_split_at_the_antimeridian():

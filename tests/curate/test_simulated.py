@@ -22,6 +22,7 @@ from curate.simulation.tiles import tile_named
 from curate.simulation.truth import truth
 from curate.sources.protocol import Labelled
 from curate.sources.simulated import SimulatedSource
+from tests.curate.sources.told import assert_bands_as_told
 
 YEAR = (datetime(2023, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
 SUMMER = (datetime(2023, 6, 1, tzinfo=UTC), datetime(2023, 8, 1, tzinfo=UTC))
@@ -85,6 +86,7 @@ def test_scenes_are_sorted_and_within_the_span_of_time(source, sensor):
 def test_scenes_have_all_bands_of_their_sensor_the_mask_last(source, sensor):
     (scene, *_) = source.search(sensor, PARIS, *YEAR)
     table = SENSORS[sensor]
+    assert_bands_as_told("simulated", [scene])
     assert list(scene.bands) == [band.name for band in (*table.bands, *((table.mask,) if table.mask else ()))]
     for band in table.bands:
         taken = scene.bands[band.name]

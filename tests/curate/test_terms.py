@@ -13,7 +13,7 @@ from curate.sources import earth_search, open_source
 from curate.sources.failover import FailoverSource
 from curate.sources.member import UnopenedSource
 from curate.terms import terms_of, terms_of_parts
-from tests.servers import serve_files
+from tests.servers import serve_api, serve_files
 
 S2 = "sentinel-2-l2a"
 HOST = {"name": "Example host", "roles": ["host"]}
@@ -103,6 +103,35 @@ def test_a_catalog_of_ours_behind_a_server_hands_it_on_too(ours):
             assert terms_of(source)(source.name, S2) == FORBIDDEN, place
             both = open_source(f"earth-search,{url}/{place}")
             assert terms_of(both)(source.name, S2) == FORBIDDEN
+
+
+def behind_an_api(folder, name=S2):
+    """The catalog behind a STAC API (rustac's), its collection under a name of the API's own."""
+    items = [json.loads(path.read_text()) for path in folder.glob(f"{S2}/*/*/*.json")]
+    collection = json.loads((folder / S2 / layout.COLLECTION).read_text())
+    return serve_api([{**item, "links": [], "collection": name} for item in items], [{**collection, "id": name, "links": []}])
+
+
+def test_a_catalog_of_ours_behind_an_api_hands_it_on_too(ours):
+    with behind_an_api(ours) as url:
+        for text in (url, f"earth-search,{url}"):
+            source = open_source(text)
+            find = terms_of(source)
+            assert find(url, S2) == SourceTerms()
+            assert S2 in source.sensors()
+            assert find(url, S2) == FORBIDDEN
+            assert find(url, "naip") == SourceTerms()
+
+
+def test_a_mapping_of_an_api_of_such_a_catalog_allows_nothing(ours, tmp_path):
+    path = tmp_path / "mine.toml"
+    with behind_an_api(ours, "theirs") as url:
+        path.write_text(f'api = "{url}"\ntitle = "Mine"\n[sensors.{S2}]\ncollection = "theirs"\nredistributable = true\n')
+        source = open_source(str(path))
+        find = terms_of(source)
+        assert source.sensors() == [S2]
+    mine = {"name": "Mine", "roles": ["host"]}
+    assert find("mine", S2) == SourceTerms((mine, HOST), "other", "Example archive", is_redistributable=False)
 
 
 @pytest.mark.parametrize("said", ["", 'license = "CC-BY-4.0"\nattribution = "My words"\nredistributable = true'])

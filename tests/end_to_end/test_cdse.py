@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from curate import outage
+from curate.reading import transport
+from curate.reading.retries import Patience
 from curate.sources import access, cdse, documents, gdal_files, tokens
 from curate.sources.cdse import check
 from tests.cdse_double import MOST, serve_cdse, stranger
@@ -22,6 +24,7 @@ from tests.end_to_end.provider_scenes import (
     write_band,
 )
 from tests.planted import assert_nowhere
+from tests.ranged_files import Answer, serve_answers
 from tests.servers import Recording, replay, serve_s3
 
 API = "https://stac.dataspace.copernicus.eu"
@@ -230,7 +233,48 @@ def test_an_api_that_limits_searches_says_so(catalog, monkeypatch, capfd):
     with replay([landing, Recording("POST", "/v1/search", waf, status=429)], instead_of=API) as running:
         monkeypatch.setenv("SEASTARS_CDSE_URL", f"{running.url}/v1")
         assert build(catalog) == 4
-    assert "HTTP 429" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "cdse (http://127.0.0.1" in said
+    assert "limits how often it is asked (HTTP 429" in said
+    assert "Run the same command again in some minutes" in said
+    assert "check the address" not in said
+
+
+QUOTA = "403 Forbidden. Your quota there is used up: wait until it is renewed (`curate sources` tells how much it is)"
+
+
+def test_a_quota_of_the_store_that_is_used_up_is_no_matter_of_the_keys(catalog, keys, monkeypatch, capfd):
+    page = b"<?xml version='1.0'?><Error><Code>QuotaExceeded</Code><BucketName>eodata</BucketName></Error>"
+    with serve_answers(lambda _: Answer(403, page)) as store:
+        monkeypatch.setenv("SEASTARS_CDSE_S3_URL", store)
+        assert build(catalog) == 4
+    said = capfd.readouterr()
+    assert QUOTA.replace(".", ", QuotaExceeded.", 1) in said.err
+    assert "run the same command again" in said.err
+    assert "Check CDSE_S3_ACCESS_KEY" not in said.err
+    assert_nowhere([*KEYS, "X-Amz-Signature"], catalog, *said)
+
+
+@pytest.mark.parametrize(
+    ("status", "page", "told"),
+    [
+        (403, b'{"detail": "Monthly transfer limit exceeded"}', QUOTA),
+        (429, b'{"code": "DAT-ZIP-100", "message": "Max session number exceeded"}', "It limits how often it is asked"),
+    ],
+    ids=["month", "sessions"],
+)
+def test_downloads_over_a_limit_say_so_and_are_done_later(catalog, account, monkeypatch, capfd, status, page, told):
+    monkeypatch.setattr(transport, "Patience", lambda **_: Patience(attempts=2, base_s=0.01, longest_s=0.02, throttles=1))
+    account.file_failures, account.file_failure = [(status, {})] * 10_000, page
+    assert build(catalog) == 4
+    said = capfd.readouterr()
+    assert told in said.err
+    assert "CDSE_PASSWORD" not in said.err
+    assert account.grants == ["password"]
+    assert_nowhere(account.secrets, catalog, *said)
+    account.file_failures = []
+    assert build(catalog, "--quiet") == 0
+    assert len(items_of(catalog, L2A)) == 1
 
 
 @pytest.mark.network

@@ -1,4 +1,7 @@
-"""`curate convert` from outside: the real EuroSAT to a catalog that verifies, is counted, packed and read; kills; errors."""
+"""`curate convert` from outside: some of EuroSAT to a catalog that verifies, is counted, packed and read; kills; errors.
+
+All of EuroSAT is in test_eurosat_figures.py, for which it is converted anyway.
+"""
 
 import json
 import random
@@ -6,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -200,15 +202,3 @@ def test_ctrl_c_stops_and_the_same_command_continues(archive, tmp_path, undistur
     process.communicate(timeout=300)
     assert process.returncode == 0
     assert tree(out) == undisturbed
-
-
-@pytest.mark.slow
-def test_the_whole_data_set_is_converted_and_verifies(whole_eurosat):
-    out = whole_eurosat
-    assert curate("verify", out, "--deep", "--quiet") == 0
-    table = open_catalog(out).items().table
-    assert len(table) == 27_000
-    labels = Counter(label for labels in table["labels"].to_pylist() for label in labels)
-    assert sorted(labels.values()) == [2000, *[2500] * 4, *[3000] * 5]
-    assert Counter(table["split"].to_pylist()).keys() == {"train", "test"}
-    assert max(len(list(folder.iterdir())) for folder in (out / SENSOR).iterdir() if folder.is_dir()) == 1000

@@ -199,7 +199,10 @@ def test_the_next_command_of_a_plan_names_the_project_which_no_recipe_has(double
     monkeypatch.delenv("EARTHENGINE_PROJECT")
     named = ("--source", f"earth-engine:{PROJECT}")
     assert curate("plan", sampled, *named, "--seasons", 2, *SPAN) == 0
-    assert f"Next: curate build {sampled} --sensor {S2_L2A} --source earth-engine:{PROJECT} --seasons 2 " in capsys.readouterr().err
+    assert (
+        f"Next: curate build {sampled} --sensor {S2_L2A} --source earth-engine:{PROJECT} --seasons 2 "
+        in capsys.readouterr().err
+    )
     assert curate("build", sampled, *named, "--seasons", 2, *SPAN, "--max-cloud", 0, "--quiet") == 0
     assert curate("plan", sampled, *named, "--retry-failed") == 0
     assert capsys.readouterr().err.endswith(f"Next: curate build {sampled} --source earth-engine:{PROJECT} --retry-failed\n")
@@ -266,7 +269,11 @@ def test_an_image_that_is_withdrawn_after_the_search_costs_one_season(double, sa
         (Failure("list", 404, "Asset gone"), 4, f"Earth Engine does not have {S2} (Google: Asset gone). Check the name"),
         (Failure("pixels", 429, "Quota exceeded"), 4, "run the same command again later, next month if the month's are spent"),
         (Failure("list", 502, f"at https://host/?access_token={TOKEN}"), 4, "does not answer: HTTP 502. Check the network"),
-        (Failure("token", 400, "invalid_grant"), 4, "They have ended or were withdrawn: run `earthengine authenticate"),
+        (
+            Failure("token", 400, "invalid_grant"),
+            4,
+            "Its credentials have ended or were withdrawn: run `earthengine authenticate",
+        ),
     ],
 )
 def test_what_a_user_reads_and_that_no_secret_is_in_it(double, tmp_path, capfd, caplog, monkeypatch, failure, code, words):

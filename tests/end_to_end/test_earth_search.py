@@ -16,7 +16,7 @@ from catalogs.recipe import write_section
 from catalogs.records import Location
 from curate.build_request import BuildRequest
 from curate.pipeline import Build
-from curate.sources.earth_search import earth_search
+from curate.sources.earth_search import check, earth_search
 from tests.curate.sources.test_earth_search import HOST, LANDING
 from tests.end_to_end.commands import curate, items_of
 from tests.end_to_end.provider_scenes import sampled
@@ -135,7 +135,8 @@ def test_where_collection_1_lacks_the_tile_it_comes_from_the_older_collection(tm
 
 
 @pytest.mark.network
-def test_earth_search_itself_gives_a_catalog_that_verifies(tmp_path):
+def test_earth_search_itself_answers_and_gives_a_catalog_that_verifies(tmp_path):
+    assert check().startswith("answers; ")
     out = tmp_path / "cat"
     assert curate("sample", "--region", "france", "--count", 1, "--seed", 7, "--patch-m", 600, "--out", out, "--quiet") == 0
     code = curate(

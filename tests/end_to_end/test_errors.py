@@ -124,7 +124,35 @@ def test_no_clear_scene_says_how_clear_the_best_was(told, tmp_path):
     assert code == 0
     assert "has at most 0 % cloud" in words
     assert "raise --max-cloud" in words
-    assert "--retry-failed tries it again" in words
+    assert "Searching again gives the same: --retry-failed helps once the archive or the source has changed." in words
+    assert f"  curate sample --region france --count 3 --patch-m 600 --seed 7 --out {out}-2\n" in words
+
+
+def test_where_everything_failed_the_same_command_may_have_another_source(told, tmp_path):
+    out, elsewhere = tmp_path / "cat", make_catalog(tmp_path / "elsewhere", seasons=1)
+    assert curate("sample", "--region", "france", "--count", 1, "--seed", 7, "--patch-m", 600, "--out", out, "--quiet") == 0
+    code, words = told("build", out, "--source", elsewhere, *DATES)
+    assert code == 2
+    assert f"Looking through {elsewhere} for scenes.\n" in words
+    assert "Wrote 0 items of 1 location. 0 of 1 location is complete.\n  1 x no-scene" in words
+    assert words.splitlines()[-1] == "Next: curate sources"
+    code, words = told("build", out)
+    assert code == 2
+    assert "Nothing is left to do: 0 of 1 location is complete." in words
+    assert "There is no item yet, so the same command may have wider flags, or another --source: it then begins anew." in words
+    code, words = told("build", out, "--source", "simulated")
+    assert code == 0
+    changes = f'source was "{elsewhere}", now "simulated"'
+    assert f"Nothing is built in {out} yet, so it begins anew: {changes}.\nBuilding 1 location" in words
+    assert "Wrote 1 item of 1 location. 1 of 1 location is complete." in words
+    code, words = told("build", out)
+    assert code == 0
+    assert "Nothing is left to do: 1 of 1 location is complete." in words
+    assert "0/0" not in words
+    assert words.splitlines()[-1] == f"Next: curate verify {out}"
+    code, words = told("build", out, "--source", elsewhere, "--dry-run")
+    assert code == 2
+    assert f'source was "simulated", now "{elsewhere}". A catalog keeps one recipe' in words
 
 
 def test_an_existing_folder_that_is_not_ours_is_left_alone(told, tmp_path):
@@ -141,6 +169,12 @@ def test_a_folder_without_locations_is_refused(told, tmp_path):
     code, words = told("build", tmp_path / "cat", "--source", "simulated")
     assert code == 2
     assert "it is no catalog that `curate sample` made. Run: curate sample" in words
+
+
+def test_a_folder_that_is_not_there_is_told(told, tmp_path):
+    code, words = told("build", tmp_path / "cat", "--source", "simulated")
+    assert code == 2
+    assert f"{tmp_path / 'cat'} does not exist: it is no catalog that `curate sample` made. Run: curate sample" in words
 
 
 def test_a_recipe_that_disagrees_with_the_folders_names_both_sides(told, tmp_path):
@@ -164,6 +198,24 @@ def test_a_recipe_that_disagrees_with_the_folders_names_both_sides(told, tmp_pat
         (("--start", "2024-01-01", "--end", "2023-01-01"), "--start 2024-01-01 is not before --end 2023-01-01"),
         (("--window-days", 400), "--window-days 400 exceeds a season of 91 days"),
         (("--source", "earth-serch"), "earth-search"),
+        (("--bands", "b4"), "B12. Did you mean 'B04'?"),
+        (("--bands", "red"), "B12. Did you mean 'B04'?"),
+        (("--max-cloud", 110), "--max-cloud is 110; expected percent, from 0 to 100."),
+        (("--max-scene-cloud", -1), "--max-scene-cloud is -1; expected percent, from 0 to 100."),
+        (("--max-delta-days", -1), "--max-delta-days is -1; expected days between sensors, 0 or more."),
+        (("--end", "2199-01-01"), "The period begins on 2198-01-01, after today ("),
+        (
+            ("--sensor", "landsat-c2-l2, naip"),
+            "Source simulated has no naip.",
+        ),
+        (
+            ("--sensor", "S2"),
+            "spot-ortho, naip, aerial-ortho, cop-dem-glo-30. Did you mean 'sentinel-2-l2a'?",
+        ),
+        (
+            ("--source", "cdse", "--sensor", "naip"),
+            "Source cdse has no naip. It has: sentinel-2-l2a, sentinel-2-l1c. Choose one of",
+        ),
     ],
 )
 def test_impossible_flags_are_refused_before_anything_is_written(told, tmp_path, flags, words):

@@ -1,6 +1,13 @@
-"""Figures of all of EuroSAT, none of which a network is needed for: whether the harness asks what it says it asks."""
+"""All of EuroSAT: converted, verified, and figures of it, none of which a network is needed for.
+
+The figures say whether the harness asks what it says it asks. All that needs the whole data set is in this file, so that it is
+converted once, whichever processes the files are shared among.
+"""
 
 import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +16,7 @@ import torchvision
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from catalogs import open_catalog
 from evaluate.band_values import band_histograms, band_statistics
 from evaluate.bench import open_bench
 from evaluate.cli import main as evaluate
@@ -17,16 +25,22 @@ from evaluate.linear_probe import fit_linear
 from evaluate.protocol import measure_knn
 from evaluate.settings import Settings
 from evaluate.vectors import standardise
+from tests.end_to_end.commands import curate
 from train.config import InputSpec
 
 STATISTICS = 6
 """Means and standard deviations of three bands, the first columns of their histograms."""
 
 
-@pytest.fixture
-def eurosat(whole_eurosat):
-    """All 27,000 images as a catalog."""
-    return str(whole_eurosat)
+@pytest.fixture(scope="module")
+def eurosat(shared_data, tmp_path_factory):
+    """All 27,000 images as a catalog, to be read alone."""
+    archive = shared_data / "eurosat_rgb" / "EuroSAT_RGB.zip"
+    if not archive.exists():
+        pytest.skip(f"no {archive}")
+    catalog = tmp_path_factory.mktemp("whole") / "eurosat"
+    assert curate("convert", "eurosat", archive, "--out", catalog, "--quiet") == 0
+    return str(catalog)
 
 
 @pytest.fixture
@@ -42,6 +56,17 @@ def score(eurosat, capsys):
         return found["scores"]
 
     return run
+
+
+@pytest.mark.slow
+def test_the_whole_data_set_is_converted_and_verifies(eurosat):
+    assert curate("verify", eurosat, "--deep", "--quiet") == 0
+    table = open_catalog(eurosat).items().table
+    assert len(table) == 27_000
+    labels = Counter(label for labels in table["labels"].to_pylist() for label in labels)
+    assert sorted(labels.values()) == [2000, *[2500] * 4, *[3000] * 5]
+    assert Counter(table["split"].to_pylist()).keys() == {"train", "test"}
+    assert max(len(list(folder.iterdir())) for folder in Path(eurosat, "eurosat-rgb").iterdir() if folder.is_dir()) == 1000
 
 
 @pytest.mark.slow
@@ -70,8 +95,13 @@ def test_labels_that_were_dealt_out_anew_teach_nothing(protocol, score):
 
 @pytest.mark.slow
 def test_neighbours_by_random_features_at_64_pixels_are_right_half_of_the_time(eurosat):
-    """About 50 % is of torchvision's first weights behind ImageNet's normalisation; timm's do better by some points."""
+    """About 50 % is of torchvision's first weights behind ImageNet's normalisation; timm's do better by some points.
+
+    That is of all images; of a third of them, which take a third of the time, 46 %: neighbours are farther away.
+    """
     bench = open_bench(eurosat, Settings())
+    few = replace(bench.task, train=bench.task.train.some(7200, seed=0), test=bench.task.test.some(1800, seed=0))
+    bench = replace(bench, task=few)
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     spec = InputSpec("eurosat-rgb", ("B04", "B03", "B02"), (0.0,) * 3, (1.0,) * 3, mean, std, size_px=64)
     with torch.random.fork_rng(devices=[]):
@@ -79,7 +109,7 @@ def test_neighbours_by_random_features_at_64_pixels_are_right_half_of_the_time(e
         network = torchvision.models.resnet18()
     network.fc = torch.nn.Identity()
     features = extract_features(bench.pixels(spec.bands), network, spec, bench.rows, workers=1)
-    assert measure_knn(features, bench.task, k=20, temperature=0.07) == pytest.approx(0.5, abs=0.05)
+    assert measure_knn(features, bench.task, k=20, temperature=0.07) == pytest.approx(0.46, abs=0.03)
 
 
 @pytest.mark.slow

@@ -73,8 +73,8 @@ def finish(out):
     assert process.returncode == 0, words.decode()
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_killed_build_ends_as_an_undisturbed_one(tmp_path, undisturbed, kills):
+def test_a_killed_build_ends_as_an_undisturbed_one(tmp_path, undisturbed, request):
+    kills = 20 if request.config.getoption("--run-slow") else 3
     out = tmp_path / "cat"
     sample(out)
     cut, leftovers = disturb(out, kills, seed=kills)

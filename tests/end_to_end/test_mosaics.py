@@ -153,6 +153,6 @@ def test_a_square_beside_the_only_naip_file_is_no_item(tmp_path, monkeypatch, sh
     lon, lat = transformer(26914, 4326).transform(485_900, 5_207_500)
     folder = sample(tmp_path / "places", (lon, lat), patch_m=600)
     dates = ("--seasons", 1, "--start", "2015-01-01", "--end", "2016-01-01")
-    assert curate("build", folder, "--source", "naip.toml", "--sensor", "naip", *dates) == 0
+    assert curate("build", folder, "--source", "naip.toml", "--sensor", "naip", *dates) == 2
     assert items_of(folder, "naip") == []
     assert "No scene of naip over location" in capsys.readouterr().err

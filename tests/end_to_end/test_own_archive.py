@@ -94,24 +94,23 @@ def test_a_catalog_of_loose_geotiffs_is_read_and_packed(reservoir):
     assert curate("pack", reservoir / "cat", "--bands", "B02,B03,B04", "--quiet") == 0
 
 
-def test_a_changed_mapping_is_noticed(reservoir, tmp_path, capsys):
+def test_a_mapping_may_move_and_a_changed_one_is_noticed(reservoir, tmp_path, capsys):
     home = shutil.copytree(reservoir, tmp_path / "copy")
     mapping = home / "boadella.toml"
-    assert curate("build", home / "cat", "--source", mapping) == 2
-    assert "source was " in capsys.readouterr().err  # another path
-    mapping = reservoir / "boadella.toml"
+    assert curate("build", home / "cat", "--source", mapping) == 0  # another path
+    assert str(mapping) in (home / "cat" / "recipe.json").read_text()
     whole = mapping.read_text()
-    try:
-        mapping.write_text(f"# a comment\n{whole}")
-        assert curate("build", home / "cat", "--quiet") == 0
-        mapping.write_text(whole.replace("offset = 0", "offset = -0.1"))
-        capsys.readouterr()
-        assert curate("build", home / "cat") == 2
-        assert "was changed since the catalog was begun" in capsys.readouterr().err
-        assert curate("build", home / "cat", "--source", mapping) == 2
-        assert "source was " in capsys.readouterr().err
-    finally:
-        mapping.write_text(whole)
+    mapping.write_text(f"# a comment\n{whole}")
+    assert curate("build", home / "cat", "--quiet") == 0
+    mapping.write_text(whole.replace("offset = 0", "offset = -0.1"))
+    capsys.readouterr()
+    assert curate("build", home / "cat") == 2
+    assert "was changed since the catalog was begun" in capsys.readouterr().err
+    assert curate("build", home / "cat", "--source", mapping) == 2
+    assert "source was " in capsys.readouterr().err
+    mapping.unlink()
+    assert curate("build", home / "cat") == 2
+    assert f"is built from {mapping}, as seen from the folder where" in capsys.readouterr().err
 
 
 def test_a_mistake_in_a_mapping_ends_with_2_and_its_words(reservoir, tmp_path, capsys):

@@ -7,13 +7,14 @@ from io import StringIO
 import pytest
 
 from catalogs.failures import read_failures
+from curate.plan import WITHIN
 from tests.curate.cloudy_scenes import ITEMS, SCENES, footprint, make_cloudy_scenes
 from tests.end_to_end.commands import curate, items_of
 from tests.range_server import serve_ranges
 from tests.trees import tree
 
 S2 = "sentinel-2-l2a"
-NEAR = 1.4
+NEAR = WITHIN
 """Factor within which a forecast of some megabytes holds; of small figures chance decides."""
 COUNT = 24
 
@@ -34,7 +35,13 @@ def server(scenes):
 @pytest.fixture(scope="module")
 def asked(server):
     when = ("--seasons", 4, "--start", "2023-01-01", "--end", "2024-01-01")
-    return "--source", f"{server.url}/{ITEMS}", "--bands", "B02,B04,B11", *when
+    return "--source", f"{server.url}/{ITEMS}", "--bands", "B02,B04,B11", *when, "--radiometry", "keep"
+
+
+@pytest.fixture(scope="module")
+def in_doubt(asked):
+    """The same, with other dates read where a square's own pixels do not tell its offset."""
+    return asked[:-2]
 
 
 @pytest.fixture
@@ -97,22 +104,36 @@ def test_a_forecast_is_near_the_outcome_and_told_beside_it(planned, built):
     used = {item["properties"]["seastars:source_id"] for _, item in items_of(folder, S2)}
     assert len(used) <= sensor["scenes"] <= sensor["candidates"] == SCENES
     assert told["expected"]["bytes"] == plan["bytes"]
+    for name, outcome in (("items", told["items_written"]), *fetched.items()):
+        low, high = plan["likely"][name]
+        assert low <= outcome <= high
+    assert not plan["is_local"]
     assert f"{plan['requests']:,} were expected" in words
 
 
-def test_a_plan_of_what_is_left_shrinks_to_nothing_and_another_recipe_is_refused(built):
+def test_a_plan_of_what_is_left_shrinks_to_nothing_and_one_of_another_recipe_names_another_folder(built):
     folder = built[0]
     missing = len(read_failures(folder))
     assert missing > 0
     code, left, words = run("plan", folder)
     assert (code, words) == (0, "")
-    assert "0 locations with 0 seasons to do" in left
+    assert "0 locations to do" in left
     assert "Everything is done" in left
     code, again, _ = run("plan", folder, "--retry-failed", "--json")
     assert again["seasons"] == missing < 4 * COUNT
-    code, _, words = run("plan", folder, "--max-cloud", 5)
-    assert code == 2
-    assert "max_cloud was 10.0, now 5.0" in words
+    before = tree(folder)
+    code, other, words = run("plan", folder, "--max-cloud", 5)
+    assert code == 0
+    assert f"{COUNT} locations with {4 * COUNT} seasons to do" in other
+    assert f"note  {folder} has items of another recipe (max_cloud was 10.0, now 5.0): this needs another folder" in other
+    sample, build = words.splitlines()[-2:]
+    assert sample.startswith("Next: curate sample --region")
+    assert sample.endswith(f"--out {folder}-2")
+    assert build.startswith(f"Next: curate build {folder}-2 --sensor")
+    assert "--max-cloud 5" in build
+    assert run("plan", folder, "--max-cloud", 5, "--json")[1]["needs_other_folder"] == "max_cloud was 10.0, now 5.0"
+    assert tree(folder) == before
+    assert run("build", folder, "--max-cloud", 5, "--dry-run")[0] == 2
 
 
 def test_a_plan_is_a_table_for_people(folder, asked, server):
@@ -130,6 +151,20 @@ def test_a_plan_is_a_table_for_people(folder, asked, server):
     assert "expected to find no clear scene" in table
     assert f"Next: curate build {folder} --sensor {S2} --bands B02,B04,B11 --source {server.url}" in words
     assert "--start 2023-01-01 --end 2024-01-01" in words
+
+
+def test_a_plan_counts_the_other_dates_that_are_read_for_offsets_in_doubt_and_says_so(folder, asked, in_doubt):
+    _, sure, _ = run("plan", folder, *asked, "--json")
+    _, doubted, _ = run("plan", folder, *in_doubt, "--json")
+    one, other = sure["sensors"][S2], doubted["sensors"][S2]
+    assert one["proofs"] == 0
+    assert other["proofs"] == pytest.approx(other["patches"] / 4, abs=1)
+    assert other["requests"] > 1.25 * one["requests"]
+    words = (
+        f"note  of {S2} {other['proofs']} scenes are expected to be held against another date: nobody vouches for their offset"
+    )
+    assert words in run("plan", folder, *in_doubt)[1]
+    assert "another date" not in run("plan", folder, *asked)[1]
 
 
 def test_where_no_header_can_be_read_usual_sizes_are_taken_and_told(folder, asked, scenes, tmp_path):

@@ -11,7 +11,7 @@ import rasterio
 
 from catalogs.foreign import SourceBand
 from curate import outage
-from curate.sources import planetary_computer, tokens
+from curate.sources import documents, planetary_computer, tokens
 from curate.sources.planetary_computer import check
 from curate.sources.planetary_computer import tokens as planetary_computer_tokens
 from tests.end_to_end.commands import curate, items_of
@@ -236,6 +236,23 @@ def test_a_refused_key_is_a_matter_of_the_command(catalog, api, double, monkeypa
     said = capfd.readouterr()
     assert "refuses your subscription key (HTTP 401)" in said.err
     assert_nowhere(["plantedKey"], catalog, *said)
+
+
+def test_a_search_that_is_limited_says_so_and_is_done_later(catalog, api, double, monkeypatch, capfd):
+    monkeypatch.setattr(documents, "BACKOFF_S", 0)
+    page = {"statusCode": 429, "message": "Rate limit is exceeded. Try again in 1 seconds."}
+    root = "/api/stac/v1"
+    busy = [Recording("GET", root, api_landing(f"{API}{root}")), Recording("POST", f"{root}/search", page, status=429)]
+    with replay(busy, instead_of=API) as running, monkeypatch.context() as here:
+        here.setenv("SEASTARS_PLANETARY_COMPUTER_URL", f"{running.url}{root}")
+        assert build(catalog, OLD) == 4
+    told = capfd.readouterr().err
+    assert "planetary-computer (http://127.0.0.1" in told
+    assert "limits how often it is asked (HTTP 429" in told
+    assert "Run the same command again in some minutes" in told
+    assert not double.lent
+    assert build(catalog, OLD) == 0
+    assert len(items_of(catalog, S2)) == 1
 
 
 def test_without_the_package_the_user_is_told_at_once(catalog, monkeypatch, capfd):

@@ -274,7 +274,9 @@ def test_an_api_that_stays_busy_is_told(catalog, account, monkeypatch, capfd):
         monkeypatch.setenv("SEASTARS_USGS_URL", running.url)
         assert build(catalog) == 4
     said = capfd.readouterr()
-    assert "does not answer (HTTP 429" in said.err
+    assert "usgs (http://127.0.0.1" in said.err
+    assert "limits how often it is asked (HTTP 429" in said.err
+    assert "check the address" not in said.err
     assert_nowhere(SECRETS, catalog, *said)
 
 

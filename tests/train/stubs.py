@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import distributed, nn
+from torch.multiprocessing import start_processes
+
+from tests.train.forked import forking
 
 
 class Linear(nn.Module):
@@ -39,7 +42,7 @@ class Drawn:
 
 def run_processes(function, folder, *arguments, count=2):
     """Run `function(rank, folder, *arguments)` in processes that form a group; what each returns, in the order of ranks."""
-    torch.multiprocessing.spawn(_in_group, (count, function, folder, arguments), nprocs=count)
+    start_processes(_in_group, (count, function, folder, arguments), nprocs=count, start_method=forking().get_start_method())
     return [torch.load(folder / f"{rank}.pt") for rank in range(count)]
 
 

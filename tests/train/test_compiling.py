@@ -2,18 +2,25 @@
 
 import shutil
 import sysconfig
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import timm
 import torch
 
-from tests.train.trainings import prepare_tiny, runtime, tiny_catalog
+from tests.train.trainings import prepare_tiny, runtime, tiny_catalog, tiny_config, tiny_pairs
+from train.checkpoint import list_checkpoints, read_state
 from train.compiling import compile_student, draw_nothing
+from train.config import Optimizer
 from train.dataset import Batches, Share
 from train.errors import ConfigError
 from train.loop import fit
 from train.methods import make_method
+from train.methods.crops import with_local_sizes
+from train.prepare import prepare_training
+from train.run_folder import write_record
 from train.steps import make_views
 from train.views import ViewMaker
 
@@ -76,13 +83,64 @@ def test_a_machine_that_cannot_compile_says_so(training, monkeypatch):
         compile_first(training)
 
 
+def test_a_machine_that_can_compile_the_way_forward_alone_says_so(training, monkeypatch):
+    def fail(_gradient):
+        raise RuntimeError("no compiler of gradients found")
+
+    def watch(embeddings):
+        if embeddings.requires_grad:
+            embeddings.register_hook(fail)
+        return embeddings
+
+    compile_with(monkeypatch, watch)
+    with pytest.raises(ConfigError, match="cannot be compiled on this machine: no compiler of gradients found Leave"):
+        compile_first(training)
+
+
+@pytest.fixture(scope="module")
+def compiled_code(tmp_path_factory):
+    """A cache that nobody left half written, and that the methods share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("inductor")))
+        yield
+
+
+def step_of(training, run):
+    """The state of the method after one step, and its row of figures."""
+    write_record(run, training.record)
+    figures = fit(training, run, runtime(steps=1, log_every=1)).figures
+    return read_state(list_checkpoints(run)[-1])["method"], figures
+
+
+def undrawn(recipe):
+    """A recipe of which nothing is drawn but samples, and whose steps are as long as its gradients; sizes of few crops."""
+    config = tiny_config(recipe)
+    changes = {"optimizer": Optimizer("sgd", lr=0.01), "drop_path": 0.0}
+    if config.distillation is not None:
+        changes |= {"backbone": "test_vit", "views": with_local_sizes(config.views, (16,), method=config.method)}
+    if config.alignment is not None:
+        changes["alignment"] = replace(config.alignment, dropout=0.0)
+    return replace(config, **changes)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None or not HEADERS.exists(), reason="torch.compile needs g++ and Python's headers")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-def test_a_compiled_training_runs_to_its_end(tmp_path):
-    catalog = tiny_catalog(tmp_path / "tiny")
-    training = prepare_tiny(catalog, tmp_path / "run", epochs=1, compile=True)
-    assert fit(training, tmp_path / "run", runtime()).finished
+@pytest.mark.parametrize("recipe", ["seco", "dino_mc", "x_stars"])
+def test_a_compiled_step_is_the_step(tmp_path, monkeypatch, compiled_code, recipe):
+    torch._dynamo.reset()
+    if recipe != "seco":
+        monkeypatch.setattr(timm, "create_model", partial(timm.create_model, depth=1))  # each block is compiled by itself
+    make = tiny_pairs if recipe == "x_stars" else tiny_catalog
+    training = prepare_training(undrawn(recipe), str(make(tmp_path / "catalog", seasons=3, count=8)))
+    compiled = replace(training, config=replace(training.config, compile=True))
+    (expected, eager), (found, figures) = (
+        step_of(each, tmp_path / name) for name, each in (("eager", training), ("compiled", compiled))
+    )
+    assert figures["loss"] == pytest.approx(eager["loss"], rel=1e-4)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-4, msg=name)
 
 
 def test_what_is_drawn_in_each_trial_is_left_out_of_it():

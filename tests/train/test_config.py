@@ -165,6 +165,7 @@ def test_an_unknown_setting_is_found_at_any_depth():
         ("Distillation", {"student_temperature": float("nan")}, "student_temperature is nan; expected more than 0."),
         ("Distillation", {"freeze_last_layer": -1}, "freeze_last_layer is -1; expected 0 or more."),
         ("Distillation", {"center_momentum": 1.1}, "center_momentum is 1.1; expected a probability from 0 to 1."),
+        ("Distillation", {"pack_attention": True, "pack_crops": False}, "pack_attention without pack_crops: attention is"),
         ("Distillation", {"final_ema_momentum": 0.9}, "ema_momentum falls from 0.996 to 0.9; expected it to stay or to rise."),
         ("TrainConfig", {"contrast": None}, r"seco has constants of no family; expected either contrast \(MoCo\) or"),
         ("TrainConfig", {"distillation": Distillation()}, "seco has constants of both families; expected either"),

@@ -209,11 +209,12 @@ def test_a_batch_in_parts_is_the_whole_batch(stack, accumulate):
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
-def test_the_processes_share_a_batch_in_the_order_of_their_ranks(stack, accumulate):
-    whole = make_batches(stack)[7]
+def test_the_processes_share_each_part_of_a_batch_in_the_order_of_their_ranks(stack, accumulate):
+    expected = make_batches(stack, share=Share(accumulate=accumulate))[7]
     shares = [make_batches(stack, share=Share(rank, 2, accumulate))[7] for rank in range(2)]
     assert [len(parts) for parts in shares] == [accumulate] * 2
-    assert_joined_equal([part for parts in shares for part in parts], whole)
+    for whole, parts in zip(expected, zip(*shares, strict=True), strict=True):
+        assert_joined_equal(parts, [whole])
 
 
 def test_a_location_is_drawn_the_same_beside_any_other(stack):

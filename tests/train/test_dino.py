@@ -96,10 +96,27 @@ def test_the_teacher_starts_as_the_student_and_drops_no_paths():
     assert rates == [pytest.approx(0.3), 0.0]
 
 
-@pytest.mark.parametrize("packs", [False, True])
-def test_crops_of_a_vit_are_packed_where_the_constants_say_so(packs):
+@pytest.mark.parametrize(("packs", "attention"), [(False, False), (True, False), (True, True)])
+def test_crops_of_a_vit_are_packed_where_the_constants_say_so(packs, attention):
     backbone = make_backbone("test_vit", bands=3, size_px=32, further_sizes=[16])
-    assert Dino(backbone, replace(CONSTANTS, pack_crops=packs), global_crops=2).student.packs is packs
+    student = Dino(backbone, replace(CONSTANTS, pack_crops=packs, pack_attention=attention), global_crops=2).student
+    assert (student.packs, student.packs_attention) == (packs, attention)
+
+
+def test_attention_in_one_call_moves_the_weights_as_size_by_size():
+    backbone = make_backbone("test_vit", bands=2, size_px=32, further_sizes=[16])
+    generator = torch.Generator().manual_seed(0)
+    crops = [torch.randn(BATCH, 2, size, size, generator=generator) for size in (32, 32, 16)]
+    found = []
+    for attention in (False, True):
+        torch.manual_seed(0)
+        method = Dino(copy.deepcopy(backbone), replace(CONSTANTS, pack_attention=attention), global_crops=2)
+        for _ in range(2):
+            move(method, method(crops, NOTHING), lr=0.1)
+        found.append([each.detach() for each in method.parameters()])
+    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-5)
+    moved = [(one - other).abs().max() for one, other in zip(found[0], backbone.parameters(), strict=False)]
+    assert max(moved) > 1e-3
 
 
 def test_the_momentum_rises_by_a_cosine_to_its_last_step():

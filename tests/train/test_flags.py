@@ -84,6 +84,7 @@ DISTILLATION = {
     ("--ema-momentum", "0.99"): distillation(ema_momentum=0.99),
     ("--teacher-temperature", "0.07"): distillation(teacher_temperature=0.07),
     ("--freeze-last-layer", "0"): distillation(freeze_last_layer=0),
+    ("--pack-attention",): distillation(pack_attention=True),
     ("--drop-path", "0"): {"drop_path": 0.0},
     ("--warmup-epochs", "2.5"): {"optimizer": replace(MC.optimizer, warmup_epochs=2.5)},
     ("--weight-decay", "0.01"): {"optimizer": replace(MC.optimizer, weight_decay=0.01, final_weight_decay=0.1)},

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from train.hooks import HookContext
 from train.loop import fit, synchronise
 from train.methods import make_method
 from train.prepare import prepare_training
+from train.recipes import RECIPES
 from train.run_folder import write_record
 from train.weights import load_backbone
 
@@ -57,6 +59,23 @@ def test_every_method_trains_to_the_end(catalog, tmp_path, recipe):
     assert (outcome.steps, outcome.finished) == (6, True)
     assert outcome.figures["step"] == 6
     assert state_of(tmp_path)["step"] == 6
+
+
+@pytest.mark.parametrize("recipe", ["seco_2021", "dino_mc_2024", "dino_tp_2024"])
+def test_recipes_of_papers_take_their_steps(catalog, tmp_path, recipe):
+    changes = {"bands": ("B04", "B03", "B02"), "epochs": 20}
+    if recipe == "seco_2021":
+        changes["contrast"] = replace(RECIPES[recipe]().contrast, queue=4)
+    outcome = train(catalog, tmp_path, recipe=recipe, options={"steps": 2}, **changes)
+    assert (outcome.steps, math.isfinite(outcome.figures["loss"])) == (2, True)
+
+
+@pytest.mark.parametrize("recipe", ["moco", "moco_tp", "dino", "dino_mc", "dino_tp"])
+def test_stopped_within_an_epoch_and_resumed_ends_in_the_same_bits(catalog, tmp_path, recipe):
+    train(catalog, tmp_path / "whole", recipe=recipe, options={"steps": 4})
+    for steps in (2, 4):
+        train(catalog, tmp_path / "parts", recipe=recipe, options={"steps": steps})
+    assert_same_state(state_of(tmp_path / "whole"), state_of(tmp_path / "parts"))
 
 
 def test_training_lowers_the_loss_and_holds_it_below_what_it_costs_to_tell_nothing(tmp_path):
@@ -98,11 +117,12 @@ def test_every_method_of_dino_goes_on_bit_for_bit(catalog, tmp_path, recipe):
     assert whole["method"]["center.mean"].any()
 
 
-def test_frozen_prototypes_stay_and_then_move(catalog, tmp_path):
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_frozen_prototypes_stay_and_then_move(catalog, tmp_path, optimizer):
     """Three steps are an epoch; the teacher's are what the student's were."""
     name = "head.prototypes.parametrizations.weight.original1"
-    for steps, moved in ((3, False), (4, True)):
-        train(catalog, tmp_path, recipe="dino", options={"steps": steps}, optimizer=Optimizer("adamw", lr=1e-3))
+    for steps, moved in ((3, False), (5, True)):
+        train(catalog, tmp_path, recipe="dino", options={"steps": steps}, optimizer=Optimizer(optimizer, lr=1e-3))
         method = state_of(tmp_path)["method"]
         assert torch.equal(method[f"student.{name}"], method[f"teacher.{name}"]) is not moved
 

@@ -207,6 +207,14 @@ def test_a_convolutional_backbone_takes_local_crops_as_they_are(folder):
     assert not any("Local crops" in note for note in training.notes)
 
 
+def test_attention_over_crops_of_all_sizes_is_refused_where_they_cannot_be_packed(folder):
+    config = replace(with_view_size(RECIPES["dino_mc"](), 64), batch_size=2, bands=("B04",), backbone="test_resnet")
+    asked = replace(config, distillation=replace(config.distillation, pack_attention=True))
+    with pytest.raises(ConfigError, match=r"--pack-attention is for plain ViTs .* test_resnet is none\. Leave it away"):
+        prepare_training(asked, folder)
+    assert prepare_training(replace(asked, backbone="test_vit"), folder).config.distillation.pack_attention
+
+
 def test_a_teacher_that_has_time_to_follow_gets_no_word():
     config = RECIPES["dino"]()
     assert list(slow_teacher(config, 100_000)) == []

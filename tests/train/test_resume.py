@@ -1,13 +1,18 @@
-"""Killed and resumed is as if nothing had happened: whole commands, one process and two, in the middle of an epoch."""
+"""Killed and resumed is as if nothing had happened: whole commands, one process and two, in the middle of an epoch.
+
+DINO's two processes are torchrun's; SeCo's are forked from a server, which is faster.
+"""
 
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.train.forked import LIMIT_S, train_in_processes
 from tests.train.test_loop import assert_same_state
 from tests.train.trainings import BACKBONE, tiny_catalog
 from train.checkpoint import list_checkpoints, read_state
@@ -31,11 +36,37 @@ def catalog(tmp_path_factory):
     return tiny_catalog(tmp_path_factory.mktemp("catalog") / "tiny")
 
 
-def start(*words, processes=1):
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] if processes > 1 else []
+@pytest.fixture
+def start(tmp_path):
+    """Begin `train` in processes of its own, and wait for them."""
+
+    def run(*words, processes):
+        return train_in_processes(words, tmp_path / "log", processes)
+
+    return run
+
+
+def torchrun(*words):
+    """Begin `train` as users of two devices do, and wait for it."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [sys.executable, *launcher, "-m", "train", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+
+
+@pytest.fixture(scope="module")
+def whole(catalog, tmp_path_factory):
+    """The folder of a training of SeCo that nothing disturbs, made once for each number of processes and precision."""
+
+    @cache
+    def run(processes, precision):
+        out = tmp_path_factory.mktemp("whole") / "run"
+        words = ("seco", "--catalog", catalog, "--precision", precision, *FLAGS, "--out", out)
+        ended = train_in_processes(words, out.with_name("log"), processes)
+        assert ended.returncode == 0, ended.stderr
+        return out
+
+    return run
 
 
 def last_state(run):
@@ -52,34 +83,33 @@ def load_rank(path):
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_killed_and_resumed_ends_in_the_same_bits(catalog, tmp_path, processes, precision):
+def test_killed_and_resumed_ends_in_the_same_bits(catalog, whole, start, tmp_path, processes, precision):
+    undisturbed = whole(processes, precision)
     words = ("seco", "--catalog", catalog, "--precision", precision, *FLAGS)
-    whole = start(*words, "--out", tmp_path / "whole", processes=processes)
-    assert whole.returncode == 0, whole.stderr
     hook = f"tests.train.test_resume:kill_once={tmp_path / 'marker'}"
     killed = start(*words, "--out", tmp_path / "parts", "--hook", hook, processes=processes)
     assert killed.returncode != 0
     assert [folder.name for folder in list_checkpoints(tmp_path / "parts")] == ["step-00000002"], killed.stderr
     resumed = start("resume", tmp_path / "parts", "--workers", "2", "--device", "cpu", processes=processes)
     assert resumed.returncode == 0, resumed.stderr
-    ours, theirs = last_state(tmp_path / "whole"), last_state(tmp_path / "parts")
+    ours, theirs = last_state(undisturbed), last_state(tmp_path / "parts")
     assert len(ours) == 1 + processes
     assert_same_state(ours, theirs)
-    weights = [(tmp_path / name / "weights" / "model.safetensors").read_bytes() for name in ("whole", "parts")]
+    weights = [(run / "weights" / "model.safetensors").read_bytes() for run in (undisturbed, tmp_path / "parts")]
     assert weights[0] == weights[1]
 
 
 @pytest.mark.slow
-def test_dino_killed_on_two_processes_and_resumed_ends_in_the_same_bits(catalog, tmp_path):
+def test_dino_killed_on_two_processes_and_resumed_ends_in_the_same_bits(catalog, start, tmp_path):
     """With three global crops, a center that both processes share, and pictures that the first one draws."""
     small = ("--out-dim", "64", "--head-hidden", "32", "--bottleneck", "16", "--warmup-epochs", "1", "--local-sizes", "24,16")
     words = ("dino-tp", "--catalog", catalog, *(word if word != BACKBONE else "test_vit" for word in FLAGS), *small)
     whole = start(*words, "--out", tmp_path / "whole", processes=2)
     assert whole.returncode == 0, whole.stderr
     hook = f"tests.train.test_resume:kill_once={tmp_path / 'marker'}"
-    killed = start(*words, "--out", tmp_path / "parts", "--hook", hook, processes=2)
+    killed = torchrun(*words, "--out", tmp_path / "parts", "--hook", hook)
     assert killed.returncode != 0
-    resumed = start("resume", tmp_path / "parts", "--workers", "2", "--device", "cpu", processes=2)
+    resumed = torchrun("resume", tmp_path / "parts", "--workers", "2", "--device", "cpu")
     assert resumed.returncode == 0, resumed.stderr
     ours, theirs = last_state(tmp_path / "whole"), last_state(tmp_path / "parts")
     assert ours["state.pt"]["method"]["center.mean"].any()
@@ -89,12 +119,7 @@ def test_dino_killed_on_two_processes_and_resumed_ends_in_the_same_bits(catalog,
 
 
 @pytest.mark.slow
-def test_two_processes_see_what_one_sees(catalog, tmp_path):
+def test_two_processes_see_what_one_sees(whole):
     """The queue tells which locations came, in which order; the batch is the same however many compute it."""
-    words = ("seco", "--catalog", catalog, *FLAGS)
-    queues = []
-    for processes in (1, 2):
-        ended = start(*words, "--out", tmp_path / str(processes), processes=processes)
-        assert ended.returncode == 0, ended.stderr
-        queues.append(last_state(tmp_path / str(processes))["state.pt"]["method"]["queue.locations"])
+    queues = [last_state(whole(processes, "32-true"))["state.pt"]["method"]["queue.locations"] for processes in (1, 2)]
     assert queues[0].equal(queues[1])

@@ -54,9 +54,10 @@ def test_each_backbone_is_a_vit_like_any_other():
         assert feature_size(backbone) == 64
         assert can_pack(backbone)
         crops = [images(count), images(count, 16)]
-        together = encode_crops(backbone, crops, pack=True)
-        for crop, found in zip(crops, together, strict=True):
-            torch.testing.assert_close(found, backbone(crop), rtol=1e-4, atol=1e-5)
+        for attention in (False, True):
+            together = encode_crops(backbone, crops, pack=True, pack_attention=attention)
+            for crop, found in zip(crops, together, strict=True):
+                torch.testing.assert_close(found, backbone(crop), rtol=1e-4, atol=1e-5)
 
 
 def test_what_a_backbone_gives_is_what_timm_gives_with_its_tensors():

@@ -113,7 +113,8 @@ def test_batches_come_alike_from_workers_and_after_a_restart(training, workers):
 def test_two_processes_and_two_parts_compute_one_batch(training):
     config = {"batch_size": 4, "accumulate": 2}
     (whole,) = batches_of(training, batch_size=4)[1]
-    parts = [part for rank in range(2) for part in batches_of(training, Share(rank, 2, 2), **config)[1]]
+    shares = [batches_of(training, Share(rank, 2, 2), **config)[1] for rank in range(2)]
+    parts = [part for both in zip(*shares, strict=True) for part in both]
     assert [len(part) for part in parts] == [1] * 4
     assert torch.cat([part.locations for part in parts]).equal(whole.locations)
     for number in range(3):

@@ -1,5 +1,6 @@
 """What moves weights: which of them decay, rates step by step, clipping."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -67,6 +68,23 @@ def test_a_group_of_an_older_checkpoint_decays():
     group = {"lr": 0.0, "weight_decay": 0.0}
     set_rates(SimpleNamespace(param_groups=[group]), Optimizer(weight_decay=0.5), 0, steps=2, steps_per_epoch=1)
     assert group["weight_decay"] == 0.5
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_weight_that_was_frozen_at_first_joins_as_torchs_plain_loops_have_it(name):
+    torch.manual_seed(0)
+    ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)
+    theirs.load_state_dict(ours.state_dict())
+    settings = Optimizer(name, lr=0.1, momentum=0.9, weight_decay=0.01)
+    plain = {"sgd": partial(torch.optim.SGD, momentum=0.9), "adamw": torch.optim.AdamW}[name]
+    optimizers = make_optimizer(settings, ours), plain(theirs.parameters(), 0.1, weight_decay=0.01, foreach=False)
+    for step in range(4):
+        for network, optimizer in zip((ours, theirs), optimizers, strict=True):
+            optimizer.zero_grad()
+            network(torch.full((1, 3), float(step + 1))).square().sum().backward()
+            network.bias.grad = network.bias.grad if step >= 2 else None
+            optimizer.step()
+        torch.testing.assert_close(list(ours.parameters()), list(theirs.parameters()))
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,19 @@ def test_the_teacher_starts_as_the_student_and_follows_it_and_nothing_else_moves
     assert trunk[0] is trunk[1], "the teacher's sensors share a trunk too"
 
 
+@pytest.mark.parametrize(("packs", "attention"), [(False, False), (True, False), (True, True)])
+def test_crops_are_packed_where_the_constants_say_so_and_the_terms_stay(packs, attention):
+    config = aligned_config(weight=0.3)
+    changed = replace(config, distillation=replace(config.distillation, pack_crops=packs, pack_attention=attention))
+    methods = [make_method(each, BANDS, queue=0) for each in (config, changed)]
+    encoder = methods[1].student.encoder
+    assert (encoder.packs, encoder.packs_attention) == (packs, attention)
+    expected, found = (method(draw_sensors(config), PLACES) for method in methods)
+    assert {name: term.item() for name, term in found.items()} == pytest.approx(
+        {name: term.item() for name, term in expected.items()}, rel=1e-4
+    )
+
+
 def test_prototypes_are_frozen_in_the_first_epochs():
     config = aligned_config()
     method = make_method(replace(config, distillation=replace(config.distillation, freeze_last_layer=1)), BANDS, queue=0)

@@ -7,9 +7,10 @@ import pytest
 import timm
 import torch
 
+from tests.train.forked import train_in_processes
 from tests.train.test_cli import run as run_command
 from tests.train.test_loop import assert_same_state
-from tests.train.test_resume import last_state, start
+from tests.train.test_resume import last_state
 from tests.train.trainings import PAIR, prepare_tiny, runtime, tiny_config, tiny_pairs
 from train.checkpoint import list_checkpoints, read_state
 from train.errors import CheckpointError
@@ -116,6 +117,18 @@ def test_the_teacher_is_exported_for_each_sensor_too(trained):
     assert found.equal(state[f"teacher.backbones.{SENTINEL}.patch_embed.proj.weight"])
 
 
+def test_the_papers_recipe_trains_one_patch_embedding_and_exports_it_for_each_sensor(catalog, tmp_path):
+    training = prepare_tiny(catalog, tmp_path, "x_stars_2025", epochs=20)
+    assert (training.config.alignment.class_token, training.config.alignment.shared_patch_embedding) == (True, True)
+    outcome = fit(training, tmp_path, runtime(steps=2))
+    assert outcome.figures["alignment"] > 0
+    export_checkpoint(tmp_path)
+    one, other = (load_backbone(tmp_path, sensors=(sensor,)) for sensor in PAIR)
+    assert [each.spec.sensor for each in (one, other)] == list(PAIR)
+    assert one.spec.high != other.spec.high
+    assert one.module.patch_embed.proj.weight.equal(other.module.patch_embed.proj.weight)
+
+
 def test_names_of_weights_tell_their_sensors_apart(trained):
     names = [json.loads((trained / "weights" / sensor / "item.json").read_text())["id"] for sensor in PAIR]
     assert names[0] != names[1]
@@ -206,14 +219,17 @@ def test_the_sensors_that_were_found_are_in_the_record(catalog, tmp_path):
 
 @pytest.mark.slow
 def test_killed_on_two_processes_and_resumed_ends_in_the_same_bits(catalog, tmp_path):
+    def start(*words):
+        return train_in_processes(words, tmp_path / "log", 2)
+
     words = ("x-stars", "--catalog", catalog, *SMALL)
-    whole = start(*words, "--out", tmp_path / "whole", processes=2)
+    whole = start(*words, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     hook = f"tests.train.test_resume:kill_once={tmp_path / 'marker'}"
-    killed = start(*words, "--out", tmp_path / "parts", "--hook", hook, processes=2)
+    killed = start(*words, "--out", tmp_path / "parts", "--hook", hook)
     assert killed.returncode != 0
     assert [folder.name for folder in list_checkpoints(tmp_path / "parts")] == ["step-00000002"], killed.stderr
-    resumed = start("resume", tmp_path / "parts", "--workers", "0", "--device", "cpu", processes=2)
+    resumed = start("resume", tmp_path / "parts", "--workers", "0", "--device", "cpu")
     assert resumed.returncode == 0, resumed.stderr
     ours, theirs = last_state(tmp_path / "whole"), last_state(tmp_path / "parts")
     assert ours["state.pt"]["method"]["center.mean"].any()

@@ -113,6 +113,8 @@ class DistillationFlags(TrainFlags):
     """Epochs in which the prototypes stay as they were drawn."""
     drop_path: float | None = None
     """Rate of stochastic depth of the student."""
+    pack_attention: bool | None = None
+    """Compute attention of a plain ViT over crops of all sizes in one call, not size by size: for GPUs, not measured yet."""
     warmup_epochs: float | None = None
     """Epochs in which the learning rate rises."""
     weight_decay: float | None = None
@@ -144,6 +146,7 @@ SETTINGS = (
 """Flags that are fields of a configuration under the same name."""
 CONSTANTS = (
     "out_dim", "head_hidden", "bottleneck", "head_batch_norm", "ema_momentum", "teacher_temperature", "freeze_last_layer",
+    "pack_attention",
 )  # fmt: skip
 """Flags that are fields of its `distillation`."""
 ALIGNMENT = {

@@ -42,7 +42,7 @@ class Dino(nn.Module):
         """
         super().__init__()
         head = PrototypeHead(feature_size(backbone), constants)
-        student = CropEncoder(backbone, head, pack=constants.pack_crops)
+        student = CropEncoder(backbone, head, pack=constants.pack_crops, pack_attention=constants.pack_attention)
         self.constants, self.global_crops = constants, global_crops
         self.student: nn.Module = student
         self.teacher = copy_teacher(student, drop_path=False)

@@ -78,7 +78,8 @@ class XStars(nn.Module):
         shared = alignment.shared_patch_embedding
         backbones = share_trunk(backbone, trained, shared=shared, encoded=encoded, embeddings=embeddings)
         features = feature_size(backbone)
-        encoder = SensorEncoder(backbones, PrototypeHead(features, distillation), pack=distillation.pack_crops)
+        packs = {"pack": distillation.pack_crops, "pack_attention": distillation.pack_attention}
+        encoder = SensorEncoder(backbones, PrototypeHead(features, distillation), **packs)
         heads = AlignmentHeads(features, self.sensors, alignment)
         student = AlignedStudent(encoder, heads, class_token=alignment.class_token)
         self.student: nn.Module = student

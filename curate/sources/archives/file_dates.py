@@ -46,12 +46,13 @@ class Told:
 class FilePattern:
     """Names of files with a time in them, such as `Boadella_{date}.tif`."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, span: Span | None = None) -> None:
         """Read a pattern.
 
         Args:
             text: Path from the folder, with forward slashes; `{date}`, `{datetime}`, `{year}` or `{start}` and `{end}` stand
                 for a time, `{band}` for the band where each band is a file, `*` for anything but a slash.
+            span: Of all files, where their names do not have to tell a time, and are not asked for it: of a static layer.
 
         Raises:
             ValueError: What was expected instead.
@@ -63,8 +64,10 @@ class FilePattern:
                 guess = get_close_matches(token, TOKENS, 1, 0.5)
                 meant = f"; did you mean {{{guess[0]}}}?" if guess else ""
                 raise ValueError(f"one of {', '.join(f'{{{name}}}' for name in TOKENS)} where {{{token}}} stands{meant}")
-        if set(tokens) - {BAND} not in TIMES or len(tokens) != len(set(tokens)):
+        times = [*TIMES, set()] if span else TIMES
+        if set(tokens) - {BAND} not in times or len(tokens) != len(set(tokens)):
             raise ValueError('one {date}, {datetime} or {year}, or one {start} and one {end}, such as "S2_{date}.tif"')
+        self._of_all = span
         self.has_band = BAND in tokens
         """Whether each band is a file."""
         self._regex = re.compile(_as_regex(text))
@@ -87,7 +90,7 @@ class FilePattern:
         match = self._regex.fullmatch(name)
         if match is None:
             return None
-        span = _span(match.groupdict())
+        span = self._of_all or _span(match.groupdict())
         if not self.has_band:
             return Told(name, span)
         return Told(self._scene(match), span, match[BAND])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from catalogs.band_guess import guess_band
 from catalogs.bands import Sensor
+from catalogs.records import Band
 from curate.sources.archives.toml_tables import Table
 
 PASSED_OVER = "-"
@@ -69,6 +71,8 @@ def bands_by_asset(table: Table, sensor: Sensor, usual: Usual) -> dict[str, Mapp
         return found
     if sensor.mask is None:
         raise table.wrong("mask", table.any("mask"), f"none, since {sensor.id} has no mask")
+    if not found:
+        raise table.lacking("bands", "the bands beside the mask; where no key is named, items are read by their own names")
     return found | {sensor.mask.name: _place(table, "mask", (None, None, None))}
 
 
@@ -98,10 +102,14 @@ def _values(sensor: Sensor, name: str, usual: Usual) -> Usual:
     return (None, None, None) if sensor.mask and name == sensor.mask.name else usual
 
 
+def _all(sensor: Sensor) -> list[Band]:
+    return [*sensor.bands, *((sensor.mask,) if sensor.mask else ())]
+
+
 def _names(sensor: Sensor) -> list[str]:
-    return [band.name for band in (*sensor.bands, *((sensor.mask,) if sensor.mask else ()))]
+    return [band.name for band in _all(sensor)]
 
 
 def _check_band(table: Table, key: str, name: str, sensor: Sensor) -> None:
     if name not in _names(sensor):
-        raise table.unknown(key, name, _names(sensor), f"{sensor.id} has")
+        raise table.unknown(key, name, _names(sensor), f"{sensor.id} has", guess=guess_band(name, _all(sensor)) or "")

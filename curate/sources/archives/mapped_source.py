@@ -176,6 +176,7 @@ def _open(mapping: ArchiveMapping, items: MappedItems, max_scene_cloud: float) -
         collections={name: each.collections for name, each in mapping.sensors.items()},
         max_scene_cloud=max_scene_cloud,
         prepare=items,
+        asks_terms=True,
     )
 
 
@@ -210,7 +211,7 @@ def _renamed(item: Mapping[str, Any], bands: Mapping[str, MappedBand]) -> dict[s
 
 def _as_mapped(scene: SourceScene, mapped: MappedSensor, archive: str) -> SourceScene:
     """A scene with what the mapping says of its numbers, where it does."""
-    bands = {name: _with_values(band, mapped.bands.get(name)) for name, band in scene.bands.items()}
+    bands = {name: _with_values(band, mapped.values_of(name)) for name, band in scene.bands.items()}
     radiometry = "collection" if mapped.states_radiometry else scene.radiometry
     return replace(scene, bands=bands, radiometry=radiometry, source=archive)
 

@@ -8,7 +8,7 @@ url = "https://example.org"          # its page
 
 [sensors.sentinel-2-l2a]
 collection = "s2-boa"                # one, or a list, the preferred first
-bands.B02 = "blue"                   # our band = asset's key; bands that are not named are not there
+bands.B02 = "blue"                   # our band = asset's key; those not named are not there; with none, by the items' own names
 bands.B03 = {asset = "stack", band = 2}   # the second band of a file; scale, offset, nodata may stand here too
 mask = "scl"                         # the sensor's own classes or bits; its numbers are never scaled
 scale = 0.0001                       # reflectance = scale x number + offset; wins over what the items say
@@ -58,6 +58,8 @@ KINDS = ("api", "catalog", "folder")
 CALIBRATED = ("L1C", "L2A", "L2SP")
 """Processing levels whose numbers are reflectance by a scale and an offset that somebody has to state."""
 DIGEST_CHARACTERS = 12
+SILENT = MappedBand("")
+"""Of a mapping that says nothing of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,23 @@ class MappedSensor:
     """Wins over the sensor's."""
     redistributable: bool = True
     """Whether what was built from it may be handed on."""
+    listed: int | None = None
+    """How many bands of a file the mapping lists, those passed over among them; none where a file is no whole scene."""
+    unnamed: MappedBand = SILENT
+    """What holds for the numbers of all measurements where no bands are named; its asset says nothing."""
 
     @property
     def states_radiometry(self) -> bool:
         """Whether scale and offset of all bands are the mapping's."""
-        measured = [band for name, band in self.bands.items() if not (self.sensor.mask and name == self.sensor.mask.name)]
-        return bool(measured) and all(band.scale is not None and band.offset is not None for band in measured)
+        measured = [band for name, band in self.bands.items() if not self._is_mask(name)] or [self.unnamed]
+        return all(band.scale is not None and band.offset is not None for band in measured)
+
+    def values_of(self, name: str) -> MappedBand | None:
+        """What is said of a band's numbers, by our name; none of a mask's, or of a band that is not there."""
+        return self.bands.get(name) if self.bands or self._is_mask(name) else self.unnamed
+
+    def _is_mask(self, name: str) -> bool:
+        return self.sensor.mask is not None and name == self.sensor.mask.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +235,7 @@ def _sensor(table: Table, sensor: Sensor, kind: str) -> MappedSensor:
     collections = () if is_folder else table.texts("collection", "the id of a collection, or a list of them")
     if kind == "api" and not collections:
         raise table.lacking("collection", "the id of a collection of the API, or a list of them")
-    files = _pattern(table) if is_folder else None
+    files = _pattern(table, sensor) if is_folder else None
     read_bands = bands_by_asset if files is None else bands_by_file if files.has_band else bands_in_order
     mapped = MappedSensor(
         sensor,
@@ -232,6 +245,8 @@ def _sensor(table: Table, sensor: Sensor, kind: str) -> MappedSensor:
         table.text("license", "an SPDX identifier, or `other`"),
         table.text("attribution", "the words that the licence asks for"),
         table.flag("redistributable", default=True),
+        len(table.texts("bands", "a list of bands")) if read_bands is bands_in_order else None,
+        MappedBand("", 1, *usual),
     )
     table.finish()
     _check_nodata(table, mapped, usual[2])
@@ -254,11 +269,11 @@ def _check_nodata(table: Table, mapped: MappedSensor, usual: float | None) -> No
             raise table.wrong(key, value, f"a number that pixels of {mapped.sensor.id} can have, whose type is {data_type}")
 
 
-def _pattern(table: Table) -> FilePattern:
+def _pattern(table: Table, sensor: Sensor) -> FilePattern:
     text = table.text("files", "a pattern of file names")
     if text is None:
         raise table.lacking("files", 'a pattern of file names with a date, such as "Boadella_{date}.tif"')
     try:
-        return FilePattern(text)
+        return FilePattern(text, span=sensor.interval)
     except ValueError as error:
         raise table.wrong("files", text, str(error)) from None

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from catalogs.foreign import SourceBand
+from catalogs.lattice import to_lonlat
 from catalogs.records import Grid, SourceWindow, Window
 from catalogs.secrets import without_secrets
 from curate.errors import SourceUnavailableError, StoppedError
 from curate.fetch import Plane, PlaneAsk, PlanePlan, can_hold, finish_plane, plan_plane
 from curate.outage import Outage
-from curate.pixel_size import pixel_size_m
+from curate.pixel_size import beside, pixel_size_m
 from curate.planes import UNDECODED_BYTES, FilePlanes
 from curate.reading.reader import BlockReader, SourceRasterInfo, WindowRead
 from curate.reading.transport import Transport
@@ -54,6 +55,8 @@ class _Tile:
     band: SourceBand
     info: SourceRasterInfo
     nodata: float | None
+    grid: Grid
+    """Its own; in degrees, as it lies beside the square, whichever side of 180 that is on."""
 
 
 @dataclass(slots=True, eq=False)
@@ -161,12 +164,13 @@ def _plan(
 ) -> Sequence[_Mosaic] | SourceUnavailableError:
     """What to read of which file, the lattice that holds most first; a header that cannot be had speaks for all."""
     whole = []
+    lon, _ = to_lonlat(*ask.location.centre_xy, ask.location.zone)
     for band, info in zip(tiles.bands, infos, strict=True):
         if isinstance(info, SourceUnavailableError):
             return info
         stated = (band.nodata, info.nodata, tiles.unless_stated)
         held = (value for value in stated if value is not None and can_hold(info.data_type, value))
-        whole.append(_Tile(band, info, next(held, None)))
+        whole.append(_Tile(band, info, next(held, None), beside(info.grid, float(lon[0]))))
     if not whole:
         return SourceUnavailableError(
             f"{ask.band.href} has no file over location {ask.location.id}, though the search found some. They have changed "
@@ -185,9 +189,9 @@ def _plan(
 
 def _lay(ask: PlaneAsk, tiles: Sequence[_Tile], nodata: float) -> _Mosaic:
     """Files of one lattice as one raster."""
-    grid = bounding_grid([tile.info.grid for tile in tiles])
+    grid = bounding_grid([tile.grid for tile in tiles])
     plan = plan_plane(SourceRasterInfo(grid, nodata, tiles[0].info.data_type, None), ask)
-    windows = [plan.part and _shared(plan.part, window_in(grid, tile.info.grid)) for tile in tiles]
+    windows = [plan.part and _shared(plan.part, window_in(grid, tile.grid)) for tile in tiles]
     return _Mosaic(plan, tiles, windows, missing=sum(window is not None for window in windows))
 
 
@@ -205,7 +209,7 @@ def of_one_lattice(tiles: Sequence[_Tile]) -> list[list[_Tile]]:
 
 
 def _continues(one: _Tile, other: _Tile) -> bool:
-    mine, theirs = one.info.grid, other.info.grid
+    mine, theirs = one.grid, other.grid
     if (mine.epsg, one.info.data_type) != (theirs.epsg, other.info.data_type):
         return False
     sizes = zip((mine.transform[0], mine.transform[4]), (theirs.transform[0], theirs.transform[4]), strict=True)
@@ -293,7 +297,7 @@ def as_measured(pixels: NDArray[Any], nodata: float | None, wanted: float) -> ND
 def _told(mosaic: _Mosaic) -> SourceWindow:
     held = [(window[2] * window[3] if window else 0) for window in mosaic.windows]
     tile = mosaic.tiles[max(range(len(held)), key=held.__getitem__)]
-    column, row, _, _ = window_in(tile.info.grid, mosaic.plan.raster.grid)
+    column, row, _, _ = window_in(tile.grid, mosaic.plan.raster.grid)
     left, top, width, height = mosaic.plan.window
     return SourceWindow(without_secrets(tile.band.href), (left + column, top + row, width, height), tile.band.checksum)
 
@@ -316,6 +320,6 @@ def _reads(works: Mapping[Key, Sequence[_Mosaic]]) -> Iterator[tuple[tuple[Key, 
 def _windows(mosaic: _Mosaic) -> Iterator[tuple[int, WindowRead]]:
     for number, (tile, window) in enumerate(zip(mosaic.tiles, mosaic.windows, strict=True)):
         if window is not None:
-            column, row, _, _ = window_in(tile.info.grid, mosaic.plan.raster.grid)
+            column, row, _, _ = window_in(tile.grid, mosaic.plan.raster.grid)
             inside = (window[0] + column, window[1] + row, window[2], window[3])
             yield number, WindowRead(tile.band, inside, tile.info.grid)

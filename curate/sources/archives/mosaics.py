@@ -11,6 +11,9 @@ those are warped by themselves, and fill what the first lack.
 Which files these are is part of a search's answer (`SourceBand.parts`), and is saved with it: whatever becomes of an archive's
 API, a build that goes on reads the same files. Answers that were saved without them make it search again, square by square.
 
+A static layer is one scene all over the globe, whichever of its files a search finds: on both sides of 180 degrees they are
+searched apart, and which are searched together hangs on who builds.
+
 Other sensors' scenes are left as they are: acquisitions, which are chosen one by one. A build of such sensors alone has the
 source itself, as if it were not wrapped (`only`).
 """
@@ -43,7 +46,7 @@ SCHEME = "mosaic://"
 """Of joined bands' hrefs, `mosaic://<source>/<sensor>/<start>_<end>/<band>`, which tell the files over a square."""
 _INSTANT = "%Y%m%dT%H%M%S"
 MOSAICKED = "L3"
-"""Processing level of the sensors whose scenes are joined: orthophotos."""
+"""Processing level of the sensors whose scenes are joined: orthophotos and heights."""
 NODATA = 0.0
 """Of a mosaic whose sensor has no number of its own for what was not measured; a measured 0 of its files becomes 1."""
 
@@ -167,6 +170,7 @@ def join(scenes: Sequence[SourceScene], scheme: str) -> SourceScene:
 
     first = min(scenes, key=lambda scene: scene.id)
     sensor, span = find_sensor(first.sensor), _span(first)
+    is_file = len(scenes) == 1 and not sensor.is_static
     names = [name for name in first.bands if all(name in scene.bands for scene in scenes)]
     own = {band.name: band.nodata for band in sensor.bands}
     parts = parts_of(scenes, names)
@@ -183,11 +187,11 @@ def join(scenes: Sequence[SourceScene], scheme: str) -> SourceScene:
     }
     return replace(
         first,
-        id=first.id if len(scenes) == 1 else f"{first.sensor}_{span}",
+        id=first.id if is_file else f"{first.sensor}_{span}",
         footprint=mapping(unary_union([shape(dict(scene.footprint)) for scene in scenes])),
         bands=bands,
         cloud_percent=None,
-        href=first.href if len(scenes) == 1 else None,
+        href=first.href if is_file else None,
         platform=first.platform if len({scene.platform for scene in scenes}) == 1 else None,
     )
 

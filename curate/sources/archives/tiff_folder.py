@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from catalogs.console import counted
 from catalogs.foreign import SourceBand, SourceScene
 from catalogs.lattice import footprint_of_corners, transformer
 from catalogs.records import Grid
@@ -118,9 +119,9 @@ class TiffFolderSource:
         except SourceUnavailableError as error:
             self.skipped[files.told.scene] = str(error).removesuffix(".")
             return None
-        most = max(band.index for band in bands.values())
-        if count < most:
-            self.skipped[files.told.scene] = f"it has {count} bands, and the mapping file names a band {most}"
+        wrong = _wrong_count(mapped, count)
+        if wrong:
+            self.skipped[files.told.scene] = wrong
             return None
         return SourceScene(
             id=files.told.scene,
@@ -154,6 +155,16 @@ def outline(grid: Grid) -> Mapping[str, Any]:
     y = np.concatenate([bottom + 0 * along, bottom + (top - bottom) * along, top + 0 * along, top + (bottom - top) * along])
     assert grid.epsg is not None, "open_raster has refused it"
     return footprint_of_corners(np.column_stack(transformer(grid.epsg, 4326).transform(x, y)))[0]
+
+
+def _wrong_count(mapped: MappedSensor, count: int) -> str:
+    """What is wrong with how many bands a file has; a list that is too short may be shifted, so each has to be named."""
+    most = max(band.index for band in mapped.bands.values())
+    if count < most:
+        return f"it has {counted(count, 'band')}, and the mapping file names a band {most}"
+    if mapped.listed is not None and count != mapped.listed:
+        return f"it has {counted(count, 'band')}, and the mapping lists {mapped.listed}. Name each, '-' for one to pass over"
+    return ""
 
 
 def _rasters(root: Path) -> Iterator[Path]:

@@ -95,7 +95,7 @@ class Table:
         """The words for a key that is not there."""
         return CurateError(f"{self._file}: {self.name(key)} is missing; expected {expected}.")
 
-    def unknown(self, key: str, word: str, known: Iterable[str], lead: str) -> CurateError:
+    def unknown(self, key: str, word: str, known: Iterable[str], lead: str, *, guess: str | None = None) -> CurateError:
         """The words for a word that is none of those known, with a guess.
 
         Args:
@@ -103,10 +103,11 @@ class Table:
             word: It.
             known: The others.
             lead: Said before these.
+            guess: What may be meant, empty where nothing is; the nearest of those known if not given.
         """
         listed = list(known)
-        guess = get_close_matches(word, listed, 1, 0.5)
-        meant = f" Did you mean {guess[0]!r}?" if guess else ""
+        near = guess if guess is not None else next(iter(get_close_matches(word, listed, 1, 0.5)), None)
+        meant = f" Did you mean {near!r}?" if near else ""
         return CurateError(f"{self._file}: {key} is unknown. {lead} {', '.join(listed) or 'nothing'}.{meant}")
 
     def _take(self, key: str, default: Any) -> Any:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from curate.errors import CurateError
-from curate.sources.about import Product, Provider
+from curate.sources.about import ACCOUNT, Product, Provider
 from curate.sources.cdse.access import BUCKETS, has_account, has_keys, require_credentials
 from curate.sources.stac_api import StacApiSource
 from curate.sources.trial import try_out
@@ -33,14 +33,15 @@ LACKING = {
 """What people look for here in vain, and where it is."""
 CHECKED = ((-8.21, 52.69, -8.19, 52.71), "2023-06-16")
 """Where and when `check` looks for scenes."""
+SLOW = "slow: JPEG 2000, each patch costs whole blocks of 10 km"
 
 ABOUT = Provider(
     name=NAME,
     title="Copernicus Data Space Ecosystem",
     url="https://dataspace.copernicus.eu",
     products=(
-        Product("sentinel-2-l2a", "sentinel-2-l2a", "2015-", "JPEG 2000: slow by the place"),
-        Product("sentinel-2-l1c", "sentinel-2-l1c", "2015-", "JPEG 2000: slow by the place; no mask of clouds"),
+        Product("sentinel-2-l2a", "sentinel-2-l2a", "2015-", SLOW, access=ACCOUNT),
+        Product("sentinel-2-l1c", "sentinel-2-l1c", "2015-", f"{SLOW}; no cloud mask", access=ACCOUNT),
     ),
     account="free account",
     setup=(

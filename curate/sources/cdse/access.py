@@ -44,6 +44,8 @@ SIGNED_ANEW_S = 2700.0
 """After at most so long a file is signed anew, seconds; until then it keeps its address, by which GDAL remembers it."""
 REMEMBERED = 20_000
 """Signed addresses that are kept."""
+A_MONTH = "An account may fetch 12 TB a month."
+"""Said of each refusal: of the server's answer GDAL tells the code alone, whatever its reason."""
 _ACCOUNT = "account"
 _NO_ACCOUNT = (
     "There is no account for the downloads of the Copernicus Data Space: CDSE_USERNAME and CDSE_PASSWORD are not both set, nor "
@@ -72,9 +74,10 @@ class CdseSigner:
         """What to check where the Data Space goes on refusing a file."""
         if has_keys():
             return (
-                f"Check {KEY} and {SECRET}: keys of the Copernicus Data Space end on a day that was chosen when they were made"
+                f"{A_MONTH} Check {KEY} and {SECRET}: keys of the Copernicus Data Space end on a day that was chosen when they "
+                "were made"
             )
-        return f"Check {ACCOUNT}, and that the account may download; a token of one's own lasts for 10 minutes"
+        return f"{A_MONTH} A token of one's own lasts for 10 minutes. Check {ACCOUNT}, and that the account may download"
 
     def signs(self, href: str) -> bool:
         """Whether a file is one of the Data Space's, in its store or among its downloads."""

@@ -30,7 +30,7 @@ from catalogs.foreign import SourceBand, SourceScene
 from catalogs.foreign_footprints import box_polygon
 from catalogs.records import Grid, Window
 from curate.errors import CurateError, SourceSensorError
-from curate.sources.about import Product, Provider
+from curate.sources.about import ACCOUNT, Product, Provider
 from curate.sources.earth_engine.account import Account
 from curate.sources.earth_engine.images import (
     COLLECTIONS,
@@ -67,15 +67,31 @@ ABOUT = Provider(
     url="https://earthengine.google.com",
     products=(
         Product(
-            "sentinel-2-l2a", "COPERNICUS/S2_SR_HARMONIZED", "2017-", "without an offset; as SeCo took it: earth-engine:seco"
+            "sentinel-2-l2a",
+            "COPERNICUS/S2_SR_HARMONIZED",
+            "2017-",
+            "without an offset; as SeCo took it: earth-engine:seco",
+            access=ACCOUNT,
         ),
-        Product("sentinel-2-l1c", "COPERNICUS/S2_HARMONIZED", "2015-", "without an offset"),
-        Product("landsat-c2-l2", "LANDSAT/LC08/C02/T1_L2, LANDSAT/LC09/C02/T1_L2", "2013-", "tier 1"),
-        Product("sentinel-1-grd", "COPERNICUS/S1_GRD", "2014-", "mode IW; sigma nought in dB, terrain corrected; warped in dB"),
+        Product("sentinel-2-l1c", "COPERNICUS/S2_HARMONIZED", "2015-", "without an offset; no cloud mask", access=ACCOUNT),
+        Product(
+            "landsat-c2-l2",
+            "LANDSAT/LC08/C02/T1_L2, LANDSAT/LC09/C02/T1_L2",
+            "2013-",
+            "Landsat 8 and 9; only scenes that are placed to 12 m (tier 1)",
+            access=ACCOUNT,
+        ),
+        Product(
+            "sentinel-1-grd",
+            "COPERNICUS/S1_GRD",
+            "2014-",
+            "mode IW; sigma nought, terrain corrected; in dB, also while it is brought to another grid",
+            access=ACCOUNT,
+        ),
     ),
     account="a Google account and a Google Cloud project registered for Earth Engine",
     setup="earthengine authenticate, or EARTHENGINE_SERVICE_ACCOUNT_KEY=key.json; then EARTHENGINE_PROJECT=my-project",
-    limits="40 requests at once, 100 a second, 48 MB each; EECU-hours a month by tier (150 to 100,000)",
+    limits="40 requests at once, 100 a second, 48 MB each; 150 to 100,000 EECU-hours of computing a month, by the tier",
     terms="the collections' own; Earth Engine itself is free for research and other noncommercial use",
     detail="a project",
     extra="earth-engine",

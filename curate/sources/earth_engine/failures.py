@@ -113,8 +113,8 @@ def explain(failure: AskFailure, account: Account, what: str) -> CurateError:
         )
     if failure.is_credentials or failure.status == 401:
         return AccountRefusedError(
-            f"Earth Engine refuses {account.credentials_words}{said}. They have ended or were withdrawn: run `earthengine "
-            "authenticate --force`, or give EARTHENGINE_SERVICE_ACCOUNT_KEY a key that holds. "
+            f"Earth Engine refuses {account.credentials_words}{said}. Its credentials have ended or were withdrawn: run "
+            "`earthengine authenticate --force`, or give EARTHENGINE_SERVICE_ACCOUNT_KEY a key that holds. "
             f"{RUN_AGAIN} then."
         )
     if failure.status == 403 and (failure.is_of_project or not what):

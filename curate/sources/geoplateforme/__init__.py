@@ -81,17 +81,25 @@ ABOUT = Provider(
     url="https://cartes.gouv.fr",
     products=(
         Product(
-            SPOT, "ORTHOIMAGERY.ORTHO-SAT.SPOT.<year>", "2013-", "a vintage each year; red, green, blue", redistributable=False
+            SPOT,
+            "ORTHOIMAGERY.ORTHO-SAT.SPOT.<year>",
+            "2013-",
+            "a vintage each year; no near infrared; not to be handed on",
+            redistributable=False,
+            lacks=("nir",),
         ),
         Product(
-            AERIAL, "ORTHOIMAGERY.ORTHOPHOTOS<year>", "2020-", "a third of the departments each year; --patch-m up to 1200"
+            AERIAL,
+            "ORTHOIMAGERY.ORTHOPHOTOS<year>",
+            "2020-",
+            "a third of the departments each year, some without near infrared; --patch-m up to 1200",
         ),
     ),
     account="none",
     setup="",
     limits="10 requests a second, else a ban of 5 s: a build keeps to 9, and runs in one process; metropolitan France",
-    terms="BD ORTHO: Licence Ouverte 2.0 (etalab-2.0), with attribution. SPOT 6/7 belongs to Airbus and is shown freely: what "
-    "is built from it is marked as not to be handed on",
+    terms="BD ORTHO: Licence Ouverte 2.0 (etalab-2.0), with attribution. SPOT 6/7 belongs to Airbus: it may be viewed, not "
+    "handed on, and what is built from it is marked so",
 )
 
 
@@ -117,7 +125,8 @@ class GeoplateformeSource:
         """Why a layer, by its name, is not offered."""
         self._address = address
         self._client = WmsClient(address, pace_of(urlsplit(address).netloc))
-        self._indexes: dict[str, SceneIndex] | None = None
+        self._offered: Capabilities | None = None
+        self._indexes: dict[str, SceneIndex] = {}
         self._lock = Lock()
 
     def sensors(self) -> Sequence[str]:
@@ -154,9 +163,9 @@ class GeoplateformeSource:
                 f"{self.name} has no {sensor}. It has {', '.join(PATTERNS)}. Choose another --sensor or --source."
             )
         with self._lock:
-            if self._indexes is None:
-                offered = self.capabilities()
-                self._indexes = {each: SceneIndex(scenes_of(offered, each, self._address, self.skipped)) for each in PATTERNS}
+            self._offered = self._offered or self.capabilities()
+            if sensor not in self._indexes:  # of the other one nobody need hear what is left out
+                self._indexes[sensor] = SceneIndex(scenes_of(self._offered, sensor, self._address, self.skipped))
         return self._indexes[sensor].search(box, start, end)
 
     @contextmanager

@@ -236,12 +236,21 @@ def _content(answer: _Answer, layer: str | None = None) -> bytes:
         )
     if answer.status >= 300 or (layer and not answer.media_type.startswith("image/")):
         got = f"HTTP {answer.status}" if answer.status >= 300 else answer.media_type or "no media type"
-        raise _FailedError(
-            f"gives no image of {asked}, but {got}{said}. Expected {GEOTIFF if layer else 'XML'}: the layer may have been "
-            "withdrawn or renamed; look it up with `curate sources --check`, or choose other dates.",
-            may_pass=False,
-        )
+        raise _FailedError(_not_given(layer, f"{got}{said}"), may_pass=False)
     return answer.body
+
+
+def _not_given(layer: str | None, got: str) -> str:
+    """Words for what came instead of a layer's image, or of the capabilities where no layer was asked for."""
+    if layer is None:
+        return (
+            f"does not give its capabilities, but {got}. Expected XML: the service may be under repair, or have moved. "
+            "Run the same command again later; if it stays so, report it."
+        )
+    return (
+        f"gives no image of layer {layer}, but {got}. Expected {GEOTIFF}: the layer may have been withdrawn or renamed. "
+        "Look with `curate sources geoplateforme --check` which years it has, or choose other dates."
+    )
 
 
 def _exception_of(answer: _Answer) -> str:

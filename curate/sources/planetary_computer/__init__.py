@@ -1,7 +1,9 @@
-"""Planetary Computer of Microsoft: Sentinel-2, Sentinel-1, Landsat and NAIP as cloud-optimised GeoTIFFs, free, no account.
+"""Planetary Computer of Microsoft: Sentinels, Landsat, NAIP and heights as cloud-optimised GeoTIFFs, free, no account.
 
 Searching is anonymous; the files are opened with tokens that anybody gets (`planetary_computer_tokens`). Sentinel-2 numbers are
 as ESA delivers them: from processing baseline 04.00 on they carry the offset of 1000, of which its items say nothing.
+
+`cop-dem-glo-30` is a static layer (`curate.static_layers`): heights in squares of a degree, none where there is only sea.
 
 `SEASTARS_PLANETARY_COMPUTER_URL` leads to another API, such as a mirror or a recording; the package's own `PC_SDK_SAS_URL` to
 another token server.
@@ -30,6 +32,7 @@ COLLECTIONS = {
     "landsat-c2-l2": "landsat-c2-l2",
     "sentinel-1-rtc": "sentinel-1-rtc",
     "naip": "naip",
+    "cop-dem-glo-30": "cop-dem-glo-30",
 }
 QUERIES = {"landsat-c2-l2": {"platform": {"in": ["landsat-8", "landsat-9"]}}}
 """Landsat 4 to 7 have other bands, and are half of its collection."""
@@ -45,18 +48,19 @@ ABOUT = Provider(
         Product("sentinel-2-l2a", "sentinel-2-l2a", "2015-", "not reprocessed to Collection 1; some scenes missing; no L1C"),
         Product("landsat-c2-l2", "landsat-c2-l2", "2013-", "the free way to Landsat"),
         Product("sentinel-1-rtc", "sentinel-1-rtc", "2014-", "gamma0, terrain corrected"),
-        Product("naip", "naip", "2010-", "United States"),
+        Product("naip", "naip", "2010-", "United States; 0.6 m since 2018, 0.3 m in parts, read at 1 m"),
+        Product("cop-dem-glo-30", "cop-dem-glo-30", "2010-2015", "heights, once per location; not over open sea"),
     ),
     account="none",
     setup="pip install 'seastars[planetary-computer]'",
     limits="tokens last some 45 min and are renewed; too many requests for them are answered 429",
-    terms="the producers' own: Copernicus (attribution), USGS and USDA (public domain)",
+    terms="the producers' own: Copernicus and its DEM (attribution), USGS and USDA (public domain)",
     extra="planetary-computer",
 )
 
 
 def open_source(detail: str, *, max_scene_cloud: float) -> Source:
-    """The source behind `--source planetary-computer`; its orthophotos are mosaics of their files.
+    """The source behind `--source planetary-computer`; its orthophotos and heights are mosaics of their files.
 
     Args:
         detail: Nothing: it has no projects and no hubs.

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 WHO = "The token server of Planetary Computer"
 PACKAGE = "planetary_computer"
 BLOBS = ".blob.core.windows.net"
-ACCOUNTS = frozenset({"sentinel2l2a01", "sentinel1euwestrtc", "sentinel1euwest", "landsateuwest", "naipeuwest"})
+ACCOUNTS = frozenset(
+    {"sentinel2l2a01", "sentinel1euwestrtc", "sentinel1euwest", "landsateuwest", "naipeuwest", "elevationeuwest"}
+)
 """That hold the sensors of ours; where the package is installed, other accounts' files are tried too."""
 OPEN_ACCOUNTS = frozenset({"ai4edatasetspublicassets"})
 """Whose files need no token."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from catalogs.foreign import SourceBand, SourceScene
 from catalogs.secrets import without_secrets
 from curate.errors import SourceSensorError
-from curate.sources.about import Product, Provider
+from curate.sources.about import ACCOUNT, Product, Provider
 from curate.sources.protocol import LonLatBox, SourceRaster
 from curate.sources.rasters import open_raster
 from curate.sources.sentinelsat.account import ADDRESS, EXTRA, PASSWORD, USER
@@ -134,8 +134,10 @@ ABOUT = Provider(
     title="DHuS hubs, by sentinelsat",
     url="https://sentinelsat.readthedocs.io",
     products=(
-        Product("sentinel-2-l2a", "S2MSI2A", "as the hub has", "whole products, about 1 GB each"),
-        Product("sentinel-2-l1c", "S2MSI1C", "as the hub has", "whole products, about 0.8 GB each"),
+        Product("sentinel-2-l2a", "S2MSI2A", "as the hub has", "whole products, about 1 GB each", access=ACCOUNT),
+        Product(
+            "sentinel-2-l1c", "S2MSI1C", "as the hub has", "whole products, about 0.8 GB each; no cloud mask", access=ACCOUNT
+        ),
     ),
     account="one at the hub",
     setup=f"{USER} and {PASSWORD}, or ~/.netrc; --source {SOURCE}:https://HUB/dhus, or {ADDRESS}",

@@ -239,4 +239,4 @@ def end_process(*_args, **_options):
 
 def test_what_to_convert_is_told_by_place_alone(capsys):
     assert curate("convert") == 2
-    assert capsys.readouterr().err.strip() == 'Command "convert" parameter KIND requires an argument.'
+    assert capsys.readouterr().err.strip() == "KIND is missing, and `convert` needs it; `convert --help` has an example."

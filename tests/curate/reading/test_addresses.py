@@ -121,6 +121,38 @@ def test_a_signature_that_is_refused_twice_is_told_without_it():
     assert "number" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<Error><Code>QuotaExceeded</Code></Error>",
+        b'{"detail": "Monthly transfer limit of the user is exceeded"}',
+    ],
+)
+def test_a_quota_that_is_used_up_is_no_matter_of_the_signature(page):
+    signer = NumberedSigner()
+    with serve_script(lambda _: Answer(403, page)) as server, Transport(patience=QUICK, signer_of=signer) as transport:
+        words = r"403 Forbidden(, QuotaExceeded)?\. Your quota there is used up: wait until it is renewed .* then run the same"
+        with pytest.raises(SourceUnavailableError, match=words):
+            transport.fetch(f"{server.url}/B04.tif", 0, 5)
+        assert len(server.asked) == 1
+    assert signer.refused == []
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(429, "It limits how often it is asked: wait some minutes"), (503, "Check the network and the provider's status")],
+)
+def test_a_server_that_stays_busy_is_told_by_what_it_says(status, words):
+    few = Patience(attempts=2, throttles=1, base_s=0.001, longest_s=0.002)
+    told = rf"says {status} .* of 2 tries over 0 s\. {words}, then run the same command again"
+    with (
+        serve_script(lambda _: Answer(status)) as server,
+        Transport(patience=few) as transport,
+        pytest.raises(SourceUnavailableError, match=told),
+    ):
+        transport.fetch(f"{server.url}/B04.tif", 0, 5)
+
+
 def test_a_file_that_is_not_there_is_no_matter_of_its_signature():
     with serve_script(lambda _: Answer(404)) as server, Transport(signer_of=NumberedSigner()) as transport:
         with pytest.raises(SourceUnavailableError, match=r"404 Not Found\. Expected a raster at that address: check it"):

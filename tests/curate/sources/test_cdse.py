@@ -12,6 +12,7 @@ from curate.sources.scenes import read_scene
 from tests.catalogs.foreign_items import SENTINEL_2
 from tests.cdse_double import serve_cdse, stranger
 from tests.cdse_items import cdse_item
+from tests.curate.sources.told import assert_bands_as_told
 from tests.end_to_end.provider_scenes import api_landing
 from tests.servers import Recording, replay
 
@@ -49,6 +50,7 @@ def test_an_item_has_all_bands_at_their_own_pixel_size_with_the_offset_that_it_s
     scene = read_scene(cdse_item(level), skipped)
     assert skipped == {}
     assert (scene.sensor, list(scene.bands)) == (f"sentinel-2-{level.lower()}", bands)
+    assert_bands_as_told("cdse", [scene])
     sizes = {"B01": 60, "B02": 10, "B8A": 20, "B09": 60, "scl": 20}
     for name, band in scene.bands.items():
         assert band.href.startswith("s3://eodata/Sentinel-2/MSI/")

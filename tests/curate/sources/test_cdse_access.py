@@ -173,7 +173,8 @@ def test_a_wrong_password_is_tried_once_however_many_files_there_are(account, mo
     assert account.grants == []
 
 
-def test_what_it_advises_names_the_variables_that_are_set(keys, monkeypatch):
-    assert "CDSE_S3_ACCESS_KEY" in CdseSigner().advice
+def test_what_it_advises_names_the_quota_and_the_variables_that_are_set(keys, monkeypatch):
+    assert CdseSigner().advice.startswith("An account may fetch 12 TB a month. Check CDSE_S3_ACCESS_KEY and")
     monkeypatch.delenv("CDSE_S3_ACCESS_KEY")
+    assert CdseSigner().advice.startswith("An account may fetch 12 TB a month. A token of one's own")
     assert "CDSE_PASSWORD" in CdseSigner().advice

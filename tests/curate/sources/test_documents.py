@@ -1,13 +1,14 @@
 """JSON at a path or an address, and the words where it is something else."""
 
 import json
+import socket
 
 import pytest
 
 from catalogs.errors import NotACatalogError
 from curate.errors import SourceUnavailableError
 from curate.sources import documents
-from curate.sources.documents import check_stac, read_document, read_root
+from curate.sources.documents import check_stac, read_document, read_root, refusal, unavailable
 from tests.conftest import NOWHERE
 from tests.servers import Recording, replay
 
@@ -24,6 +25,7 @@ def test_a_document_is_the_same_from_a_path_and_from_an_address(tmp_path):
     ("answer", "status", "words"),
     [
         (b"<html><body>Welcome</body></html>", 200, r"gives text that is not JSON \(it begins '<html><body>Welcome"),
+        (b"PAR1\x15\x04\x15Z", 200, r"it gives a file of another kind, which is no text\. Expected a catalog\.json"),
         (b"", 200, r"gives text that is not JSON \(it is empty\)"),
         (b"[1, 2]", 200, "gives a JSON list"),
         (b'{"hello": 1, "world": 2}', 200, r"gives JSON without stac_version \(its fields: hello, world\)"),
@@ -51,15 +53,53 @@ def test_a_busy_server_is_asked_again(status, quick):
 def test_a_server_that_stays_busy_is_unavailable(quick):
     with replay([Recording("GET", "/", b"", status=503)]) as server:
         with pytest.raises(
-            SourceUnavailableError, match=r"does not answer \(HTTP 503 Service Unavailable\)\. Expected a STAC catalog"
+            SourceUnavailableError,
+            match=r"has a fault \(HTTP 503 Service Unavailable\)\. Run the same command again later;",
         ):
             read_document(f"{server.url}/")
         assert len(server.requests) == 6
 
 
 def test_an_address_where_nobody_listens_is_unavailable_and_its_secret_is_not_told(quick):
-    with pytest.raises(SourceUnavailableError, match=r"^http://127\.0\.0\.1:9/a does not answer .* run the same command again"):
+    with pytest.raises(SourceUnavailableError, match=r"^http://127\.0\.0\.1:9/a cannot be reached .* run the same command"):
         read_document(f"{NOWHERE.replace('//', '//ada:pw@')}/a?sig=hidden")
+
+
+def test_a_host_that_nobody_knows_is_told_as_what_may_be_mistyped(quick, monkeypatch):
+    def fail(*_, **__):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)  # whose name would be looked up instead
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    words = r"^https://stac\.exmaple\.org cannot be reached \(no host of that name is found\)\. Check the address and the net"
+    with pytest.raises(SourceUnavailableError, match=words):
+        read_document("https://stac.exmaple.org")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (None, "cannot be reached (why). Check the network; `curate sources cdse --check` tries it again."),
+        (429, "limits how often it is asked (why). Run the same command again in some minutes; what is done is kept."),
+        (
+            502,
+            "has a fault (why). Run the same command again later; what is done is kept. `curate sources` tells who",
+        ),
+        (400, "refuses what it was asked (why). Run the same command again later; if it stays so, report it."),
+    ],
+)
+def test_of_a_provider_nobody_is_sent_to_check_an_address_that_is_ours(code, words):
+    told = unavailable("https://stac.example.org/v1?sig=hidden", code, "why", name="cdse")
+    assert told.startswith(f"cdse (https://stac.example.org/v1) {words}")
+    assert "address" not in told
+    assert "address" in unavailable("https://stac.example.org/v1", code, "why") or code in (429, 502)
+
+
+def test_of_a_provider_that_refuses_nobody_is_sent_to_set_up_an_account():
+    told = refusal("https://stac.example.org/v1", "HTTP 403", name="cdse")
+    assert "cdse (https://stac.example.org/v1) refuses whoever asks (HTTP 403). Its searches need no account: look" in told
+    assert "netrc" not in told
 
 
 def test_an_address_that_wants_an_account_says_where_it_is_given():

@@ -55,6 +55,8 @@ def test_it_has_what_it_says_it_has():
     assert all(product.sensor in SENSORS for product in ABOUT.products)
     for product in ABOUT.products:
         assert product.collection == ", ".join(each.id for each in earth_engine.COLLECTIONS[product.sensor])
+        told = {band.name for band in (*product.bands, product.mask) if band}
+        assert all(told <= set(each.bands) for each in earth_engine.COLLECTIONS[product.sensor])
 
 
 def test_opening_it_asks_nothing(double):

@@ -83,7 +83,7 @@ def test_what_may_pass_is_told_from_what_stays(failure, throttled, passing):
             AskFailure(401, ""),
             "a",
             AccountRefusedError,
-            "Earth Engine refuses the service account of KEY. They have ended or were",
+            "Earth Engine refuses the service account of KEY. Its credentials have ended or were",
         ),
         (
             AskFailure(403, "Caller does not have required permission to use project my-project-1."),

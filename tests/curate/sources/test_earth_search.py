@@ -8,8 +8,10 @@ import pytest
 
 from curate.errors import CurateError, SourceSensorError, SourceUnavailableError
 from curate.sources import PROVIDERS, open_source
+from curate.sources.about import PAID
 from curate.sources.earth_search import ABOUT, ADDRESS, COLLECTIONS, check, earth_search
 from tests.catalogs.foreign_items import SENTINEL_2
+from tests.curate.sources.told import assert_bands_as_told
 from tests.servers import Recording, replay
 
 HOST = "https://earth-search.aws.element84.com"
@@ -53,6 +55,7 @@ def test_both_pages_are_read_and_collection_1_is_preferred(server):
     source = earth_search(address=f"{server.url}/v1")
     scenes = source.search("sentinel-2-l2a", WORLD, *DAY)
     assert sorted(scene.id for scene in scenes) == sorted(FIRST + SECOND)
+    assert_bands_as_told("earth-search", scenes)
     assert [scene.datetime for scene in scenes] == sorted(scene.datetime for scene in scenes)
     posts = [(path, body) for method, path, body in server.requests if method == "POST"]
     assert [path for path, _ in posts] == ["/v1/search", "/v1/search"]
@@ -122,6 +125,7 @@ def test_what_its_requester_pays_for_is_found_with_an_account_alone(shared_data,
     ages = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
     scenes = found_in(recording, sensor, ages)
     assert len(scenes) == count
+    assert_bands_as_told("earth-search", scenes)
     assert all(band.href.startswith(href) for scene in scenes for band in scene.bands.values())
     aws.delenv("AWS_ACCESS_KEY_ID")
     words = rf"earth-search has no {sensor}\. Its files are in a bucket whose requester pays: AWS bills .* has it free"
@@ -134,18 +138,18 @@ def test_what_its_requester_pays_for_is_found_with_an_account_alone(shared_data,
 def test_without_an_account_another_source_may_stand_in_for_what_costs(aws):
     assert earth_search().sensors() == list(COLLECTIONS)
     aws.setenv("AWS_SKIP_SIGNATURE", "true")
-    assert earth_search().sensors() == ["sentinel-2-l2a"]
+    assert earth_search().sensors() == ["sentinel-2-l2a", "cop-dem-glo-30"]
 
 
 def test_other_sensors_are_refused_with_what_it_has_and_without_a_request(server):
     source = earth_search(address=f"{server.url}/v1")
     words = (
-        r"earth-search has no spot-ortho\. It has sentinel-2-l2a \(its collection sentinel-2-c1-l2a, sentinel-2-l2a\)\. "
-        r"Choose another --sensor or --source\."
+        r"earth-search has no spot-ortho\. It has sentinel-2-l2a \(its collection sentinel-2-c1-l2a, sentinel-2-l2a\), "
+        r"cop-dem-glo-30 \(its collection cop-dem-glo-30\)\. Choose another --sensor or --source\."
     )
     with pytest.raises(SourceSensorError, match=words):
         source.search("spot-ortho", WORLD, *DAY)
-    words = r"has no sentinel-1-rtc\. Its collection sentinel-1-grd is raw counts .* planetary-computer has sentinel-1-rtc\."
+    words = r"has no sentinel-1-rtc\. Its collection sentinel-1-grd .* is read as sentinel-1-gec, .* has sentinel-1-rtc\."
     with pytest.raises(SourceSensorError, match=words):
         source.search("sentinel-1-rtc", WORLD, *DAY)
     assert server.requests == []
@@ -154,7 +158,8 @@ def test_other_sensors_are_refused_with_what_it_has_and_without_a_request(server
 def test_what_it_says_of_itself_is_what_it_serves(monkeypatch):
     assert [product.sensor for product in ABOUT.products] == list(COLLECTIONS)
     assert [product.collection for product in ABOUT.products] == [", ".join(ids) for ids in COLLECTIONS.values()]
-    assert ["requester pays" in product.note for product in ABOUT.products] == [False, True, True, True]
+    assert ["AWS bills your account" in product.note for product in ABOUT.products] == [False, True, True, True, True, False]
+    assert [product.access == PAID for product in ABOUT.products] == [False, True, True, True, True, False]
     assert PROVIDERS[ABOUT.name] == "curate.sources.earth_search"
 
 
@@ -172,7 +177,7 @@ def test_it_is_checked_at_the_address_of_the_environment(server, monkeypatch):
 
 def test_the_same_api_by_its_address_serves_every_sensor_of_ours_that_it_lists(server, aws):
     source = open_source(f"{server.url}/v1")
-    assert list(source.sensors()) == ["sentinel-2-l2a", "sentinel-2-l1c", "landsat-c2-l2", "naip"]
+    assert list(source.sensors()) == ["sentinel-2-l2a", "sentinel-2-l1c", "landsat-c2-l2", "naip", "cop-dem-glo-30"]
     scenes = source.search("sentinel-2-l1c", WORLD, *DAY)
     assert len(scenes) == 5
     assert all(list(scene.bands)[10] == "B10" for scene in scenes)

@@ -68,6 +68,9 @@ def test_names_are_parted_at_commas_but_a_path_with_a_comma_is_one(tmp_path, mon
     assert names_in("a,b") == ["a,b"]
     assert names_in("earth-search,planetary-computer") == names_in("earth-search , planetary-computer")
     assert names_in("https://x.example/stac,a") == ["https://x.example/stac", "a"]
+    password = "sentinelsat:https://me:pa,ss@hub.example/dhus"
+    assert names_in(password) == [password]
+    assert names_in(f"{password},a,https://x.example/b@c,d") == [password, "a", "https://x.example/b@c", "d"]
     for name in ("a,b.toml", "c.toml"):
         (tmp_path / name).write_text("")
     assert names_in("a,b.toml#1a2b") == ["a,b.toml#1a2b"]
@@ -253,6 +256,13 @@ def test_an_unknown_name_among_several_is_answered_as_if_alone():
         open_source("planetary-computer,eart-search")
 
 
+@pytest.mark.parametrize("text", ["{}", "earth-search,{}", "{},earth-search"])
+def test_a_password_with_a_comma_is_not_told_in_part(text):
+    with pytest.raises(CurateError, match=r"The address of hub\.example holds a user name or a password") as caught:
+        open_source(text.format("sentinelsat:https://me:plan,ted@hub.example/dhus"))
+    assert "plan" not in str(caught.value)
+
+
 def test_opening_known_sources_asks_nothing():
     assert open_source("earth-search,planetary-computer", max_scene_cloud=30).name == "earth-search,planetary-computer"
 
@@ -283,5 +293,5 @@ catalog = "http://127.0.0.1:{free_port()}/catalog.json"
 [sensors.naip]
 collection = "naip"
 """)
-    with pytest.raises(SourceUnavailableError, match="does not answer"):
+    with pytest.raises(SourceUnavailableError, match="cannot be reached"):
         open_source(f"{tmp_path / 'archive.toml'},earth-search")

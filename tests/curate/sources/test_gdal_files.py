@@ -118,6 +118,21 @@ def test_a_file_that_stays_refused_is_told_with_what_to_check_and_without_the_si
         assert len(server.asked) <= 4
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (404, "Expected a raster at that address: check it"),
+        (429, "It limits how often it is asked: wait some minutes, then run the same command again"),
+        (503, "Check the network and the provider's status, then run the same command again"),
+    ],
+)
+def test_a_server_that_does_not_give_a_file_is_told_by_what_it_says(quick, status, words):
+    with serve_script(lambda _: Answer(status)) as server:
+        with pytest.raises(SourceUnavailableError, match=rf"response code: {status}.*\)\. {words}") as caught:
+            GdalFile(f"{server.url}/a.jp2", NumberedSigner())
+        assert "MY_KEY" not in str(caught.value)
+
+
 def test_a_file_that_is_cut_in_the_middle_is_told_without_the_signature(content, quick):
     whole = [True]
     with serve_script(lambda asked: part_of(content if whole[0] else content[:40_000], asked)) as server:

@@ -18,6 +18,7 @@ from curate.sources.geoplateforme import (
     scenes_of,
 )
 from curate.sources.geoplateforme.wms_capabilities import read_capabilities
+from tests.curate.sources.told import assert_bands_as_told
 from tests.geoplateforme_layers import capabilities
 from tests.wms_double import DoubleLayer, serve_wms
 
@@ -44,6 +45,7 @@ def test_layers_of_a_year_become_vintages_with_that_year_as_interval():
     told = {name: (band.href, band.index, band.nodata) for name, band in scene.bands.items()}
     href = f"{ADDRESS}?LAYERS={SPOT_2022}"
     assert told == {"red": (href, 1, 0), "green": (href, 2, 0), "blue": (href, 3, 0)}
+    assert_bands_as_told("geoplateforme", list(scenes.values()))
 
 
 def test_a_footprint_is_what_of_the_extent_lies_in_metropolitan_france():
@@ -58,6 +60,7 @@ def test_near_infrared_comes_from_the_infrared_layer_of_the_year():
     (scene,) = scenes_of(ANNOUNCED, AERIAL, ADDRESS, {})
     assert scene.id == "ORTHOIMAGERY.ORTHOPHOTOS2020"
     assert list(scene.bands) == ["red", "green", "blue", "nir"]
+    assert_bands_as_told("geoplateforme", [scene])
     assert scene.bands["nir"].href == f"{ADDRESS}?LAYERS=ORTHOIMAGERY.ORTHOPHOTOS.IRC.2020"
     assert scene.bands["nir"].index == 1
 
@@ -77,9 +80,19 @@ def test_a_layer_overseas_or_an_infrared_layer_that_is_coarser_is_not_offered():
         source = GeoplateformeSource(address=wms.url)
         (scene,) = source.search(AERIAL, PARIS, year(2021), year(2022))
         assert list(scene.bands) == ["red", "green", "blue"]
+        assert SPOT_2022 not in source.skipped, "nobody has asked for it yet"
         assert source.search(SPOT, PARIS, year(2022), year(2023)) == []
         assert source.skipped[SPOT_2022].startswith("it does not touch metropolitan France")
         assert source.skipped[INFRARED_2021].endswith(f"{AERIAL_2021} is offered without near infrared")
+
+
+def test_what_is_left_out_of_one_sensor_is_not_told_to_who_asks_for_another():
+    with serve_wms({SPOT_2022: DoubleLayer(), "ORTHOIMAGERY.ORTHOPHOTOS": DoubleLayer()}) as wms:
+        source = GeoplateformeSource(address=wms.url)
+        assert len(source.search(SPOT, PARIS, year(2022), year(2023))) == 1
+        assert source.skipped == {}
+        assert source.search(AERIAL, PARIS, year(2022), year(2023)) == []
+        assert list(source.skipped) == ["ORTHOIMAGERY.ORTHOPHOTOS"]
 
 
 def test_a_search_finds_vintages_by_place_and_by_overlapping_year_and_asks_once():

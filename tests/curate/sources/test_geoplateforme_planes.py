@@ -139,6 +139,30 @@ def test_windows_that_overlap_at_the_edge_of_a_mosaic_agree(has_opacity):
     assert (large[:, 40:60, 330:350] == 255).all(), "the roof was measured"
 
 
+def test_the_fringe_that_jpeg_puts_along_the_edge_of_a_mosaic_is_no_measurement():
+    """What is kept in JPEG rings over 16 pixels beyond the edge."""
+    column, row = column_row(X0, Y0)
+    half = DoubleLayer(covered=(column * 1.5, 0.0, 1_300_000.0, 7_200_000.0), in_jpeg=True)
+    with serve_wms({SPOT: half}) as wms:
+        pixels = window_of(wms, SPOT, (column - 100, row, 200, 400))
+    x, y = np.meshgrid((column - 100 + np.arange(200) + 0.5) * 1.5, 7_200_000 - (row + np.arange(400) + 0.5) * 1.5)
+    assert not pixels[:, :, :98].any()
+    assert (pixels[:, :, 101:] > 0).all()
+    off = np.abs(pixels[:, :, 110:].astype(int) - shown(half, x, y)[:, :, 110:])
+    assert off.mean() < 3
+
+
+def test_what_is_nearly_white_beside_a_blank_area_is_blank_and_elsewhere_measured():
+    pixels = np.full((3, 200, 200), 230, np.uint8)
+    pixels[:, :, :100] = 255
+    pixels[:, 50, 100:] = 120
+    marked = mark_blank(pixels)
+    assert not marked[:, 60, :124].any()
+    assert (marked[:, 60, 124:] == 230).all()
+    assert (marked[:, 50, 100:] == 120).all()
+    assert (mark_blank(pixels[:, :, 100:]) == pixels[:, :, 100:]).all()
+
+
 def test_a_transparent_area_is_nodata_however_small_and_a_glance_knows_it():
     elsewhere = DoubleLayer(covered=(X0 + 100_000, 6_000_000.0, 1_300_000.0, 7_200_000.0), has_opacity=True)
     image = np.full((4, 60, 60), 255, np.uint8)

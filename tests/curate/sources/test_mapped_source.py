@@ -101,6 +101,20 @@ def test_without_bands_the_items_own_names_do(write, tmp_path):
     assert list(scene.bands) == ["B02", "B8A"]
 
 
+def test_without_bands_what_the_mapping_says_of_numbers_holds_for_all_but_the_mask(write, tmp_path):
+    scl = asset("./scl.tif")
+    item = small_item() | {"collection": "ours", "assets": {"B02": asset("./b.tif"), "B03": asset("./c.tif"), "scl": scl}}
+    text = static(tmp_path, item) + "[sensors.sentinel-2-l2a]\nscale = 2e-4\nnodata = 7\n"
+    (scene,) = open_source(write(text)).search(S2, WORLD, *AGES)
+    told = {name: (band.scale, band.nodata) for name, band in scene.bands.items()}
+    assert told == {"B02": (2e-4, 7), "B03": (2e-4, 7), "scl": (None, None)}
+    assert scene.radiometry != "collection"
+    (scene,) = open_source(write(f"{text}offset = -0.5\n")).search(S2, WORLD, *AGES)
+    assert {scene.bands[name].offset for name in ("B02", "B03")} == {-0.5}
+    assert scene.bands["scl"].offset is None
+    assert scene.radiometry == "collection"
+
+
 def test_items_of_other_collections_are_left_out_with_a_reason(write, tmp_path):
     source = open_source(write(static(tmp_path, our_item("a"), our_item("b", S2), our_item("c", "theirs")) + STACK))
     assert [scene.id for scene in source.search(S2, WORLD, *AGES)] == ["a"]
@@ -172,7 +186,7 @@ def test_an_api_is_asked_for_the_collection_that_is_named_and_nothing_before(wri
             for key, value in item["assets"].items()
         }
     unopened = open_source(write('api = "http://127.0.0.1:9"\n[sensors.naip]\ncollection = "n"\n'))
-    assert unopened.sensors() == ["naip"]
+    assert unopened.skipped == {}
     with serve_api(items) as url:
         text = f'api = "{url}"\n[sensors.{S2}]\ncollection = "ours"\nbands.B02 = "x1"\nmask = "x2"\nscale = 1e-4\noffset = 0\n'
         source = open_source(write(text), max_scene_cloud=99)

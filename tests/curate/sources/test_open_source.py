@@ -71,7 +71,7 @@ def test_orthophotos_are_mosaics_wherever_their_files_are_found(tmp_path, monkey
     for name in ("planetary-computer", "earth-search", str(path)):
         source = open_source(name)
         assert "naip" in source.sensors()
-        assert isinstance(source, MosaicSource)
+        assert isinstance(for_sensors(source, ["naip"]), MosaicSource)
         assert not isinstance(for_sensors(source, ["sentinel-2-l2a"]), MosaicSource)
 
 
@@ -81,7 +81,11 @@ def test_orthophotos_are_mosaics_wherever_their_files_are_found(tmp_path, monkey
         ("earth_search", "Did you mean 'earth-search'?"),
         ("eartsearch", "Did you mean 'earth-search'?"),
         ("simulate", "Did you mean 'simulated'?"),
-        ("nowhere/at/all", "There is no such path."),
+        ("earth-search/", "Did you mean 'earth-search'?"),
+        ("Earth Search", "Did you mean 'earth-search'?"),
+        ("Copernicus Data Space", "Did you mean 'cdse'?"),
+        ("gee", "Did you mean 'earth-engine'?"),
+        ("nowhere", "There is no such path."),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_known_ones_and_a_guess(text, guess):
@@ -94,8 +98,52 @@ def test_an_unknown_name_is_answered_with_the_known_ones_and_a_guess(text, guess
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "earth-search planetary-computer",
+            "Several sources have commas between them: --source earth-search,planetary-computer",
+        ),
+        ("earth-search;cdse", "Several sources have commas between them: --source earth-search,cdse"),
+        ("stac.example.org/v1", "An address begins with https:// or http://. Did you mean 'https://stac.example.org/v1'?"),
+        ("htps://stac.example.org/v1", "Did you mean 'https://stac.example.org/v1'?"),
+        (
+            "s3://bucket/catalog.json",
+            "A catalog is searched over http(s) or in a folder, not by s3://. Name its https:// address",
+        ),
+        ("nowhere/at/all", "There is no such path. Expected that of a STAC catalog, of a folder of Sentinel-2 products"),
+        ("me:planted@stac.example.org/v1", "Unknown source 'stac.example.org/v1'."),
+    ],
+)
+def test_what_is_written_in_a_wrong_way_is_told_with_the_right_one(text, words):
+    with pytest.raises(CurateError, match=r"^Unknown source") as caught:
+        open_source(text)
+    assert words in str(caught.value)
+    assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sensor"), [("sentinel-2-l2a", "sentinel-2-l2a"), ("naip", "naip"), ("landsat-c2", "landsat-c2-l2")]
+)
+def test_a_sensor_in_a_source_s_place_is_told(text, sensor):
+    with pytest.raises(CurateError, match=rf"--source is '{text}', as sensors are called.*Say --sensor {sensor}, and --source"):
+        open_source(text)
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_a_source_without_a_name_is_not_the_folder_at_hand(text):
+    with pytest.raises(CurateError, match=r"--source is empty\. Choose from: earth-search.*Leave it out for earth-search"):
+        open_source(text)
+
+
+def test_nothing_is_said_to_what_is_simulated():
+    with pytest.raises(CurateError, match=r"Unknown source 'simulated:3'\. Nothing follows its name; say 'simulated'"):
+        open_source("simulated:3")
+
+
 def test_an_address_where_nobody_listens_is_unavailable(quick):
-    with pytest.raises(SourceUnavailableError, match=r"^http://127\.0\.0\.1:9 does not answer") as caught:
+    with pytest.raises(SourceUnavailableError, match=r"^http://127\.0\.0\.1:9 cannot be reached") as caught:
         open_source(NOWHERE)
     assert caught.value.exit_code == 4
 
@@ -106,6 +154,26 @@ def test_an_address_that_is_no_stac_is_named_with_what_it_gives():
         pytest.raises(NotACatalogError, match=r"is no STAC catalog: it gives text that is not JSON \(it begins '<html>Hello"),
     ):
         open_source(f"{server.url}/")
+
+
+def test_an_address_within_an_api_is_answered_with_its_root():
+    root = {"rel": "root", "href": "../"}
+    collection = {
+        "type": "Collection",
+        "stac_version": "1.0.0",
+        "id": "s2",
+        "links": [root, {"rel": "items", "href": "./items"}],
+    }
+    recordings = [
+        Recording("GET", "/collections", {"collections": [collection]}),
+        Recording("GET", "/collections/s2", collection),
+    ]
+    with replay(recordings) as server:
+        with pytest.raises(NotACatalogError, match=r"/collections is an API's list of collections\. Expected its root"):
+            open_source(f"{server.url}/collections")
+        words = rf"/s2 is one collection of an API, 's2', and cannot be .* root, {server.url}/: name that\..*mapping file"
+        with pytest.raises(NotACatalogError, match=words):
+            open_source(f"{server.url}/collections/s2")
 
 
 def test_a_folder_or_a_file_that_is_no_stac_is_named(tmp_path):

@@ -11,6 +11,7 @@ from curate.sources.planetary_computer.tokens import PlanetaryComputerSigner
 from curate.sources.scenes import read_scene
 from tests.catalogs.foreign_items import SENTINEL_2
 from tests.curate.sources.archive import AGES, WORLD
+from tests.curate.sources.told import assert_bands_as_told
 from tests.end_to_end.provider_scenes import api_landing
 from tests.servers import Recording, replay
 
@@ -38,6 +39,7 @@ def test_sentinel_2_has_all_bands_and_the_offset_of_its_baseline_of_which_its_it
         scene = read_scene(item, {})
         assert list(scene.bands) == [*SENTINEL_2, "scl"]
         assert {(band.scale, band.offset) for name, band in scene.bands.items() if name != "scl"} == {(1e-4, offset)}
+        assert_bands_as_told("planetary-computer", [scene])
         assert (scene.radiometry, scene.baseline, scene.relative_orbit) == ("baseline", baseline, 43)
         assert are_signed(scene)
 
@@ -48,6 +50,7 @@ def test_landsat_has_its_bands_and_its_mask_with_the_scale_that_its_items_state(
     scenes = [read_scene(item, {}) for item in items]
     of_8_and_9 = [scene for scene in scenes if scene]
     assert len(of_8_and_9) >= 5
+    assert_bands_as_told("planetary-computer", of_8_and_9)
     for scene in of_8_and_9:
         assert (scene.sensor, list(scene.bands)) == ("landsat-c2-l2", [f"B0{number}" for number in range(1, 8)] + ["qa_pixel"])
         assert {(band.scale, band.offset) for name, band in scene.bands.items() if name != "qa_pixel"} == {(2.75e-5, -0.2)}
@@ -65,6 +68,7 @@ def test_sentinel_1_has_both_polarisations():
     item = made_up("S1A_IW_GRDH_1SDV_20210901_rtc", "sentinel-1-rtc", assets, platform="SENTINEL-1A")
     scene = read_scene(item, {})
     assert (scene.sensor, list(scene.bands)) == ("sentinel-1-rtc", ["vv", "vh"])
+    assert_bands_as_told("planetary-computer", [scene])
     assert {band.nodata for band in scene.bands.values()} == {-32768}
     assert are_signed(scene)
 
@@ -78,6 +82,7 @@ def test_naip_has_its_four_bands_in_one_file():
     }  # fmt: skip
     scene = read_scene(made_up("md_m_3807501_se_18_060_20210901", "naip", {"image": image}, gsd=0.6), {})
     assert {name: band.index for name, band in scene.bands.items()} == {"red": 1, "green": 2, "blue": 3, "nir": 4}
+    assert_bands_as_told("planetary-computer", [scene])
     assert are_signed(scene)
 
 

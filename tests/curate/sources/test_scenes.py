@@ -114,7 +114,7 @@ def test_the_index_finds_what_a_look_at_every_scene_finds():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"collection": "cop-dem-glo-30"}, "collection cop-dem-glo-30, sentinel-2b: no sensor of ours"),
+        ({"collection": "cop-dem-glo-90"}, "collection cop-dem-glo-90, sentinel-2b: no sensor of ours"),
         ({"geometry": None, "bbox": None}, "neither a geometry nor a bbox"),
         ({"geometry": {"type": "Polygon", "coordinates": "here"}}, "Item a has a geometry that is no GeoJSON polygon"),
         ({"geometry": {"type": "Point", "coordinates": [2, 48]}}, "Item a has a geometry that is no GeoJSON polygon .*Point"),

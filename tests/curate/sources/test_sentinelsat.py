@@ -19,6 +19,7 @@ from curate.planes import open_planes
 from curate.sources import documents, open_source, sentinelsat
 from curate.sources.sentinelsat import downloads as dhus_downloads
 from curate.sources.sentinelsat.account import checked_address
+from tests.curate.sources.told import assert_bands_as_told
 from tests.dhus_double import PASSWORD, USER, Fault, serve_dhus
 from tests.end_to_end.commands import curate, items_of
 from tests.planted import assert_nowhere
@@ -83,6 +84,7 @@ def test_a_search_gives_scenes_with_what_their_names_and_the_hub_tell(source, hu
     first, second = scenes(source)
     assert [first.id, second.id] == [PRODUCTS[0].title, PRODUCTS[1].title]
     assert list(first.bands) == [*(band.name for band in PRODUCTS[0].sensor.bands), "scl"]
+    assert_bands_as_told("sentinelsat", [first])
     assert (first.bands["B02"].scale, first.bands["B02"].offset, first.bands["B02"].nodata) == (1e-4, -0.1, 0)
     assert (second.bands["B02"].scale, second.bands["B02"].offset) == (1e-4, 0.0)
     assert first.bands["scl"].scale is None
@@ -418,7 +420,7 @@ def test_a_build_from_a_hub_is_the_products_own_pixels_and_holds_no_secret(hub, 
     assert hub.entries[0].uuid in next(link["href"] for link in item["links"] if link["rel"] == "derived_from")
     assert curate("verify", out, "--quiet") == 0
     said = capfd.readouterr()
-    assert "Expected: 1 item of 1 scene; 1 request, " in said.err
+    assert "Expected: about 1 (0 to 1) item of about 1 scene; about 1 request, " in said.err
     assert "Whole products are downloaded, even if only their clouds are looked at" in said.err
     assert_nowhere([PASSWORD, USER], out, said.out, said.err, caplog.text)
 
@@ -468,7 +470,7 @@ def test_a_plan_of_a_hub_beside_others_counts_its_products_whole(hub, sampled, t
     told = json.loads(capfd.readouterr().out)
     assert 1e12 < told["bytes"] < 1.01e12
     assert curate("build", out, *words, "--budget-gb", 999) == 2
-    assert "This build is expected to fetch 1.0" in capfd.readouterr().err
+    assert "This build is expected to fetch about 1.0" in capfd.readouterr().err
     assert hub.counted("value") == 0
 
 
@@ -538,7 +540,7 @@ def test_workers_of_a_cluster_download_what_they_need(hub, sampled, tmp_path):
 @pytest.mark.network
 def test_a_real_hub_answers_and_gives_a_window():
     """Needs DHUS_URL, DHUS_USER and DHUS_PASSWORD of a hub that runs; downloads one product."""
-    print(sentinelsat.check())
+    assert " answers; " in sentinelsat.check()
     source = open_source("sentinelsat", max_scene_cloud=20)
     end = datetime.now(UTC)
     scene = next(iter(source.search(L1C, (2.9, 51.3, 3.1, 51.5), end - timedelta(days=60), end)))

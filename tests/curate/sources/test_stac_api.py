@@ -215,6 +215,33 @@ def test_a_collection_of_another_name_serves_a_sensor_by_its_summaries():
         assert [scene.id for scene in everything(StacApiSource(server.url))] == ["a"]
 
 
+def test_collections_that_are_given_are_not_asked_for_unless_their_terms_matter():
+    with serve(landing(), Recording("GET", "/collections/ours", {"type": "Collection", "id": "ours"})) as server:
+        assert StacApiSource(server.url, collections={S2: "ours"}).sensors() == [S2]
+        assert server.requests == []
+        source = StacApiSource(server.url, collections={S2: "ours"}, asks_terms=True)
+        assert source.sensors() == source.sensors() == [S2]
+        assert [path for _, path, _ in server.requests] == ["/", "/collections/ours"]
+        assert source.terms == {}
+
+
+def test_a_collection_that_is_given_and_is_not_there_is_told_with_a_guess():
+    many = [f"theirs-{number}" for number in range(14)]
+    words = r"^mine has no collection 'ors'\. It has ours, theirs-0, .*theirs-10 and 3 more\. Did you mean 'ours'\?$"
+    with serve(landing(), collections("ours", *many)) as server:
+        source = StacApiSource(server.url, name="mine", collections={S2: ("ours", "ors")}, asks_terms=True)
+        with pytest.raises(SourceSensorError, match=words):
+            source.sensors()
+        assert StacApiSource(server.url, collections={S2: "ours"}, asks_terms=True).sensors() == [S2]
+
+
+def test_an_api_that_tells_nothing_of_its_collections_is_searched_all_the_same():
+    with serve(landing(), items(item())) as server:
+        source = StacApiSource(server.url, collections={S2: S2}, asks_terms=True)
+        assert source.sensors() == [S2]
+        assert len(source.search(S2, WORLD, *AGES)) == 1
+
+
 def test_a_list_of_collections_over_several_pages_is_read_to_its_end():
     first = {"collections": [{"id": "naip"}], "links": [{"rel": "next", "href": f"{HERE}/collections/more"}]}
     pages = (
@@ -226,14 +253,15 @@ def test_a_list_of_collections_over_several_pages_is_read_to_its_end():
 
 
 def test_a_sensor_that_the_api_lacks_is_told_with_those_it_has():
-    with serve(landing(), collections("sentinel-2-c1-l2a", "cop-dem-glo-30")) as server:
+    with serve(landing(), collections("sentinel-2-c1-l2a", "modis-13q1-061")) as server:
         words = (
-            r"has no naip\. It has sentinel-2-l2a \(its collection sentinel-2-c1-l2a\)\. Choose another --sensor or --source\."
+            r"has no naip\. Of its collections modis-13q1-061 we do not know the sensor: a mapping file \(\*\.toml\) can say "
+            r"it\. It has sentinel-2-l2a \(its collection sentinel-2-c1-l2a\)\. Choose another --sensor or --source\."
         )
         with pytest.raises(SourceSensorError, match=words):
             everything(StacApiSource(server.url), "naip")
     words = r"It has no collection of a sensor that we know\."
-    with serve(landing(), collections("cop-dem-glo-30")) as server, pytest.raises(SourceSensorError, match=words):
+    with serve(landing(), collections("cop-dem-glo-90")) as server, pytest.raises(SourceSensorError, match=words):
         everything(StacApiSource(server.url), "naip")
 
 
@@ -257,11 +285,18 @@ def test_an_api_that_breaks_on_large_pages_is_asked_for_small_ones(quick):
         assert [scene.id for scene in everything(StacApiSource(server.url))] == ["a"]
 
 
-@pytest.mark.parametrize(("status", "tries"), [(400, 1), (503, 6)])
-def test_an_api_that_fails_is_unavailable_and_says_why(quick, status, tries):
+@pytest.mark.parametrize(
+    ("status", "tries", "words"),
+    [
+        (400, 1, r"refuses what it was asked \(HTTP 400: .*the limit is 7.*: check the address"),
+        (429, 6, r"limits how often it is asked \(HTTP 429: .*the limit is 7.* again in some minutes"),
+        (503, 6, r"has a fault \(HTTP 503: .*the limit is 7.* again later"),
+    ],
+)
+def test_an_api_that_fails_is_unavailable_and_says_why(quick, status, tries, words):
     refusal = Recording("POST", "/search", {"description": "the limit is 7"}, status=status)
     with serve(landing(), collections(S2), refusal) as server:
-        with pytest.raises(SourceUnavailableError, match=rf"does not answer \(HTTP {status}: .*the limit is 7") as caught:
+        with pytest.raises(SourceUnavailableError, match=words) as caught:
             everything(StacApiSource(f"{server.url}/?token=hidden"))
         assert "hidden" not in str(caught.value)
         assert len([method for method, _, _ in server.requests if method == "POST"]) == tries
@@ -284,7 +319,7 @@ def test_what_an_api_says_is_not_repeated_where_it_holds_a_secret(quick):
 def test_an_address_where_nobody_listens_is_unavailable(quick):
     source = StacApiSource(f"{NOWHERE.replace('//', '//ada:pw@')}/v1?sig=hidden")
     with pytest.raises(
-        SourceUnavailableError, match=r"^http://127\.0\.0\.1:9/v1 does not answer \(no connection\)\. Expected"
+        SourceUnavailableError, match=r"^http://127\.0\.0\.1:9/v1 cannot be reached \(no connection\)\. Check the address"
     ) as caught:
         source.sensors()
     assert caught.value.exit_code == 4

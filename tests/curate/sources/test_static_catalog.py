@@ -202,7 +202,7 @@ def test_a_server_that_fails_below_the_root_is_unavailable_and_not_skipped(quick
         Recording("GET", "/catalog.json", catalog(("item", "a.json"))),
         Recording("GET", "/a.json", {}, status=503),
     ]
-    with replay(recordings) as server, pytest.raises(SourceUnavailableError, match=r"a\.json does not answer \(HTTP 503"):
+    with replay(recordings) as server, pytest.raises(SourceUnavailableError, match=r"a\.json has a fault \(HTTP 503"):
         StaticCatalogSource(f"{server.url}/catalog.json")
 
 

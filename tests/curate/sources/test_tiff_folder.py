@@ -13,6 +13,7 @@ from catalogs.bands import SENSORS
 from catalogs.lattice import transformer
 from catalogs.records import Grid
 from curate.errors import CurateError, SourceSensorError
+from curate.sources import open_source
 from curate.sources.archives.file_dates import FilePattern
 from curate.sources.archives.mapped_bands import MappedBand
 from curate.sources.archives.mapping import MappedSensor
@@ -78,7 +79,7 @@ def test_what_is_of_no_use_is_counted_with_its_reason(tmp_path):
     assert [scene.id for scene in source.search(S2, WORLD, *AGES)] == ["a_20200113.tif"]
     reasons = dict(sorted(source.skipped.items()))
     assert list(reasons) == ["b_20200113.tif", "c_20201399.tif", "e_20200114.tif", "sub/d_20200113.tif"]
-    assert "it has 1 bands, and the mapping file names a band 2" in reasons["b_20200113.tif"]
+    assert "it has 1 band, and the mapping file names a band 2" in reasons["b_20200113.tif"]
     assert "20201399 is no date" in reasons["c_20201399.tif"]
     assert "its name is not as '*_{date}.tif' in the mapping file" in reasons["sub/d_20200113.tif"]
 
@@ -88,7 +89,7 @@ def test_what_is_of_no_use_is_counted_with_its_reason(tmp_path):
     [
         (None, 2, r"has no file that is as the mapping file says\. It has no GeoTIFF\.$"),
         ("a.tif", 2, r"has no file that is as .*\. a\.tif: its name is not as '\*_\{date\}\.tif' in the mapping file\.$"),
-        ("a_20200113.tif", 1, r"a_20200113\.tif: it has 1 bands, and the mapping file names a band 2\.$"),
+        ("a_20200113.tif", 1, r"a_20200113\.tif: it has 1 band, and the mapping file names a band 2\.$"),
         ("a_20201399.tif", 2, r"a_20201399\.tif: 20201399 is no date\.$"),
     ],
 )
@@ -98,6 +99,33 @@ def test_a_folder_without_a_scene_is_told_with_a_reason(tmp_path, name, count, w
     with pytest.raises(CurateError, match=words) as caught:
         TiffFolderSource(str(tmp_path), mapped(), name="a")
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("names", ['["B02", "B03"]', '["B02", "-", "B03", "-"]'])
+def test_a_list_of_bands_that_is_not_as_long_as_the_files_is_refused_since_it_may_be_shifted(tmp_path, names):
+    archive = tmp_path / "archive.toml"
+    text = 'folder = "."\n[sensors.sentinel-2-l2a]\nfiles = "a_{date}.tif"\nscale = 0.0001\noffset = 0\nbands = '
+    archive.write_text(f"{text}{names}\n")
+    write(tmp_path / "a_20200113.tif", count=3)
+    words = (
+        rf"a_20200113\.tif: it has 3 bands, and the mapping lists {names.count(',') + 1}\. Name each, '-' for one to pass over"
+    )
+    with pytest.raises(CurateError, match=words):
+        open_source(str(archive))
+    archive.write_text(f'{text}["B02", "-", "B03"]\n')
+    (scene,) = open_source(str(archive)).search(S2, WORLD, *AGES)
+    assert {name: band.index for name, band in scene.bands.items()} == {"B02": 1, "B03": 3}
+
+
+def test_a_file_with_a_band_more_than_the_others_is_left_out_with_a_reason(tmp_path):
+    (tmp_path / "archive.toml").write_text(
+        'folder = "."\n[sensors.naip]\nfiles = "a_{date}.tif"\nbands = ["red", "green", "blue"]\n'
+    )
+    write(tmp_path / "a_20200113.tif", count=3)
+    write(tmp_path / "a_20200114.tif", count=4)
+    source = open_source(str(tmp_path / "archive.toml"))
+    (reason,) = source.skipped.values()
+    assert reason.startswith("it has 4 bands, and the mapping lists 3")
 
 
 def test_where_each_band_is_a_file_a_scene_has_several(tmp_path):

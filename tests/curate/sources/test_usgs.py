@@ -9,6 +9,7 @@ from curate.errors import CurateError
 from curate.sources import PROVIDERS, open_source
 from curate.sources.usgs import ABOUT, ADDRESS, COLLECTIONS, NAME, from_bucket, usgs
 from tests.curate.sources.test_stac_api import EXTENDED, HERE, items, landing
+from tests.curate.sources.told import assert_bands_as_told
 from tests.servers import replay
 
 LANDSAT = "landsat-c2-l2"
@@ -40,6 +41,7 @@ def test_files_are_read_from_the_bucket_that_the_item_names_as_its_alternate(ite
     assert asked["collections"] == ["landsat-c2l2-sr"]
     assert asked["query"] == {"platform": {"in": ["LANDSAT_8", "LANDSAT_9"]}}
     assert list(scene.bands) == ["B01", "B02", "B03", "B04", "B05", "B06", "B07", "qa_pixel"]
+    assert_bands_as_told("usgs", [scene])
     assert all(band.href.startswith(BUCKET) for band in scene.bands.values())
     assert scene.bands["B05"].href.endswith("_SR_B5.TIF")
     assert (scene.source, scene.platform, scene.cloud_percent) == ("usgs", "landsat-9", 22.28)
