@@ -148,6 +148,7 @@ def interrupt_after(monkeypatch, writes):
 def test_an_interrupted_packing_says_so_and_is_continued(folder, tmp_path, small_shards, monkeypatch, capsys, workers):
     whole = shutil.copytree(folder, tmp_path / "whole")
     assert run("pack", whole, "--sensor", SENSOR, "--quiet") == 0
+    before = threading.enumerate()
     with monkeypatch.context() as patch:
         interrupt_after(patch, 12)
         assert run("pack", folder, "--sensor", SENSOR, "--workers", workers) == 130
@@ -157,7 +158,7 @@ def test_an_interrupted_packing_says_so_and_is_continued(folder, tmp_path, small
     assert "Next:" not in words
     # Interrupted while it starts a thread, a pool does not wait for that one; the end of a process does.
     for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
+        if thread not in before and not thread.daemon:
             thread.join()
     assert not list(folder.rglob(f"*{layout.TEMPORARY}"))
     report = check_catalog(folder)
