@@ -91,7 +91,7 @@ def compare(folder, asset, storage):
     return compared
 
 
-def build(storage, catalog, sensor, items, monkeypatch, *more):
+def build(storage, catalog, sensor, items, monkeypatch, *more, code=0):
     """Build a catalog from items whose files lie in a storage, which lends one token for them."""
     page = {"type": "FeatureCollection", "features": items, "links": []}
     recordings = [Recording("GET", "/api/stac/v1", api_landing(API)), Recording("POST", "/api/stac/v1/search", page)]
@@ -102,7 +102,7 @@ def build(storage, catalog, sensor, items, monkeypatch, *more):
     ):
         monkeypatch.setenv("SEASTARS_PLANETARY_COMPUTER_URL", f"{api.url}/api/stac/v1")
         words = ("--source", "planetary-computer", "--sensor", sensor, "--seasons", 1, *more)
-        assert curate("build", catalog, *words, "--start", "2021-08-15", "--end", "2021-09-15") == 0
+        assert curate("build", catalog, *words, "--start", "2021-08-15", "--end", "2021-09-15") == code
         assert len(double.lent) == 1
 
 
@@ -121,7 +121,7 @@ def test_a_sensor_is_built_with_the_token_of_its_own_container(tmp_path, monkeyp
 def test_a_square_half_outside_an_orthophoto_is_no_scene_of_black_ground(tmp_path, monkeypatch, capfd):
     """Its file states no number for what it lacks: what lies beyond it is missing, and counts against the scene."""
     storage, catalog = tmp_path / "storage", sampled(tmp_path / "cat", place_at(*PLACE)[0])
-    build(storage, catalog, "naip", [written(storage, "naip", east_m=600)], monkeypatch)
+    build(storage, catalog, "naip", [written(storage, "naip", east_m=600)], monkeypatch, code=2)
     assert items_of(catalog, "naip") == []
     assert "the only candidate has 50" in " ".join(capfd.readouterr().err.split())
 
