@@ -7,6 +7,7 @@ source is asked plane by plane.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
@@ -101,8 +102,8 @@ class SinglePlanes:
         """Nothing is held."""
 
 
-class FilePlanes:
-    """Planes of files: headers and blocks of all that are asked together are fetched and decoded once."""
+class BlockPlanes(ABC):
+    """What readers of files share: one transport, and one reader of headers and blocks, for all that are asked together."""
 
     gathers = True
 
@@ -117,6 +118,10 @@ class FilePlanes:
         self.outage = Outage()
         self._blocks = blocks
         self._transport = transport
+
+    @abstractmethod
+    def _read(self, asks: Sequence[tuple[Key, PlaneAsk]]) -> Iterator[tuple[Key, Plane | SourceUnavailableError]]:
+        """Each plane as soon as the last of what it needs is there, or why it cannot be had."""
 
     def read(self, asks: Sequence[tuple[Key, PlaneAsk]]) -> Iterator[tuple[Key, Plane | SourceUnavailableError]]:
         """Each plane as soon as its last block is decoded; fewer where it is stopped."""
@@ -137,6 +142,10 @@ class FilePlanes:
     def fetched(self) -> Counts:
         """What has gone over the network so far."""
         return self._transport.counts.snapshot()
+
+
+class FilePlanes(BlockPlanes):
+    """Planes of files: headers and blocks of all that are asked together are fetched and decoded once."""
 
     def _read(self, asks: Sequence[tuple[Key, PlaneAsk]]) -> Iterator[tuple[Key, Plane | SourceUnavailableError]]:
         plans: dict[Key, PlanePlan] = {}

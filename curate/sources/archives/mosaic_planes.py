@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -19,11 +17,10 @@ from catalogs.foreign import SourceBand
 from catalogs.lattice import to_lonlat
 from catalogs.records import Grid, SourceWindow, Window
 from catalogs.secrets import without_secrets
-from curate.errors import SourceUnavailableError, StoppedError
+from curate.errors import SourceUnavailableError
 from curate.fetch import Plane, PlaneAsk, PlanePlan, can_hold, finish_plane, plan_plane
-from curate.outage import Outage
 from curate.pixel_size import beside, pixel_size_m
-from curate.planes import UNDECODED_BYTES, FilePlanes
+from curate.planes import UNDECODED_BYTES, BlockPlanes, FilePlanes
 from curate.reading.reader import BlockReader, SourceRasterInfo, WindowRead
 from curate.reading.transport import Transport
 
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from catalogs.records import Location
-    from curate.reading.counts import Counts
 
 LATTICE_TOLERANCE = 1e-3
 """Of a pixel, by which the corners of files of one lattice may be off."""
@@ -78,10 +74,8 @@ class _Mosaic:
         return pixels * math.prod(pixel_size_m(self.plan.raster.grid))
 
 
-class MosaicPlanes:
+class MosaicPlanes(BlockPlanes):
     """Reads planes of mosaics, and of single files; see `curate.planes.PlaneReader`."""
-
-    gathers = True
 
     def __init__(self, tiles_of: Callable[[SourceBand, Location], Tiles | None], *, connections: int) -> None:
         """Read nothing yet.
@@ -90,32 +84,10 @@ class MosaicPlanes:
             tiles_of: The files of a band over a location; none where the band is a file itself.
             connections: Ranges of files that are fetched at once at most.
         """
-        self.turn: AbstractContextManager[Any] = Lock()
-        self.outage = Outage()
+        transport = Transport(connections=connections)
+        super().__init__(BlockReader(transport, fetchers=connections, undecoded_bytes=UNDECODED_BYTES), transport)
         self._tiles_of = tiles_of
-        self._transport = Transport(connections=connections)
-        self._blocks = BlockReader(self._transport, fetchers=connections, undecoded_bytes=UNDECODED_BYTES)
-        self._files = FilePlanes(self._blocks, self._transport)
-
-    @property
-    def fetched(self) -> Counts:
-        """What has gone over the network so far."""
-        return self._transport.counts.snapshot()
-
-    def stop(self) -> None:
-        """Wake all that waits for the network."""
-        self._transport.stop()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
-
-    def read(self, asks: Sequence[tuple[Key, PlaneAsk]]) -> Iterator[tuple[Key, Plane | SourceUnavailableError]]:
-        """Each plane as soon as its last window is there; fewer where it is stopped."""
-        try:
-            yield from self._read(asks)
-        except StoppedError:
-            return
+        self._files = FilePlanes(self._blocks, transport)
 
     def _read(self, asks: Sequence[tuple[Key, PlaneAsk]]) -> Iterator[tuple[Key, Plane | SourceUnavailableError]]:
         works: dict[Key, Sequence[_Mosaic]] = {}

@@ -8,19 +8,16 @@ of them lies, only once they have come, since that is 1 MB a square.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from catalogs.records import Grid, SourceWindow, Window
 from catalogs.secrets import without_secrets
-from curate.errors import SourceUnavailableError, StoppedError
+from curate.errors import SourceUnavailableError
 from curate.fetch import Plane, PlaneAsk
-from curate.outage import Outage
-from curate.planes import UNDECODED_BYTES
+from curate.planes import UNDECODED_BYTES, BlockPlanes
 from curate.reading.reader import BlockReader, SourceRasterInfo, WindowRead
 from curate.reading.transport import Transport
 from curate.sources.sentinel1.addresses import documents_of
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from catalogs.foreign import SourceBand
-    from curate.reading.counts import Counts
 
 KERNEL = "bilinear"
 """Of power; see `backscatter`."""
@@ -56,10 +52,8 @@ class _Plan:
     window: Window | None
 
 
-class RadarPlanes:
+class RadarPlanes(BlockPlanes):
     """Reads planes of Sentinel-1's ground range detected products; see `curate.planes.PlaneReader`."""
-
-    gathers = True
 
     def __init__(self, *, connections: int) -> None:
         """Read nothing yet.
@@ -67,31 +61,10 @@ class RadarPlanes:
         Args:
             connections: Ranges of files that are fetched at once at most.
         """
-        self.turn: AbstractContextManager[Any] = Lock()
-        self.outage = Outage()
-        self._transport = Transport(connections=connections)
-        self._blocks = BlockReader(self._transport, fetchers=connections, undecoded_bytes=UNDECODED_BYTES, is_placed=False)
-        self._measurements = Measurements(self._transport, fetchers=connections)
-
-    @property
-    def fetched(self) -> Counts:
-        """What has gone over the network so far."""
-        return self._transport.counts.snapshot()
-
-    def stop(self) -> None:
-        """Wake all that waits for the network."""
-        self._transport.stop()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
-
-    def read(self, asks: Sequence[tuple[Key, PlaneAsk]]) -> Iterator[tuple[Key, Plane | SourceUnavailableError]]:
-        """Each plane as soon as its last block is decoded; fewer where it is stopped."""
-        try:
-            yield from self._read(asks)
-        except StoppedError:
-            return
+        transport = Transport(connections=connections)
+        blocks = BlockReader(transport, fetchers=connections, undecoded_bytes=UNDECODED_BYTES, is_placed=False)
+        super().__init__(blocks, transport)
+        self._measurements = Measurements(transport, fetchers=connections)
 
     def _read(self, asks: Sequence[tuple[Key, PlaneAsk]]) -> Iterator[tuple[Key, Plane | SourceUnavailableError]]:
         known = self._measurements.read_all([ask.band for _, ask in asks])
