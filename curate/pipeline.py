@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from catalogs import layout
-from catalogs.bands import find_sensor
 from catalogs.fields import SEASON
 from catalogs.journal import NO_SEASON, Failure
 from catalogs.locations import read_locations
@@ -29,18 +28,16 @@ from catalogs.writer import GEONAMES_NOTICE, CatalogWriter
 from curate.assemble import Assembler, Wanted
 from curate.budget import Budget
 from curate.build_request import BuildRequest, check_dates, read_wanted, resolve_request
-from curate.clouds import check_judge
 from curate.earlier_build import EarlierBuild
-from curate.errors import CurateError, RecipeError, SourceSensorError, SourceUnavailableError, UnfinishedError
+from curate.errors import RecipeError, SourceUnavailableError, UnfinishedError
 from curate.locking import disk_errors, only_writer
 from curate.parts import Part, remember_part, settle_part
 from curate.planes import HasPlanes, is_by_location, open_planes
 from curate.reading.counts import Counts
 from curate.search import Searches
-from curate.source_limits import check_processes, check_squares
-from curate.sources.offers import check_offered, choice
-from curate.sources.protocol import Several, Source, for_sensors, opened_as, reads_files, why_lacking
-from curate.sources.same_source import lost_path
+from curate.source_limits import check_processes
+from curate.source_of_build import source_of_build
+from curate.sources.protocol import Source, for_sensors, opened_as, reads_files
 from curate.terms import terms_of
 from curate.threads import build_in_threads
 from curate.unit import MOST, MOST_BY_LOCATION, Outcome, neighbourhoods
@@ -187,18 +184,9 @@ class Build:
         today = datetime.now(tz=UTC).date()
         section = resolve_request(request, earlier.section, today=today, locations=len(locations))
         wanted = read_wanted(section, recipe["sample"].get("seed", 0))
-        try:
-            source = open_source(section["source"], max_scene_cloud=section["max_scene_cloud"])
-        except CurateError as error:
-            if earlier.section and not request.source:
-                _check_there(folder, section["source"], error)
-            check_offered(section["source"], section["sensors"])  # sooner than what it wants of who asks for what it has not
-            raise
+        is_remembered = earlier.section is not None and not request.source
+        source = source_of_build(open_source, folder, section, wanted, locations=locations, is_remembered=is_remembered)
         section["source"] = source.name
-        for sensor in section["sensors"]:
-            _check_sensor(source, sensor)
-            check_judge(find_sensor(sensor), [band.name for band in wanted.sensors[sensor]])
-        check_squares(source, section["sensors"], locations)
         source = for_sensors(source, wanted.sensors)
         part = settle_part(folder, part)
         if part:
@@ -438,36 +426,6 @@ def _kept_back(outcomes: Generator[Outcome], searches: Searches) -> Generator[Ou
         for location, items, failures in outcomes:
             is_answered = not failures or searches.is_answered(location)
             yield location, items, failures if is_answered else [replace(failure, transient=True) for failure in failures]
-
-
-def _check_there(folder: Path, source: str, error: CurateError) -> None:
-    """Say where a catalog's archive was, if it is not there.
-
-    Raises:
-        CurateError: It is not.
-    """
-    path = lost_path(source)
-    if path:
-        raise CurateError(
-            f"{folder} is built from {path}, as seen from the folder where the command was run first, and from here there is "
-            "no such path. Run it there, or say where the archive is now: --source PATH"
-        ) from error
-
-
-def _check_sensor(source: Source, sensor: str) -> None:
-    """Refuse a sensor that the source lacks.
-
-    Raises:
-        SourceSensorError: It does; the message lists what it has.
-        SourceUnavailableError: One of several sources does not answer, and may have it.
-    """
-    find_sensor(sensor)
-    has = source.sensors()
-    if sensor not in has and isinstance(source, Several):
-        source.check_answered()
-    if sensor not in has:
-        words = [f"Source {source.name} has no {sensor}.", why_lacking(source, sensor), choice(sensor, has)]
-        raise SourceSensorError(" ".join(filter(None, words)))
 
 
 def _units(
