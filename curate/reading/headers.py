@@ -7,9 +7,10 @@ knows more and has its words for what is wrong.
 from __future__ import annotations
 
 import struct
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -55,12 +56,31 @@ class Headers:
         if len(unknown) < 2:
             yield from ((href, self._try(href)) for href in distinct)
             return
-        pool = ThreadPoolExecutor(min(self._fetchers, len(unknown)), thread_name_prefix="header")
+        begun: dict[str, Future[FileHeader | SourceUnavailableError]] = {href: Future() for href in unknown}
+        waiting, pool = deque(unknown), ThreadPoolExecutor(min(self._fetchers, len(unknown)), thread_name_prefix="header")
         try:
-            begun = {href: pool.submit(self._try, href) for href in unknown}
+            pool.submit(self._read_waiting, waiting, begun, pool)
             yield from ((href, begun[href].result() if href in begun else self._try(href)) for href in distinct)
         finally:
+            waiting.clear()
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def _read_waiting(
+        self, waiting: deque[str], begun: dict[str, Future[FileHeader | SourceUnavailableError]], pool: ThreadPoolExecutor
+    ) -> None:
+        """Read one header after the other; another thread is called first as long as some wait: few where answers are quick."""
+        while waiting:
+            try:
+                href = waiting.popleft()
+            except IndexError:  # another thread was faster
+                return
+            if waiting:
+                with suppress(RuntimeError):  # nobody asks any more
+                    pool.submit(self._read_waiting, waiting, begun, pool)
+            try:
+                begun[href].set_result(self._try(href))
+            except BaseException as error:  # noqa: BLE001 # whoever waits for it must be told
+                begun[href].set_exception(error)
 
     def renew(self, href: str, stale: FileHeader) -> FileHeader:
         """The header of a file that has changed since; whoever asks first fetches it.

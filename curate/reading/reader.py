@@ -109,6 +109,7 @@ class BlockReader:
             self._transport,
             self._headers,
             decoders=self._decoders,
+            cores=self._cores,
             undecoded_bytes=self._undecoded_bytes,
             windows=sum(map(len, by_file.values())),
         )

@@ -6,7 +6,7 @@ import pytest
 import rasterio
 from rasterio import Affine
 
-from curate.errors import SourceUnavailableError
+from curate.errors import SourceUnavailableError, StoppedError
 from curate.reading.headers import HEADER_BYTES, KEPT_HEADERS, Headers
 from curate.reading.transport import Fetched
 from tests.curate.reading.disk import ROOT, DiskTransport, write_raster
@@ -60,6 +60,38 @@ def test_many_headers_are_fetched_at_the_same_time(tmp_path):
     transport.fault = meet
     Headers(transport, fetchers=4).read_all([f"{ROOT}{number}.tif" for number in range(6)])
     assert transport.most_at_once == 4
+
+
+def test_what_stops_a_reading_is_told_to_who_waits_for_any_header(tmp_path):
+    transport = DiskTransport(tmp_path)
+    for name in "abcdef":
+        write_raster(tmp_path / f"{name}.tif", **TILED)
+
+    def stop(name, start, end, part):
+        if name >= "c.tif":
+            raise StoppedError("stopped")
+        return part
+
+    transport.fault = stop
+    headers = Headers(transport, fetchers=2).read_each(f"{ROOT}{name}.tif" for name in "abcdef")
+    assert [href for href, _ in (next(headers), next(headers))] == [f"{ROOT}a.tif", f"{ROOT}b.tif"]
+    with pytest.raises(StoppedError, match="stopped"):
+        next(headers)
+
+
+def test_headers_that_nobody_waits_for_any_more_are_not_fetched(tmp_path):
+    transport = DiskTransport(tmp_path)
+    for number in range(40):
+        write_raster(tmp_path / f"{number}.tif", **TILED)
+    go = threading.Event()
+    transport.fault = lambda name, start, end, part: (name == "0.tif" or go.wait(20), part)[1]
+    headers = Headers(transport, fetchers=3).read_each(f"{ROOT}{number}.tif" for number in range(40))
+    next(headers)
+    headers.close()
+    go.set()
+    for thread in [thread for thread in threading.enumerate() if thread.name.startswith("header")]:
+        thread.join(10)
+    assert len(transport.ranges) <= 5
 
 
 def test_a_failure_is_not_kept(tmp_path):

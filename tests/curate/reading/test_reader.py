@@ -1,6 +1,7 @@
 """Windows of every layout are rasterio's; headers and blocks are fetched once; what goes wrong spoils only what it touches."""
 
 import threading
+import time
 import zlib
 
 import numpy as np
@@ -11,6 +12,7 @@ from rasterio import Affine
 
 from catalogs.foreign import SourceBand
 from curate.errors import SourceUnavailableError
+from curate.reading.decode import Encoding
 from curate.reading.headers import HEADER_BYTES
 from curate.reading.reader import BlockReader, WindowRead
 from curate.reading.transport import Fetched
@@ -232,6 +234,43 @@ def test_closing_early_ends_all_threads(tmp_path):
     next(reads)
     reads.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("reading")]
+
+
+def of_many_files(folder, count):
+    """A window of each of so many files, a block each."""
+    for number in range(count):
+        write_raster(folder / f"{number}.tif", size=(64, 64), compress="deflate", **SMALL)
+    return [read for number in range(count) for read in wishes(f"{ROOT}{number}.tif", [(0, 2, 9, 9)])]
+
+
+def test_as_many_fetch_at_the_same_time_as_slow_answers_take(tmp_path):
+    reads = of_many_files(tmp_path, 16)
+    transport = DiskTransport(tmp_path)
+    together = threading.Barrier(8)
+
+    def meet(name, start, end, part):
+        if start:
+            together.wait(timeout=20)
+        return part
+
+    transport.fault = meet
+    assert all(isinstance(found, np.ndarray) for found in read_all(reader_of(transport), reads).values())
+    assert transport.most_at_once >= 8
+
+
+def test_few_threads_fetch_where_decoding_takes_the_time(tmp_path, monkeypatch):
+    reads = of_many_files(tmp_path, 64)
+    unpack, seen = Encoding.unpack, set()
+
+    def slowly(self, *arguments):
+        seen.add(threading.current_thread().name)
+        time.sleep(0.02)
+        return unpack(self, *arguments)
+
+    monkeypatch.setattr(Encoding, "unpack", slowly)
+    reader = reader_of(DiskTransport(tmp_path), fetchers=64)
+    assert len(read_all(reader, reads)) == 64
+    assert 2 <= len(seen) < 32
 
 
 def test_a_request_that_hangs_does_not_hold_up_who_closes(tmp_path, monkeypatch):
