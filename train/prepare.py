@@ -24,6 +24,7 @@ from train.provenance import git_commit
 from train.run_folder import RunRecord, package_versions
 from train.samples import Samples, refuse_large_batch
 from train.scaling import measure_input
+from train.schedules import warm_up_steps
 from train.sensor_backbones import as_vit
 from train.sensor_input import (
     SensorInput,
@@ -86,7 +87,7 @@ def prepare_training(
 
     Raises:
         CatalogError: The catalog cannot be read, or lacks a band.
-        ConfigError: Settings do not fit the catalog.
+        ConfigError: Settings do not fit the catalog, or each other.
         CheckpointError: The weights to start from do not fit.
         DataError: The catalog has too few locations or dates, or several sensors have no ground in common.
     """
@@ -97,6 +98,8 @@ def prepare_training(
     samples, lacking = share_locations(stacks, dates=config.scenes if config.distinct_dates else 1)
     count = len(samples[0])
     refuse_large_batch(config.batch_size, count)
+    per_epoch = count // config.batch_size
+    warm_up_steps(config.optimizer, steps=per_epoch * config.epochs, steps_per_epoch=per_epoch)
     queue = _queue(config, count)
     settled = _settle(config, stacks)
     _check_packing(settled)

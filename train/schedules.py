@@ -26,12 +26,7 @@ def learning_rate(optimizer: Optimizer, step: int, *, steps: int, steps_per_epoc
     Raises:
         ConfigError: The warm-up is as long as the training.
     """
-    warmup = round(optimizer.warmup_epochs * steps_per_epoch)
-    if warmup >= steps:
-        raise ConfigError(
-            f"A warm-up of {optimizer.warmup_epochs:g} epochs takes {warmup:,} steps, and the whole training has {steps:,}. "
-            "Choose a shorter warm-up (--warmup-epochs), or more epochs."
-        )
+    warmup = warm_up_steps(optimizer, steps=steps, steps_per_epoch=steps_per_epoch)
     if step < warmup:
         return warm_up(step, steps=warmup, peak=optimizer.lr)
     if optimizer.schedule == "cosine":
@@ -39,6 +34,21 @@ def learning_rate(optimizer: Optimizer, step: int, *, steps: int, steps_per_epoc
     if optimizer.schedule == "step":
         return optimizer.lr * decay(step, steps=steps, milestones=optimizer.milestones, gamma=optimizer.gamma)
     return optimizer.lr
+
+
+def warm_up_steps(optimizer: Optimizer, *, steps: int, steps_per_epoch: int) -> int:
+    """How many steps the learning rate rises.
+
+    Raises:
+        ConfigError: That is as long as the training.
+    """
+    warmup = round(optimizer.warmup_epochs * steps_per_epoch)
+    if warmup >= steps:
+        raise ConfigError(
+            f"A warm-up of {optimizer.warmup_epochs:g} epochs takes {warmup:,} steps, and the whole training has {steps:,}. "
+            "Choose a shorter warm-up (--warmup-epochs), or more epochs."
+        )
+    return warmup
 
 
 def warm_up(step: int, *, steps: int, peak: float) -> float:

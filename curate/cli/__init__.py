@@ -20,13 +20,13 @@ COMMANDS = {
 }
 """What `curate --help` says of each command; `curate.cli.<name>` has a function of that name, loaded when it is called."""
 
-HELP = """Curate Earth-observation datasets as STAC catalogs: from a place name to patches that any STAC tool opens.
-
-    curate sample --region france --count 60 --seed 7 --out data/demo
-
-    curate build data/demo --source simulated --seasons 4 --start 2023-01-01 --end 2024-01-01
+HELP = r"""Curate Earth-observation datasets as STAC catalogs: from a place name to patches that any STAC tool opens.
 
 Results go to standard output, words and progress to standard error. Running a command again continues it.
+
+    curate sample --region france --count 60 --seed 7 --out data/demo
+    curate build data/demo --source simulated --seasons 4 \
+        --start 2023-01-01 --end 2024-01-01
 """
 
 

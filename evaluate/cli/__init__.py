@@ -19,15 +19,15 @@ COMMANDS = {
 }
 """What `evaluate --help` says of each command; `evaluate.cli.<name>` has a function of that name, loaded when it is called."""
 
-HELP = """Score weights on a labelled catalog, beside what needs no training at all.
-
-    evaluate knn --catalog data/demo --weights random:resnet18 --weights runs/demo
-
-    evaluate linear --catalog data/demo --weights runs/demo --fraction 0.01,0.1,1
-
-    evaluate baselines --catalog data/demo --backbone resnet18
+HELP = r"""Score weights on a labelled catalog, beside what needs no training at all.
 
 Results go to standard output, words and progress to standard error.
+
+    evaluate knn --catalog data/demo --weights random:resnet18 \
+        --weights runs/demo
+    evaluate linear --catalog data/demo --weights runs/demo \
+        --fraction 0.01,0.1,1
+    evaluate baselines --catalog data/demo --backbone resnet18
 """
 
 

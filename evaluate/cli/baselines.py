@@ -29,7 +29,7 @@ def baselines(
     json: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Score what needs no training on a labelled catalog. Weights that do no better have learnt nothing that matters here.
+    r"""Score what needs no training on a labelled catalog. Weights that do no better have learnt nothing that matters here.
 
     - `band-statistics`: mean and standard deviation of each band.
     - `band-histograms`: these, five percentiles and a histogram of 16 bins.
@@ -39,7 +39,8 @@ def baselines(
 
         evaluate baselines --catalog data/demo --backbone resnet18
 
-        evaluate baselines --catalog data/demo --kind band-histograms --protocol linear
+        evaluate baselines --catalog data/demo --kind band-histograms \
+            --protocol linear
 
     Args:
         catalog: A labelled catalog's folder, or its `http(s)://` or `s3://` address.

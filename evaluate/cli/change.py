@@ -34,7 +34,7 @@ def change(
     json: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Score weights on a catalog of pairs with change rasters: a decoder learns from how the feature maps of two dates differ.
+    r"""Score weights on a catalog of pairs with change rasters: a decoder learns from how the feature maps of two dates differ.
 
     Pairs of the catalog's training locations teach, those of its test locations (of `val`, where none is in `test`) are asked
     about. The score is F1 of the pixels that changed. `--protocol corrected` scores all tested pixels at once and chooses
@@ -44,7 +44,8 @@ def change(
     test locations, 95 %; chance is to answer `changed` everywhere. Change vector analysis, and random weights of the same
     backbones, are scored too.
 
-        evaluate change --catalog data/demo --weights random:resnet18 --weights runs/demo
+        evaluate change --catalog data/demo --weights random:resnet18 \
+            --weights runs/demo
 
     Args:
         catalog: The folder of a catalog of pairs, the later one with a label raster `change`, or its `http(s)://` or `s3://`

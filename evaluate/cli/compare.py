@@ -13,7 +13,7 @@ TO_BEST = "to the best, points"
 
 
 def compare(*results: Path, html: Path | None = None, json: bool = False, quiet: bool = False) -> None:
-    """Show results side by side with their intervals, best first; those of different questions are never ranked together.
+    r"""Show results side by side with their intervals, best first; those of different questions are never ranked together.
 
     How far each is from the best, on the same items, has an interval of its own, from the tables of items beside the files:
     where it holds 0, the two cannot be told apart.
@@ -21,7 +21,8 @@ def compare(*results: Path, html: Path | None = None, json: bool = False, quiet:
     A question is a catalog, its split, its labels, a protocol with all its settings, and a metric. Scores that were not asked
     the same one get a table each, and what the questions differ in is said.
 
-        evaluate compare results/moco.json results/seco.json --html results/compare.html
+        evaluate compare results/moco.json results/seco.json \
+            --html results/compare.html
 
     Args:
         results: Files that `evaluate ... --out` wrote, one or more.

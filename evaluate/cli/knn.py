@@ -24,13 +24,14 @@ def knn(
     json: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Score weights on a labelled catalog by their nearest neighbours: no training, nothing to tune.
+    r"""Score weights on a labelled catalog by their nearest neighbours: no training, nothing to tune.
 
     Items of the catalog's training locations vote, those of its test locations (of `val`, where none is in `test`) are asked
     about. Intervals are bootstraps over locations, 95 %; chance is to always answer the most common class. Where items have
     several labels, the figure is micro average precision, and chance is to rank labels by how common they are.
 
-        evaluate knn --catalog data/demo --weights random:resnet18 --weights runs/demo
+        evaluate knn --catalog data/demo --weights random:resnet18 \
+            --weights runs/demo
 
     Args:
         catalog: A labelled catalog's folder, or its `http(s)://` or `s3://` address.

@@ -28,14 +28,15 @@ def leakage(
     json: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Measure how much of a labelled catalog's ground was in a pre-training catalog, by the squares of their locations.
+    r"""Measure how much of a labelled catalog's ground was in a pre-training catalog, by the squares of their locations.
 
     A labelled location counts as overlapping where its square, grown by the buffer, shares ground with a square of the other
     catalog, across UTM zones too; squares that only touch share none. Pre-training reads the locations of its training split,
     which are counted apart. Where nobody knows the ground, `--pixels` finds images that look alike. `--result` shows scores
     with and without the tested items that pre-training read: on such ground, or alike to such an image.
 
-        evaluate leakage --catalog data/demo --pretrain data/france --buffer-m 100 --result results/knn.json
+        evaluate leakage --catalog data/demo --pretrain data/france \
+            --buffer-m 100 --result results/knn.json
 
     Args:
         catalog: A labelled catalog's folder, or its `http(s)://` or `s3://` address.

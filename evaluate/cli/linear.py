@@ -27,14 +27,15 @@ def linear(
     json: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Score weights on a labelled catalog by a linear probe: a logistic regression on features that stay as they are.
+    r"""Score weights on a labelled catalog by a linear probe: a logistic regression on features that stay as they are.
 
     Items of the catalog's training locations teach, those of its test locations (of `val`, where none is in `test`) are asked
     about. The regularisation is chosen on `val`, or on a fifth of the training locations where the catalog has no other `val`.
     Intervals are bootstraps over test locations, 95 %; chance is to always answer the most common class. Where items have
     several labels, the figure is micro average precision, and chance is to rank labels by how common they are.
 
-        evaluate linear --catalog data/demo --weights random:resnet18 --weights runs/demo --fraction 0.1,1
+        evaluate linear --catalog data/demo --weights random:resnet18 \
+            --weights runs/demo --fraction 0.1,1
 
     Args:
         catalog: A labelled catalog's folder, or its `http(s)://` or `s3://` address.

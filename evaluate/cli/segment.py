@@ -34,7 +34,7 @@ def segment(
     json: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Score weights on a catalog with label rasters: a head learns to name every pixel from feature maps that stay as they are.
+    r"""Score weights on a catalog with label rasters: a head names every pixel from feature maps that stay as they are.
 
     Items of the catalog's training locations teach, those of its test locations (of `val`, where none is in `test`) are asked
     about. Learning rate and epoch are chosen on `val`, or on a fifth of the training locations where the catalog has no other
@@ -42,7 +42,8 @@ def segment(
     which nobody knows are left out. Intervals are bootstraps over test locations, 95 %; chance is to know how common classes
     are, and no more. A linear head on the reflectance of each pixel, and random weights of the same backbones, are scored too.
 
-        evaluate segment --catalog data/demo --weights random:resnet18 --weights runs/demo --head linear
+        evaluate segment --catalog data/demo --weights random:resnet18 \
+            --weights runs/demo --head linear
 
     Args:
         catalog: The folder of a catalog with label rasters `labels`, or its `http(s)://` or `s3://` address.

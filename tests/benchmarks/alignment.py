@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.machine import asked, describe_machine
 from train.alignment_config import Alignment
 from train.alignment_heads import AlignmentHeads
 from train.alignment_loss import SensorTokens, multi_sensor_alignment
@@ -87,6 +87,7 @@ def compare_heads(locations: int) -> tuple[float, float]:
 
 def main() -> None:
     """Print two tables."""
+    asked(__doc__)
     torch.set_num_threads(1)
     print(describe_machine(), f"torch {torch.__version__}")
     for name, compare, batches in (("loss", compare_losses, (8, 32)), ("with heads", compare_heads, (4, 8))):

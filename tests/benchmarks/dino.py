@@ -9,7 +9,6 @@ second. CPU time of one core, or wall time of a GPU that was waited for.
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.machine import asked, describe_machine
 from tests.train.stubs import Drawn
 from tests.train.trainings import tiny_catalog
 from train.config import TrainConfig
@@ -188,7 +187,7 @@ def loop_overhead(folder: Path, *, rounds: int = 3, enough: float = 0.0) -> tupl
 
 def main() -> None:
     """Print two tables, or one of a GPU."""
-    device, *rest = sys.argv[1:] or ["cpu"]
+    device, *rest = asked(__doc__, "DEVICE", "BACKBONE", "RECIPE", "BATCH") or ["cpu"]
     torch.set_num_threads(1)
     print(describe_machine(), f"torch {torch.__version__}", torch.cuda.get_device_name() if device == "cuda" else "")
     backbone, recipe, batch = rest or USUAL[device]

@@ -24,7 +24,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from evaluate.knn import knn_predict
 from evaluate.linear_probe import TOLERANCE, fit_linear
 from evaluate.vectors import standardise
-from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.machine import asked, describe_machine
 
 ITEMS = 27_000
 CLASSES = 10
@@ -137,6 +137,7 @@ class _PeakMemory:
 
 
 def main() -> None:
+    asked(__doc__)
     print(describe_machine())
     print(f"{ITEMS * 4 // 5:,} features teach, {ITEMS // 5:,} are asked about; seconds, MB and accuracy")
     for task in ANSWERS:

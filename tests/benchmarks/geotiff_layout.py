@@ -17,7 +17,7 @@ import numpy as np
 import rasterio
 from rasterio import Affine
 
-from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.machine import asked, describe_machine
 
 PATCH_PX = 264
 REPEATS = 5
@@ -98,6 +98,7 @@ def measure(options: dict[str, Any], patches: list[np.ndarray], folder: Path) ->
 
 def main() -> None:
     """Print one line per layout, smallest first."""
+    asked(__doc__)
     patches = real_patches()
     with tempfile.TemporaryDirectory() as folder:
         rows = sorted((*measure(options, patches, Path(folder)), name) for name, options in layouts().items())

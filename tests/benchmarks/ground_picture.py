@@ -8,7 +8,6 @@ rounded to each sensor's pixels, as an image library cuts them.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from tests.benchmarks.machine import asked
 from tests.train.grounds import (
     GSD_M,
     LANDSAT,
@@ -154,6 +154,6 @@ def draw_picture(path: Path) -> dict[str, list[float]]:
 
 
 if __name__ == "__main__":
-    for name, distances in draw_picture(Path(sys.argv[1])).items():
+    for name, distances in draw_picture(Path(*asked(__doc__, "PICTURE") or ["ground_boxes.png"])).items():
         apart = zip(PAIRS, distances, strict=True)
         print(f"{name:<20}", *(f"{GSD_M[left]:g} and {GSD_M[right]:g} m: {value:.3g} m" for (left, right), value in apart))

@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.machine import asked, describe_machine
 
 SENSORS = ("sentinel-2-l2a", "landsat-c2-l2", "spot-ortho")
 SAMPLE = ("--region", "france", "--count", "800", "--seed", "7", "--patch-m", "600", "--splits", "0.6,0.1,0.3")
@@ -104,7 +104,8 @@ def retrieval(run: Path, step: int) -> dict[str, float]:
 
 def main() -> None:
     """Print both tables."""
-    folder = Path(sys.argv[1]) if sys.argv[1:] else Path(tempfile.mkdtemp(prefix="methods-"))
+    given = asked(__doc__, "FOLDER")
+    folder = Path(*given) if given else Path(tempfile.mkdtemp(prefix="methods-"))
     folder.mkdir(parents=True, exist_ok=True)
     print(describe_machine(), f"\nin {folder}")
     catalog = make_catalog(folder)

@@ -20,7 +20,7 @@ from curate.regions import find_region
 from curate.sample import sample_locations
 from curate.sample_folder import sample_section, write_sample
 from curate.sample_request import SampleRequest
-from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.machine import asked, describe_machine
 
 CASES = [
     ("france", 1000, {}),
@@ -59,8 +59,8 @@ def measure(region: str, count: int, flags: dict[str, object]) -> dict[str, floa
 
 def main() -> None:
     """Measure all cases and print a table."""
-    if len(sys.argv) > 1:
-        print(json.dumps(measure(*json.loads(sys.argv[1]))))
+    for case in asked(__doc__, "CASE"):
+        print(json.dumps(measure(*json.loads(case))))
         return
     print(describe_machine())
     print(f"{'region':8} {'count':>8}  {'flags':45}   load   sample   write  candidates     peak     file")

@@ -13,7 +13,7 @@ from statistics import median
 from catalogs.foreign import SourceScene
 from catalogs.lattice import squares_around
 from curate.sources.simulated import SimulatedSource
-from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.machine import asked, describe_machine
 
 SPAN = (datetime(2023, 5, 1, tzinfo=UTC), datetime(2023, 9, 1, tzinfo=UTC))
 PLACES = ((2.35, 48.85), (4.83, 45.75), (-1.55, 47.22), (7.26, 44.1), (1.44, 43.6))
@@ -68,6 +68,7 @@ def measure_search() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     print(describe_machine())
     for each in SimulatedSource().sensors():
         for metres in (2640, 600):

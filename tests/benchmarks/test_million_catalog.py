@@ -10,7 +10,6 @@ MOST_GB = 0.9
 
 
 @pytest.mark.slow
-@pytest.mark.benchmark
 def test_every_step_gives_its_answer_in_bounded_memory(tmp_path):
     for name, (result, *_, memory), expected in steps(tmp_path / "large", COUNT, sample=3):
         assert result == expected, name

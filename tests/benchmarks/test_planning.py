@@ -9,7 +9,6 @@ FEW, FOUR_TIMES = 150, 600
 
 
 @pytest.mark.slow
-@pytest.mark.benchmark
 def test_a_plan_grows_no_faster_than_its_locations_and_its_memory_hardly(tmp_path):
     for count in (FEW, FOUR_TIMES):
         prepare(tmp_path / str(count), AREA, count)

@@ -15,7 +15,6 @@ def test_quarters_are_means():
 
 
 @pytest.mark.slow
-@pytest.mark.benchmark
 @pytest.mark.parametrize("way", [THREADS, "local:2"])
 def test_a_build_takes_no_more_memory_than_its_caches_as_it_goes_on(tmp_path, way):
     if way != THREADS:

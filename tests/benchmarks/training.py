@@ -27,7 +27,7 @@ from torchvision import transforms
 
 from catalogs import open_catalog
 from catalogs.stack import Stack, open_stack
-from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.machine import asked, describe_machine
 from tests.conftest import ROOT
 from train.dataset import Batches, Share
 from train.loop import Runtime, fit
@@ -247,6 +247,7 @@ def measure_waiting(catalog: Path, folder: Path, *, pack: bool) -> dict[str, flo
 
 def main() -> None:
     """Print three tables."""
+    asked(__doc__)
     torch.set_num_threads(1)
     print(describe_machine(), f"GDAL {rasterio.__gdal_version__}, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as name:

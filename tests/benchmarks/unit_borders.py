@@ -23,6 +23,7 @@ from catalogs.bands import find_sensor
 from catalogs.lattice import grid_square
 from catalogs.records import Location
 from curate.unit import neighbourhoods
+from tests.benchmarks.machine import asked
 
 EPSG, LEFT, BOTTOM = 32631, 400_000, 4_900_000
 SQUARE_M, TILE_M, SIDE_M, BLOCK_PX = 100_000, 109_800, 2_640, 1_024
@@ -139,6 +140,7 @@ def twice(locations: Sequence[Location], units: Sequence[Sequence[Location]], *,
 
 def main() -> None:
     """Print the table."""
+    asked(__doc__)
     print(f"{'per square':>10} {'clear':>6} " + " ".join(f"{name:>20}" for name in WAYS))
     for share in SHARES:
         locations = make_locations(share)

@@ -23,7 +23,7 @@ from torchvision import transforms
 from torchvision.transforms import functional as tv
 
 from catalogs.layers import Layer
-from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.machine import asked, describe_machine
 from tests.train.references import torchvision_view
 from train.config import Crop, InputSpec, Photometric, View
 from train.parameters import COLUMNS
@@ -138,6 +138,7 @@ def compare(size_px: int, *, full: bool) -> tuple[float, float, float, float]:
 
 def main() -> None:
     """Print one line per kind of view."""
+    asked(__doc__)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     random.seed(0)

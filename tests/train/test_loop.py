@@ -106,9 +106,10 @@ def test_two_and_two_steps_are_four_bit_for_bit(catalog, tmp_path, workers, prec
 
 
 @pytest.mark.parametrize("recipe", ["dino", "dino_mc", "dino_tp"])
-def test_every_method_of_dino_goes_on_bit_for_bit(catalog, tmp_path, recipe):
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_every_method_of_dino_goes_on_bit_for_bit(catalog, tmp_path, recipe, precision):
     """In the middle of the warm-up, with the prototypes still frozen, and with paths that are dropped."""
-    changes = {"epochs": 2, "backbone": "test_vit", "drop_path": 0.3}
+    changes = {"epochs": 2, "backbone": "test_vit", "drop_path": 0.3, "precision": precision}
     train(catalog, tmp_path / "whole", recipe=recipe, options={"steps": 4}, **changes)
     train(catalog, tmp_path / "parts", recipe=recipe, options={"steps": 2}, **changes)
     train(catalog, tmp_path / "parts", recipe=recipe, options={"steps": 4}, **changes)

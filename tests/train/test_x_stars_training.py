@@ -55,8 +55,10 @@ def state_of(folder):
     return read_state(list_checkpoints(folder)[-1])
 
 
-def test_stopped_and_resumed_ends_in_the_same_bits(catalog, tmp_path):
-    whole, parts = (prepare_tiny(catalog, tmp_path / name, "x_stars", epochs=2) for name in ("whole", "parts"))
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_stopped_and_resumed_ends_in_the_same_bits(catalog, tmp_path, precision):
+    changes = {"epochs": 2, "precision": precision}
+    whole, parts = (prepare_tiny(catalog, tmp_path / name, "x_stars", **changes) for name in ("whole", "parts"))
     fit(whole, tmp_path / "whole", runtime(steps=4))
     for steps in (2, 4):
         fit(parts, tmp_path / "parts", runtime(steps=steps))

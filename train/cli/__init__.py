@@ -21,13 +21,13 @@ COMMANDS = {
 }
 """What `train --help` says of each command; `train.cli.<name>` has a function of that name, loaded when it is called."""
 
-HELP = """Pre-train backbones on a catalog, from the catalog as curate wrote it.
-
-    train seco --catalog data/demo --backbone resnet18 --size-px 48 --batch-size 64 --epochs 2 --out runs/demo
-
-    torchrun --nproc-per-node 8 -m train seco --catalog data/france
+HELP = r"""Pre-train backbones on a catalog, from the catalog as curate wrote it.
 
 Results go to standard output, words and progress to standard error. Running a command again goes on with the same run.
+
+    train seco --catalog data/demo --backbone resnet18 --size-px 48 \
+        --batch-size 64 --epochs 2 --out runs/demo
+    torchrun --nproc-per-node 8 -m train seco --catalog data/france
 """
 
 

@@ -6,11 +6,12 @@ from train.cli.flags import ContrastFlags
 
 
 def moco(flags: ContrastFlags) -> int:
-    """Pre-train with MoCo-v2: two augmented views of one date of a location attract, all others repel.
+    r"""Pre-train with MoCo-v2: two augmented views of one date of a location attract, all others repel.
 
     One date per location is enough; each epoch draws it anew.
 
-        train moco --catalog data/demo --backbone resnet18 --size-px 48 --batch-size 64 --epochs 2 --out runs/moco
+        train moco --catalog data/demo --backbone resnet18 --size-px 48 \
+            --batch-size 64 --epochs 2 --out runs/moco
     """
     from train.cli.training import run_training
 

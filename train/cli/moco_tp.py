@@ -6,11 +6,12 @@ from train.cli.flags import ContrastFlags
 
 
 def moco_tp(flags: ContrastFlags) -> int:
-    """Pre-train with MoCo-v2 with temporal positives: two augmented views of two dates of a location attract.
+    r"""Pre-train with MoCo-v2 with temporal positives: two augmented views of two dates of a location attract.
 
     Two different dates per location.
 
-        train moco-tp --catalog data/demo --backbone resnet18 --size-px 48 --batch-size 64 --epochs 2 --out runs/moco-tp
+        train moco-tp --catalog data/demo --backbone resnet18 --size-px 48 \
+            --batch-size 64 --epochs 2 --out runs/moco-tp
     """
     from train.cli.training import run_training
 

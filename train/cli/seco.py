@@ -6,11 +6,12 @@ from train.cli.flags import ContrastFlags
 
 
 def seco(flags: ContrastFlags) -> int:
-    """Pre-train with SeCo: three subspaces, blind to the season, to augmentation, and to both.
+    r"""Pre-train with SeCo: three subspaces, blind to the season, to augmentation, and to both.
 
     Three different dates per location; see train recipes for the paper's own constants.
 
-        train seco --catalog data/demo --backbone resnet18 --size-px 48 --batch-size 64 --epochs 2 --out runs/seco
+        train seco --catalog data/demo --backbone resnet18 --size-px 48 \
+            --batch-size 64 --epochs 2 --out runs/seco
     """
     from train.cli.training import run_training
 
