@@ -159,11 +159,12 @@ def read_items(source: Source, rows: Sequence[int] | None = None) -> list[dict[s
     return [found[place] for place in range(len(groups))]
 
 
-def iter_items(source: Source) -> Iterator[dict[str, Any]]:
-    """All items of an index in row form, one row group in memory at a time."""
+def iter_items(source: Source, locations: Collection[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Items of an index in row form, in its order, one row group in memory at a time; of all locations unless some are told."""
     file = as_index(source)
-    for group in range(file.num_row_groups):
-        rows = as_struct(file.read_row_group(group))
+    groups = map(file.read_row_group, range(file.num_row_groups)) if locations is None else _groups_of(file, locations)
+    for table in groups:
+        rows = as_struct(table)
         for start in range(0, len(rows), CHUNK):
             yield from decode_items(rows.slice(start, CHUNK))
 
@@ -219,15 +220,7 @@ def extent(source: Source) -> tuple[list[float] | None, tuple[datetime, datetime
 def rows_of(source: Source, locations: Collection[str]) -> pa.Table:
     """The rows of some locations, in the order of the index; reads only row groups that may hold some."""
     index = as_index(source)
-    wanted = pa.array(sorted(locations), pa.string())
-    found = [index.schema_arrow.empty_table()]
-    for group in range(index.num_row_groups):
-        least, greatest = index.least_and_greatest(group, [fields.LOCATION]).get(fields.LOCATION, ("", None))
-        if not len(wanted) or wanted[-1].as_py() < least or (greatest is not None and wanted[0].as_py() > greatest):
-            continue
-        rows = index.read_row_group(group)
-        found.append(rows.filter(pc.is_in(rows[fields.LOCATION], wanted)))
-    return pa.concat_tables(found)
+    return pa.concat_tables([index.schema_arrow.empty_table(), *_groups_of(index, locations)])
 
 
 def in_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -245,6 +238,17 @@ def in_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 def as_struct(table: pa.Table) -> pa.StructArray:
     """A table as one array of rows, which is read row by row far faster."""
     return pa.StructArray.from_arrays([_whole(column) for column in table.columns], fields=list(table.schema))
+
+
+def _groups_of(index: IndexFiles, locations: Collection[str]) -> Iterator[pa.Table]:
+    """The rows of some locations, of one row group after the other."""
+    wanted = pa.array(sorted(locations), pa.string())
+    for group in range(index.num_row_groups):
+        least, greatest = index.least_and_greatest(group, [fields.LOCATION]).get(fields.LOCATION, ("", None))
+        if not len(wanted) or wanted[-1].as_py() < least or (greatest is not None and wanted[0].as_py() > greatest):
+            continue
+        rows = index.read_row_group(group)
+        yield rows.filter(pc.is_in(rows[fields.LOCATION], wanted))
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -1,14 +1,17 @@
 """A catalog whose files lie elsewhere: its folder keeps what a build needs, and copies of its documents follow the files.
 
-The address is remembered beside the journal, not in `recipe.json`: where a catalog lies does not say what it is.
+The address is remembered beside the journal, not in `recipe.json`: where a catalog lies does not say what it is. While a build
+writes there, a mark that it has put there first says of which folder it is: a catalog of another one is never overwritten.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from catalogs import files, layout
 from catalogs.errors import CatalogError
@@ -19,7 +22,8 @@ RECORD = f"{layout.WORK}/target.json"
 ROOT_DOCUMENTS = (layout.RECIPE, layout.LOCATIONS, layout.FAILURES, layout.CATALOG)
 """Of a catalog's root, in the order in which they are copied: what links the others last."""
 AT_WORK = f"{layout.WORK}/journal.jsonl"
-"""There while a build writes, and after it was killed: to a check, what is not linked then is unfinished, not wrong."""
+"""There while a build writes, and after it was killed: to a check, what is not linked then is unfinished, not wrong. It holds
+the id that the folder's record has."""
 
 
 def remember_target(folder: Path, wanted: str | None) -> str | None:
@@ -36,7 +40,8 @@ def remember_target(folder: Path, wanted: str | None) -> str | None:
         CatalogError: An earlier run wrote elsewhere, or the place is the folder itself, or lies within it. An address that
             no run has reached is none that was written to: it is forgotten.
     """
-    kept = read_target(folder)
+    record = _read_record(folder)
+    kept = record.get("to")
     address = find_target(wanted) if wanted else kept
     if address is None or address == kept:
         return kept
@@ -49,14 +54,14 @@ def remember_target(folder: Path, wanted: str | None) -> str | None:
         raise CatalogError(
             f"--to {wanted} is the catalog's folder {folder} or lies within it. Leave --to out, or name another place."
         )
-    _write_record(folder, address, {})
+    _write_record(folder, address, {}, record.get("id") or uuid.uuid4().hex)
     return address
 
 
 def read_target(folder: Path) -> str | None:
     """Where the files of a catalog lie, if not in its folder."""
-    record = folder / RECORD
-    return str(json.loads(record.read_bytes())["to"]) if record.exists() else None
+    address: str | None = _read_record(folder).get("to")
+    return address
 
 
 class Publication:
@@ -69,10 +74,11 @@ class Publication:
             folder: The catalog's folder, which `remember_target` was called for.
             sensors: Folders of its collections.
         """
-        record = json.loads((folder / RECORD).read_bytes())
+        record = _read_record(folder)
         self._folder = folder
         self._sensors = sensors
         self._address: str = record["to"]
+        self._id: str = record.get("id", "")  # Older versions wrote none, and an empty mark.
         self._copied: dict[str, str] = record["documents"]
         self.target: Target = open_target(self._address, lists_once=True)
 
@@ -80,9 +86,16 @@ class Publication:
         """Say there that a build is at work, which shows whether it can be written.
 
         Raises:
+            CatalogError: Another catalog is there, or another build writes there.
             CatalogUnreachableError: It cannot be written.
         """
-        self.target.put(AT_WORK, b"")
+        foreign = self._find_foreign()
+        if foreign:
+            raise CatalogError(
+                f"{self._address} holds another catalog ({foreign} there is not of {self._folder}), which this build would "
+                "overwrite. Give another --to, or empty that place first if nobody needs what is there."
+            )
+        self.target.put(AT_WORK, self._id.encode())
 
     def copy(self) -> None:
         """Copy what has changed: indices first, what links them last; then remove what is no more."""
@@ -95,12 +108,23 @@ class Publication:
         for href in self._copied.keys() - now.keys():
             self.target.remove(href)
         if changed or self._copied.keys() != now.keys():
-            _write_record(self._folder, self._address, now)
+            _write_record(self._folder, self._address, now, self._id)
             self._copied = now
 
     def end(self) -> None:
         """Say there that no build is at work."""
         self.target.remove(AT_WORK)
+
+    def _find_foreign(self) -> str | None:
+        """What is there that no build of this folder has written; none where there is nothing, or all is its own."""
+        mark = self.target.read(AT_WORK)
+        if mark is not None:  # It comes before the first document, and goes once all are recorded here.
+            return None if mark == self._id.encode() else AT_WORK
+        for href in (layout.RECIPE, layout.CATALOG):
+            content = self.target.read(href)
+            if content is not None and hashlib.sha256(content).hexdigest() != self._copied.get(href):
+                return href
+        return None
 
     def _documents(self) -> Iterator[str]:
         """Hrefs of the documents of the folder, those that link others last."""
@@ -110,6 +134,13 @@ class Publication:
         yield from (href for href in ROOT_DOCUMENTS if (self._folder / href).exists())
 
 
-def _write_record(folder: Path, address: str, documents: Mapping[str, str]) -> None:
-    record = {"to": address, "documents": dict(sorted(documents.items()))}
+def _read_record(folder: Path) -> dict[str, Any]:
+    """Empty where nothing is remembered."""
+    path = folder / RECORD
+    record: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+    return record
+
+
+def _write_record(folder: Path, address: str, documents: Mapping[str, str], id_: str) -> None:
+    record = {"to": address, "id": id_, "documents": dict(sorted(documents.items()))}
     write_whole(folder / RECORD, json.dumps(record, indent=1).encode() + b"\n")

@@ -156,7 +156,8 @@ class Catalog:
         Args:
             sensor: One sensor or several; all where absent.
             split: `train`, `val`, `test` or `none`.
-            season: Which of its location's date windows an item answers, from 0.
+            season: Which of its location's date windows an item answers, from 0; a vintage that answers several is found by the
+                last of them.
             max_cloud_percent: Most cloud on the square; items that state none are left out.
             location: Id of one location, or of several.
             bbox: (west, south, east, north) in degrees that an item's own box touches; west > east across 180 degrees.

@@ -292,7 +292,7 @@ class Scene:
     end_datetime: dt.datetime | None = None
     """Last instant of a vintage interval, UTC."""
     season: int | None = None
-    """Which of the location's date windows it answers, from 0."""
+    """Which of the location's date windows it answers, from 0; of a vintage that answers several, the last of them."""
     cloud_percent: float | None = None
     """Share of the square that is not clear: cloud, shadow, fill."""
     snow_percent: float | None = None

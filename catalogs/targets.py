@@ -42,6 +42,9 @@ class Target(Protocol):
     def put_all(self, contents: Mapping[str, bytes | Path]) -> None:
         """Write some files, by their hrefs, in any order."""
 
+    def read(self, href: str) -> bytes | None:
+        """All bytes of a file; none where it is not there."""
+
     def remove(self, href: str) -> None:
         """Remove a file, if it is there."""
 
@@ -78,6 +81,12 @@ class FolderTarget:
         """Write one after the other."""
         for href, content in contents.items():
             self.put(href, content)
+
+    def read(self, href: str) -> bytes | None:
+        """All bytes of a file; none where it is not there."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return (self._root / href).read_bytes()
+        return None
 
     def remove(self, href: str) -> None:
         """Remove a file, if it is there."""
@@ -125,6 +134,15 @@ class BucketTarget:
         """Upload several at a time: each takes a request, and so a network's latency."""
         for _ in self._uploads.map(self.put, contents.keys(), contents.values()):
             continue
+
+    def read(self, href: str) -> bytes | None:
+        """All bytes of a file; none where it is not there."""
+        import obstore
+
+        with self._told(), suppress(FileNotFoundError):
+            store, path = files.locate(self._of(href))
+            return bytes(obstore.get(store, path).bytes())
+        return None
 
     def remove(self, href: str) -> None:
         """Remove a file, if it is there."""

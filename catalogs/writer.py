@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 
 from catalogs import fields, layout
 from catalogs.bands import Sensor, find_sensor
+from catalogs.earlier_items import EarlierItems
 from catalogs.failures import read_failures, write_failures
-from catalogs.index import as_struct, extent, folders, items_schema, media_types, rows_of
+from catalogs.index import extent, folders, items_schema, iter_items, media_types
 from catalogs.index_files import IndexFiles
 from catalogs.index_writer import IndexWriter
 from catalogs.journal import Entry, Failure, Journal
@@ -29,7 +30,6 @@ from catalogs.pack_listing import pack_assets
 from catalogs.partitions import Partitions
 from catalogs.publication import Publication
 from catalogs.records import Band, Location, Scene
-from catalogs.rows import decode_items
 from catalogs.scene_writer import Patch, SceneWriter, label_patch, write_document, write_patch
 from catalogs.targets import FolderTarget
 from catalogs.terms import TermsOf, join_terms, unknown_terms
@@ -155,14 +155,26 @@ class CatalogWriter:
             self._journal.append(Entry(location.id, items, failures))
             self._note(location.id, failures)
 
-    def items_of(self, locations: Collection[str]) -> dict[str, list[dict[str, Any]]]:
-        """Items in row form, as of the last checkpoint, of some locations that are finished."""
-        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    def items_of(self, locations: Collection[str], keep: Callable[[Mapping[str, Any]], bool] | None = None) -> EarlierItems:
+        """Items in row form, as of the last checkpoint, of some locations that are finished; by location, to be closed.
+
+        Args:
+            locations: Their ids.
+            keep: Whether an item is wanted; all are where absent.
+
+        Raises:
+            OSError: The disk is full or cannot be written.
+        """
+        found = EarlierItems(self._folder)
         for writer in self._indices.values() if locations else ():
             with writer.open() as index:
-                for item in decode_items(as_struct(rows_of(index, locations))):
-                    found[item["properties"][fields.LOCATION]].append(item)
+                found.add(filter(keep, iter_items(index, locations)))
         return found
+
+    def with_items(self, locations: Collection[str]) -> frozenset[str]:
+        """Those of some locations that have items, as of the last checkpoint."""
+        found = (index.locations() for index in self._indices.values()) if locations else ()
+        return frozenset().union(*found).intersection(locations)
 
     def checkpoint(self) -> None:
         """Take the journal into the index, link what is new, and clear the journal."""

@@ -9,12 +9,13 @@ from typing import Any
 
 from catalogs.band_guess import guess_band
 from catalogs.bands import SENSORS, find_sensor, unknown_sensor
+from catalogs.date_windows import SECO, SECO_DATES
 from catalogs.records import Band
 from catalogs.writer import INDEX_ONLY_ABOVE
 from curate.assemble import Wanted
 from curate.errors import CurateError
 from curate.offsets import KEEP, MODES, STRICT
-from curate.seasons import SECO, SECO_DATES, SeasonPlan
+from curate.seasons import SeasonPlan
 from curate.sources.offers import offered_sensors
 
 SETTLED = timedelta(weeks=4)

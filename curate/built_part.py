@@ -18,7 +18,7 @@ from catalogs.index_files import IndexFiles, open_index
 from catalogs.index_listing import listed_index
 from catalogs.journal import Failure, Journal
 from catalogs.locations import read_locations
-from catalogs.publication import read_target
+from catalogs.publication import RECORD, read_target
 from catalogs.recipe import CONVERTED, read_recipe
 from catalogs.records import Location
 from curate.errors import RecipeError
@@ -54,7 +54,7 @@ class BuiltPart:
         if target:
             raise RecipeError(
                 f"The files of {folder} are in {target}, and parts are joined where their files are. "
-                "Build the parts without --to, merge them, and copy the catalog there."
+                f"Copy what is there into {folder}, remove {folder / RECORD}, and merge again."
             )
         return cls(folder, recipe, read_part(folder))
 

@@ -153,9 +153,7 @@ class _Flight:
                 self._send(_Sent(unit, 1))
             if not self._flying:
                 return
-            future = self._next()
-            done = self._done(future, self._flying.pop(future))
-            if done:
+            if done := self._land():
                 self._fetched.add(**done.fetched)
                 yield from done.outcomes
 
@@ -175,6 +173,11 @@ class _Flight:
     def _await(self, future: Any, sent: _Sent) -> None:
         self._flying[future] = sent
         future.add_done_callback(self._landed.put)
+
+    def _land(self) -> Done | None:
+        """What the next unit gave; it is let go of then, so that Dask does not do it again when its worker is lost."""
+        future = self._next()
+        return self._done(future, self._flying.pop(future))
 
     def _next(self) -> Any:
         """The next unit that is done, however it ended."""

@@ -7,7 +7,8 @@ pixel, a national projection), they are warped by GDAL and the kernel is told.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from catalogs.foreign import SourceBand, SourceScene
 from catalogs.records import Band, Grid, Location, SourceWindow, Transform, Window
 from catalogs.secrets import without_secrets
 from catalogs.writer import Patch
+from curate.errors import SourceUnavailableError
 from curate.pixel_size import TURN, beside, pixel_size_m
 from curate.sources.protocol import RasterInfo, Source
 
@@ -193,12 +195,17 @@ class PlanePlan:
 
 
 def plan_plane(raster: RasterInfo, ask: PlaneAsk) -> PlanePlan:
-    """Find the pixels of a raster that a plane needs."""
+    """Find the pixels of a raster that a plane needs.
+
+    Raises:
+        SourceUnavailableError: The square has no place in the raster's coordinate system.
+    """
     is_own = northing_difference(raster.grid.epsg, ask.location.epsg) is not None
     own_gsd = raster.grid.gsd if is_own and ask.location.side_m % raster.grid.gsd == 0 else ask.fallback_gsd
     grid = ask.location.grid(ask.gsd or own_gsd)
     aligned = aligned_window(raster.grid, grid)
-    needed = aligned or _needed_window(raster.grid, grid)
+    with _told_of_file(ask, raster.grid):
+        needed = aligned or _needed_window(raster.grid, grid)
     window = aligned or _clipped(raster.grid, needed)
     is_whole = _clipped(raster.grid, needed) == needed
     return PlanePlan(ask, raster, grid, window, _inside(raster.grid, window), None if aligned else ask.kernel, is_whole)
@@ -213,6 +220,9 @@ def finish_plane(plan: PlanePlan, pixels: NDArray[Any] | None) -> Plane:
     Args:
         plan: Of the plane.
         pixels: Those of its part, (height, width), native type; none where it has none.
+
+    Raises:
+        SourceUnavailableError: They cannot be warped to the square.
     """
     make, fill = _warped if plan.resampling else _filled, _fill(plan)
     if pixels is not None:
@@ -228,7 +238,7 @@ def read_plane(source: Source, ask: PlaneAsk) -> Plane:
     """One band on the square, read by itself.
 
     Raises:
-        SourceUnavailableError: The file cannot be read.
+        SourceUnavailableError: The file cannot be read, or not be brought to the square.
     """
     with source.open(ask.band) as raster:
         plan = plan_plane(raster, ask)
@@ -335,7 +345,7 @@ def _warped(plan: PlanePlan, pixels: NDArray[Any] | None, fill: float | None) ->
     warped = np.full(plan.grid.shape, fill or 0, dtype=raster.data_type)
     if pixels is None:
         return warped
-    with _WARPING:
+    with _WARPING, _told_of_file(plan.ask, raster.grid):
         reproject(
             pixels,
             warped,
@@ -350,6 +360,23 @@ def _warped(plan: PlanePlan, pixels: NDArray[Any] | None, fill: float | None) ->
             **(FOUR_AROUND if plan.ask.kernel == STATIC_KERNEL else {}),
         )
     return warped
+
+
+@contextmanager
+def _told_of_file(ask: PlaneAsk, grid: Grid) -> Iterator[None]:
+    """Say whose header it is where PROJ or GDAL cannot bring a raster's pixels to a square; other files are read on."""
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError, ArithmeticError, ValueError) as error:  # the latter two where they are infinite
+        left, bottom, right, top = grid.bounds
+        raise SourceUnavailableError(
+            f"{without_secrets(ask.band.href)} cannot be brought to location {ask.location.id} (EPSG:{ask.location.epsg}): it "
+            f"states EPSG:{grid.epsg}, {left:g} to {right:g} and {bottom:g} to {top:g} ({error}). Expected a raster where its "
+            "item's footprint is, in a coordinate system that holds the square: correct the file or its item."
+        ) from None
 
 
 def _with_one_nodata(plan: PlanePlan, pixels: NDArray[Any], fill: float | None) -> NDArray[Any]:

@@ -24,6 +24,7 @@ from catalogs.index import as_struct, items_schema
 from catalogs.index_files import IndexFiles
 from catalogs.index_merge import merged_rows
 from catalogs.pixels import write_whole
+from catalogs.publication import read_target
 from catalogs.recipe import check_ours, read_recipe
 from catalogs.rows import raw_items
 from catalogs.to_stac import item_folder
@@ -75,7 +76,8 @@ def merge_parts(folders: Sequence[Path], out: Path, *, watch: Watch) -> MergeSum
 
     Args:
         folders: The catalogs that `curate build --part` made of copies of one sampled folder.
-        out: The joined catalog: a folder that is absent, empty, sampled alike, or was joined of these parts before.
+        out: The joined catalog: a folder that is absent, empty, sampled alike, or was joined of these parts before. What a part
+            has completed since is taken in.
         watch: Shows progress.
 
     Raises:
@@ -85,15 +87,14 @@ def merge_parts(folders: Sequence[Path], out: Path, *, watch: Watch) -> MergeSum
         StorageError: The disk is full.
     """
     parts = [BuiltPart.open(folder) for folder in _told_apart(folders)]
-    earlier = _look_at(out, parts)
-    check_parts(parts, earlier)
+    check_parts(parts, _look_at(out, parts))
     with ExitStack() as stack:
         for part in parts:
             stack.enter_context(only_writer(part.folder))
         _begin(out, parts[0].folder)
         stack.enter_context(only_writer(out))
         stack.enter_context(disk_errors(out))
-        return _Merge(out, parts, earlier).run(watch)
+        return _Merge(out, parts).run(watch)
 
 
 def _told_apart(folders: Sequence[Path]) -> Sequence[Path]:
@@ -115,7 +116,7 @@ def _look_at(out: Path, parts: Sequence[BuiltPart]) -> BuiltPart | None:
 
     Raises:
         CurateError: It is a part itself, or lies in one.
-        RecipeError: It holds another catalog, or one in the middle of a build.
+        RecipeError: It holds another catalog, or one in the middle of a build, or its files go elsewhere.
         ContractError: It holds something else.
     """
     for part in parts:
@@ -125,6 +126,9 @@ def _look_at(out: Path, parts: Sequence[BuiltPart]) -> BuiltPart | None:
     there = BuiltPart(out, read_recipe(out), read_part(out))
     if not there.recipe:
         return None
+    target = read_target(out)
+    if target:
+        raise RecipeError(f"--out {out} would have its files in {target} (--to). Join the parts in another folder.")
     if there.part:
         raise RecipeError(f"--out {out} builds part {there.part} itself. Join the parts in a folder of its own.")
     if (out / layout.LOCATIONS).exists():
@@ -147,10 +151,9 @@ def _begin(out: Path, part: Path) -> None:
 class _Merge:
     """One merge, after its checks."""
 
-    def __init__(self, out: Path, parts: Sequence[BuiltPart], earlier: BuiltPart | None) -> None:
+    def __init__(self, out: Path, parts: Sequence[BuiltPart]) -> None:
         self._out = out
         self._parts = parts
-        self._everyone = [*parts, *([earlier] if earlier else [])]
         recipe = parts[0].recipe
         self._has_files = recipe["build"]["items"] == "json"
         self._sensors = read_wanted(recipe["build"], recipe["sample"].get("seed", 0)).sensors
@@ -182,7 +185,7 @@ class _Merge:
     def _collections(self) -> dict[str, list[Mapping[str, Any]]]:
         """Of each sensor the collections that have items: those alone say what their sources ask."""
         found: dict[str, list[Mapping[str, Any]]] = {sensor: [] for sensor in self._sensors}
-        for part, sensor in product(self._everyone, self._sensors):
+        for part, sensor in product(self._parts, self._sensors):
             if self._count([part], [sensor]):
                 found[sensor].append(json.loads((part.folder / sensor / layout.COLLECTION).read_bytes()))
         return found
@@ -238,11 +241,11 @@ class _Merge:
             rows = {}
             for sensor, bands in self._sensors.items():
                 known = find_sensor(sensor)
-                indices = [stack.enter_context(part.index(sensor)) for part in self._everyone]
+                indices = [stack.enter_context(part.index(sensor)) for part in self._parts]
                 schema = items_schema(known, bands, has_mask=known.mask is not None)
                 (scratch / sensor).mkdir(parents=True)
                 rows[sensor] = merged_rows(indices, schema, scratch / sensor)
-            failures = {location: found for part in reversed(self._everyone) for location, found in part.failures.items()}
+            failures = {location: found for part in reversed(self._parts) for location, found in part.failures.items()}
             self._writer.adopt(rows, [failure for found in failures.values() for failure in found])
         shutil.rmtree(scratch)
 

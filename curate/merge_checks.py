@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from catalogs import fields
 from catalogs.checks.items import difference, show
 from catalogs.console import counted
 from catalogs.index import as_struct, rows_of
@@ -31,7 +32,7 @@ def check_parts(parts: Sequence[BuiltPart], out: BuiltPart | None) -> None:
 
     Raises:
         RecipeError: They were sampled or built from different recipes, a location has different bounds, a part was stopped or
-            is missing, or two have different items of one location.
+            is missing, two have different items of one location, or the folder has an item that the parts have not.
     """
     for part in parts[1:]:
         check_same_build(parts[0], part)
@@ -39,7 +40,9 @@ def check_parts(parts: Sequence[BuiltPart], out: BuiltPart | None) -> None:
         if part.is_stopped:
             raise RecipeError(f"The build of {part.folder} was stopped. Run it again to its end: curate build {part.folder}")
     _check_whole(parts)
-    _check_overlaps([*parts, *([out] if out else [])])
+    _check_overlaps(parts)
+    if out:
+        _check_kept(parts, out)
 
 
 def check_same_build(one: BuiltPart, other: BuiltPart) -> None:
@@ -143,16 +146,53 @@ def _compare(one: BuiltPart, other: BuiltPart, locations: Sequence[str]) -> None
     for location in locations:
         if one.failures.get(location) != other.failures.get(location):
             raise _unequal(location, one, other, "what could not be completed differs")
+    for left, right in _unequal_items(one, other, locations):
+        told = _first_difference(left, right)
+        if told:
+            raise _unequal(told[0], one, other, told[1])
+
+
+def _check_kept(parts: Sequence[BuiltPart], out: BuiltPart) -> None:
+    """Refuse to join in a folder that has an item which the parts lack, or have in another form.
+
+    What they have beyond it is welcome, and their failures count: a part that was run again has tried again what had failed. A
+    season that was tried again may keep the scene of another one, whose item is of the last of them.
+    """
+    left = set(out.done)
+    for part in parts:
+        for kept, found in _unequal_items(out, part, sorted(left & part.done)):
+            told = _first_difference(kept, _as_kept(found, kept, out))
+            if told:
+                raise RecipeError(
+                    f"--out {out.folder} has {told[0]}, and {part.folder} differs: {told[1]}. Nothing that is there is given "
+                    "up: to join the parts as they are now, give another --out."
+                )
+        left -= part.done
+
+
+def _as_kept(items: Sequence[Mapping[str, Any]], kept: Sequence[Mapping[str, Any]], out: BuiltPart) -> list[Mapping[str, Any]]:
+    """Those of some items that another catalog has too, as before a season that had failed there came to keep their scene."""
+    before = {item["id"]: item["properties"].get(fields.SEASON) for item in kept}
+    found: list[Mapping[str, Any]] = []
+    for item in (item for item in items if item["id"] in before):
+        has = item["properties"]
+        failed = {failure.season for failure in out.failures.get(has[fields.LOCATION], ())}
+        is_taken = has.get(fields.SEASON) in failed
+        found.append({**item, "properties": {**has, fields.SEASON: before[item["id"]]}} if is_taken else item)
+    return found
+
+
+def _unequal_items(
+    one: BuiltPart, other: BuiltPart, locations: Sequence[str]
+) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    """Items that two catalogs have of some locations, portion by portion, without portions that are the same."""
     for sensor in one.sensors:
         with one.index(sensor) as mine, other.index(sensor) as theirs:
             for start in range(0, len(locations), COMPARED_AT_ONCE):
                 some = locations[start : start + COMPARED_AT_ONCE]
                 left, right = rows_of(mine, some), rows_of(theirs, some)
-                if left.equals(right):
-                    continue
-                told = _first_difference(decode_items(as_struct(left)), decode_items(as_struct(right)))
-                if told:
-                    raise _unequal(told[0], one, other, told[1])
+                if not left.equals(right):
+                    yield decode_items(as_struct(left)), decode_items(as_struct(right))
 
 
 def _first_difference(left: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:

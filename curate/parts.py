@@ -16,6 +16,7 @@ from pathlib import Path
 from catalogs import layout
 from catalogs.lattice import grid_square
 from catalogs.pixels import write_whole
+from catalogs.publication import RECORD, read_target
 from catalogs.records import Location
 from curate.errors import CurateError, RecipeError
 
@@ -116,6 +117,31 @@ def settle_part(folder: Path, asked: Part | None) -> Part | None:
             f"of its own, or remove {folder / layout.PART} to build another one here too."
         )
     return asked or known
+
+
+def check_is_home(folder: Path, part: Part, to: str | None) -> None:
+    """Refuse a part whose files would go elsewhere than into its folder: there nobody can join it.
+
+    Args:
+        folder: The part's.
+        part: Which it is.
+        to: Where its files are asked to go; where the folder remembers where absent.
+
+    Raises:
+        RecipeError: They would go elsewhere.
+    """
+    kept = read_target(folder)
+    if not to and not kept:
+        return
+    way = (
+        f"Build the parts without --to, join them (curate merge PART... --out FOLDER), and copy that to {to}, all but its "
+        f"{layout.WORK}; or leave --part out: --scheduler divides a build too."
+        if to
+        else f"Copy what is there into {folder}, remove {folder / RECORD}, and run the same command again."
+    )
+    raise RecipeError(
+        f"Part {part} of {folder} would have its files in {to or kept}, and parts are joined where their files are. {way}"
+    )
 
 
 def remember_part(folder: Path, part: Part) -> None:

@@ -7,9 +7,7 @@ takes each finished location in, and checkpoints link them. A run that stops any
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,8 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from catalogs import layout
-from catalogs.fields import SEASON
-from catalogs.journal import NO_SEASON, Failure
+from catalogs.journal import Failure
 from catalogs.locations import read_locations
 from catalogs.publication import Publication, remember_target
 from catalogs.recipe import CONVERTED
@@ -28,10 +25,12 @@ from catalogs.writer import GEONAMES_NOTICE, CatalogWriter
 from curate.assemble import Assembler, Wanted
 from curate.budget import Budget
 from curate.build_request import BuildRequest, check_dates, read_wanted, resolve_request
+from curate.daemons import do_each
 from curate.earlier_build import EarlierBuild
+from curate.earlier_seasons import EarlierSeasons
 from curate.errors import RecipeError, SourceUnavailableError, UnfinishedError
 from curate.locking import disk_errors, only_writer
-from curate.parts import Part, remember_part, settle_part
+from curate.parts import Part, check_is_home, remember_part, settle_part
 from curate.planes import HasPlanes, is_by_location, open_planes
 from curate.reading.counts import Counts
 from curate.search import Searches
@@ -100,26 +99,6 @@ class Finished(Protocol):
         """What could not be completed."""
 
 
-@dataclass(frozen=True)
-class _Earlier:
-    """What earlier runs made of locations that were done in part, of the seasons that are not done again."""
-
-    items: Mapping[str, Sequence[Mapping[str, Any]]]
-    failures: Mapping[str, Sequence[Failure]]
-
-    @classmethod
-    def of(cls, writer: CatalogWriter, again: Mapping[str, frozenset[int]]) -> _Earlier:
-        """Of some locations, with the seasons to do again of each."""
-        items: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-        failures: dict[str, list[Failure]] = defaultdict(list)
-        for location, found in writer.items_of(list(again)).items():
-            items[location] = [item for item in found if item["properties"].get(SEASON, NO_SEASON) not in again[location]]
-        for failure in writer.failures:
-            if failure.season not in again.get(failure.location, frozenset({failure.season})):
-                failures[failure.location].append(failure)
-        return cls(items, failures)
-
-
 @dataclass
 class Build:
     """One build of one catalog: prepared by `prepare`, run by `run`."""
@@ -135,6 +114,8 @@ class Build:
     """How it differs from what the folder was asked for before, in words; empty where it goes on."""
     is_elsewhere: bool = False
     """Whether the folder has items of another recipe, so that it can be planned there, and not run."""
+    to: str | None = None
+    """Where its files are asked to go; where an earlier run wrote, or the catalog's own folder, where none."""
     unanswered: dict[str, tuple[int, SourceUnavailableError]] = field(default_factory=dict, init=False)
     """How many searches a source of several did not answer, by its name, and why it did not the last of them."""
     _written: int = field(default=0, init=False)
@@ -150,6 +131,7 @@ class Build:
         open_source: Callable[..., Source],
         *,
         part: Part | None = None,
+        to: str | None = None,
         dry_run: bool = False,
     ) -> Build:
         """Resolve a request against the catalog's recipe, and record it: as long as there is no item, it may be another one.
@@ -159,12 +141,15 @@ class Build:
             request: What is asked.
             open_source: Makes a source from its name; given so that tests may hand in their own.
             part: Which part of the locations is built; as the folder remembers where absent.
+            to: A folder or `s3://` prefix that the files go to; where an earlier run wrote, or the catalog's own folder, where
+                absent.
             dry_run: Record nothing, and refuse no other recipe: see `is_elsewhere`.
 
         Raises:
             CurateError: A part is asked for without dates, or of more parts than there are grid squares; or the squares are
                 too large for the source.
-            RecipeError: The folder is not ours, holds no locations, was built from another recipe, or builds another part.
+            RecipeError: The folder is not ours, holds no locations, was built from another recipe, or builds another part; or
+                the files of a part would go elsewhere.
             SourceSensorError: The source lacks a sensor.
         """
         earlier = EarlierBuild.read(folder)
@@ -190,6 +175,7 @@ class Build:
         source = for_sensors(source, wanted.sensors)
         part = settle_part(folder, part)
         if part:
+            check_is_home(folder, part, to)
             check_dates(request, earlier.section)
             part.of(locations)  # refuses more parts than there are squares before anything is written
         changes = earlier.changes(section)
@@ -200,7 +186,7 @@ class Build:
             earlier.go_on(section)
             if part:
                 remember_part(folder, part)
-        return cls(folder, section, source, locations, wanted, notices_of(recipe), part, changes, is_elsewhere)
+        return cls(folder, section, source, locations, wanted, notices_of(recipe), part, changes, is_elsewhere, to)
 
     @cached_property
     def mine(self) -> Sequence[Location]:
@@ -213,7 +199,6 @@ class Build:
         workers: int,
         watch: Watch,
         retry_failed: bool = False,
-        to: str | None = None,
         scheduler: str | None = None,
         before: Callable[[Searches, Todo], None] | None = None,
         budget: Budget | None = None,
@@ -224,8 +209,6 @@ class Build:
             workers: Ranges of files that are fetched at once at most; of other sources, threads that read and write.
             watch: Shows progress.
             retry_failed: Whether locations with any failure are tried again, rather than those that a source kept back.
-            to: A folder or `s3://` prefix that the files go to; where an earlier run wrote, or the catalog's own folder, where
-                absent.
             scheduler: Of a Dask cluster that completes the locations; see `curate.cluster.check_scheduler`. Threads of this
                 process where absent.
             before: Told, once everything is searched and before anything is fetched, what is to do; an error of its ends the
@@ -234,7 +217,7 @@ class Build:
 
         Raises:
             ClusterError: The cluster or the source cannot do it, or the cluster was lost.
-            CatalogError: An earlier run wrote elsewhere.
+            CatalogError: An earlier run wrote elsewhere, or another catalog is where the files go.
             CatalogUnreachableError: The files go to an address that does not answer.
             RecipeError: The folder has another recipe by now.
             StorageError: The disk is full or cannot be written.
@@ -245,7 +228,7 @@ class Build:
             check_processes(self.source, scheduler)
         with only_writer(self.folder), disk_errors(self.folder):
             EarlierBuild.read(self.folder).check(self.recipe)
-            elsewhere = remember_target(self.folder, to)
+            elsewhere = remember_target(self.folder, self.to)
             writer = CatalogWriter(
                 self.folder,
                 self.locations,
@@ -296,8 +279,9 @@ class Build:
     def search(self, searches: Searches, watch: Watch, workers: int) -> None:
         """Ask for every square once, before anything is fetched."""
         jobs = [(sensor, square) for sensor in self.wanted.sensors for square in searches.squares]
-        with watch(len(jobs), "Searching") as bar, ThreadPoolExecutor(min(workers, SEARCHERS)) as pool:
-            for _ in pool.map(lambda job: searches.ensure(*job), jobs):
+        found = do_each(lambda job: searches.ensure(*job), jobs, at_once=min(workers, SEARCHERS))
+        with watch(len(jobs), "Searching") as bar, closing(found):
+            for _ in found:
                 bar.advance(ok=1)
         self.unanswered = searches.unanswered
 
@@ -342,7 +326,7 @@ class Build:
             searches,
             list(self.wanted.sensors),
             _units(neighbourhoods(self.locations, most), todo),
-            with_items=writer.items_of([place.id for place, seasons in todo.items() if seasons]),
+            with_items=writer.with_items([place.id for place, seasons in todo.items() if seasons]),
             simulated=self.source.simulated,
         )
         job = Job.of(
@@ -371,12 +355,13 @@ class Build:
         Raises:
             UnfinishedError: Fewer locations were given than are to do.
         """
-        earlier = _Earlier.of(writer, {place.id: seasons for place, seasons in todo.items() if seasons})
+        earlier = EarlierSeasons.of(writer, {place.id: seasons for place, seasons in todo.items() if seasons})
         due = time.monotonic() + CHECKPOINT_S
-        with watch(len(todo), "Building") as bar, closing(outcomes):
+        with watch(len(todo), "Building") as bar, closing(earlier), closing(outcomes):
             for location, items, failures in outcomes:
-                writer.finish(location, [*earlier.items[location.id], *items], [*earlier.failures[location.id], *failures])
-                self._written += len(items)
+                kept = earlier.settle(location, items, writer.scenes)
+                writer.finish(location, kept, [*earlier.failures[location.id], *failures])
+                self._written += len({(item["collection"], item["id"]) for item in items})  # seasons may share one
                 self._seen += 1
                 bar.advance(ok=not failures, failed=bool(failures))
                 if time.monotonic() > due:

@@ -8,10 +8,10 @@ source is asked plane by plane.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from curate.errors import SourceUnavailableError, StoppedError
 from curate.fetch import Plane, PlaneAsk, PlanePlan, finish_plane, plan_plane, read_plane
@@ -23,6 +23,8 @@ from curate.reading.transport import Transport
 from curate.sources.protocol import Source, reads_files
 
 Key = TypeVar("Key", bound=Hashable)
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
 UNDECODED_BYTES = 64 << 20
 """Blocks of a unit that are fetched and wait for a decoder: some forty-five of 1.4 MB."""
@@ -153,8 +155,10 @@ class FilePlanes(BlockPlanes):
             if isinstance(raster, SourceUnavailableError):
                 yield key, raster
                 continue
-            plan = plan_plane(raster, ask)
-            if plan.part is None:
+            plan = _or_why_not(plan_plane, raster, ask)
+            if isinstance(plan, SourceUnavailableError):
+                yield key, plan
+            elif plan.part is None:
                 yield key, finish_plane(plan, None)
             else:
                 plans[key] = plan
@@ -163,7 +167,15 @@ class FilePlanes(BlockPlanes):
             if isinstance(pixels, SourceUnavailableError):
                 yield key, pixels
             else:
-                yield key, finish_plane(plans.pop(key), pixels)
+                yield key, _or_why_not(finish_plane, plans.pop(key), pixels)
+
+
+def _or_why_not(make: Callable[Given, Made], *given: Given.args, **named: Given.kwargs) -> Made | SourceUnavailableError:
+    """What is made, or why it cannot be: of one file, which spoils no other."""
+    try:
+        return make(*given, **named)
+    except SourceUnavailableError as error:
+        return error
 
 
 def open_planes(source: Source, *, connections: int) -> PlaneReader:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
+from catalogs.date_windows import (
+    SECO,
+    SECO_DATES,
+    SECO_MAX_SHIFT_DAYS,
+    SECO_SPACING,
+    SECO_WINDOW_DAYS,
+    equal_windows,
+    midnight,
+    seco_windows,
+)
 from curate.errors import CurateError
-
-SECO = "seco"
-"""Name of the preset: five dates, twelve weeks apart, one random shift of up to a year per location, windows of 15 days."""
-SECO_DATES = 5
-SECO_SPACING = timedelta(weeks=12)
-SECO_MAX_SHIFT_DAYS = 365
-SECO_WINDOW_DAYS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class SeasonPlan:
         """Check the plan.
 
         Raises:
-            CurateError: It has no day, no season, or a window wider than its season.
+            CurateError: It has no day, no season, or windows that overlap.
         """
         if self.start >= self.end:
             raise CurateError(
@@ -65,47 +67,26 @@ class SeasonPlan:
         days = (self.end - self.start) / (self.seasons or 1)
         if self.seasons and self.window_days and timedelta(days=self.window_days) > days:
             raise CurateError(f"--window-days {self.window_days} exceeds a season of {days.days} days. Lower it or --seasons.")
+        if not self.seasons and self.window_days and timedelta(days=self.window_days) > SECO_SPACING:
+            raise CurateError(
+                f"--window-days {self.window_days} exceeds the {SECO_SPACING.days} days between two dates of --seasons {SECO}: "
+                f"windows would overlap. Expected at most {SECO_SPACING.days}; leave it out for SeCo's own {SECO_WINDOW_DAYS}."
+            )
 
     @property
     def span(self) -> tuple[datetime, datetime]:
         """First and last instant of any window of any location: what has to be searched."""
         if self.seasons:
-            return _midnight(self.start), _midnight(self.end)
-        reach = (SECO_DATES - 1) * SECO_SPACING + timedelta(days=SECO_MAX_SHIFT_DAYS + self._seco_days / 2)
-        return _midnight(self.end) - reach, _midnight(self.end) + timedelta(days=self._seco_days / 2)
+            return midnight(self.start), midnight(self.end)
+        half = timedelta(days=self.window_days or SECO_WINDOW_DAYS) / 2
+        reach = (SECO_DATES - 1) * SECO_SPACING + timedelta(days=SECO_MAX_SHIFT_DAYS) + half
+        return midnight(self.end) - reach, midnight(self.end) + half
 
     def windows(self, location_id: str) -> list[DateWindow]:
         """The date windows of a location, in order of time."""
-        return self._equal_windows() if self.seasons else self._seco_windows(location_id)
-
-    @property
-    def _seco_days(self) -> int:
-        return self.window_days or SECO_WINDOW_DAYS
-
-    def _equal_windows(self) -> list[DateWindow]:
-        assert self.seasons is not None, "equal windows need a count"
-        first, length = _midnight(self.start), (_midnight(self.end) - _midnight(self.start)) / self.seasons
-        edges = [_whole_second(first + length * number) for number in range(self.seasons)] + [_midnight(self.end)]
-        windows = [DateWindow(number, edges[number], edges[number + 1]) for number in range(self.seasons)]
-        if self.window_days is None:
-            return windows
-        half = timedelta(days=self.window_days) / 2
-        middles = [_whole_second(window.start + (window.end - window.start) / 2) for window in windows]
-        return [
-            DateWindow(window.season, middle - half, middle + half) for window, middle in zip(windows, middles, strict=True)
-        ]
-
-    def _seco_windows(self, location_id: str) -> list[DateWindow]:
-        digest = hashlib.sha256(f"{self.seed}:{location_id}".encode()).digest()
-        shift = timedelta(days=int.from_bytes(digest[:8], "big") % SECO_MAX_SHIFT_DAYS)
-        half = timedelta(days=self._seco_days) / 2
-        middles = [_midnight(self.end) - shift - SECO_SPACING * number for number in reversed(range(SECO_DATES))]
-        return [DateWindow(season, middle - half, middle + half) for season, middle in enumerate(middles)]
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _whole_second(when: datetime) -> datetime:
-    return when.replace(microsecond=0)
+        days = self.window_days
+        if self.seasons:
+            spans = equal_windows(self.start, self.end, self.seasons, days=days)
+        else:
+            spans = seco_windows(location_id, self.end, days=days, seed=self.seed)
+        return [DateWindow(season, *span) for season, span in enumerate(spans)]

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from catalogs import fields, files, layout
 from catalogs.bands import SENSORS
+from catalogs.checks.coverage import READ as PLACED
 from catalogs.checks.coverage import Cells, seasons_of
 from catalogs.checks.tree import Tree
 from catalogs.errors import ContractError, MissingAssetError
@@ -208,6 +209,7 @@ def summarize(href: str) -> CatalogSummary:
     sensors, done = [], []
     whole: list[NDArray[np.bool_]] = []
     cells = Cells(table["id"].combine_chunks(), seasons_of(recipe) or 1)
+    failed = cells.of(failures, "location", "season")
     asked = items_section(recipe)
     for sensor in asked.get("sensors", ()):
         count, collection = _Count(sensor), _read_json(tree, f"{sensor}/{layout.COLLECTION}")
@@ -215,8 +217,8 @@ def summarize(href: str) -> CatalogSummary:
             count.add(part)
         sensors.append(count.summary(collection, asked.get("bands") or ()))
         done.append(count.cells(cells))
-        whole.append(np.all(done[-1] | ~cells.asked(sensor), axis=1))
-    complete, incomplete, unbuilt = _completeness(cells.of(failures, "location", "season"), done, whole)
+        whole.append(np.all(done[-1] | count.shared(cells, recipe) & ~failed | ~cells.asked(sensor), axis=1))
+    complete, incomplete, unbuilt = _completeness(failed, done, whole)
     return CatalogSummary(
         catalog=tree.shown,
         name=_read_json(tree, layout.CATALOG).get("id") or recipe.get("sample", {}).get("name") or tree.shown,
@@ -249,7 +251,7 @@ class _Count:
     def add(self, table: pa.Table) -> None:
         """Take in rows of its index."""
         self._items += len(table)
-        self._places.append(table.select([fields.LOCATION, fields.SEASON]))
+        self._places.append(table.select(PLACED))
         self._clouds.append(pc.drop_null(table["eo:cloud_cover"]).to_numpy())
         for name in (*COUNTED, fields.SIMULATED):
             self._tallies[name].update(_tally(table[name]))
@@ -269,6 +271,10 @@ class _Count:
         """Which (location, season) it has items of."""
         table = pa.concat_tables(self._places) if self._places else None
         return cells.of(table, fields.LOCATION, fields.SEASON) & cells.asked(self._sensor)
+
+    def shared(self, cells: Cells, recipe: Mapping[str, Any]) -> NDArray[np.bool_]:
+        """Which (location, season) its vintages answer beside those that they state."""
+        return cells.shared(pa.concat_tables(self._places) if self._places else None, recipe)
 
     def summary(self, collection: Mapping[str, Any], wanted: Sequence[str]) -> SensorSummary:
         """What was counted.

@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import pickle
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -26,6 +28,7 @@ from uuid import uuid4
 from catalogs import files, layout
 from catalogs.console import counted
 from catalogs.foreign import SourceBand, SourceScene
+from catalogs.journal import Failure
 from catalogs.lattice import grid_square
 from catalogs.publication import read_target
 from catalogs.recipe import read_recipe
@@ -117,8 +120,30 @@ class Unit:
     """Each with the seasons to do; all where none."""
     with_items: frozenset[str]
     """Ids of those locations that have items of an earlier run already."""
-    scenes: Mapping[str, Sequence[SourceScene]] | None
-    """By sensor, what was found over them; none where the source is simulated, which knows without asking anybody."""
+    packed: bytes | None
+    """`scenes`, pickled and compressed to a twelfth: those of 64 locations far apart are 24 MB a year of Sentinel-2, and the
+    scheduler and the build hold two units for each thread of the cluster."""
+
+    @classmethod
+    def of(
+        cls,
+        places: Sequence[tuple[Location, frozenset[int] | None]],
+        with_items: frozenset[str],
+        scenes: Mapping[str, Sequence[SourceScene]] | None,
+    ) -> Unit:
+        """A unit with its scenes by sensor, if there are any; see `scenes`."""
+        return cls(places, with_items, None if scenes is None else zlib.compress(pickle.dumps(scenes), level=1))
+
+    @property
+    def scenes(self) -> Mapping[str, Sequence[SourceScene]] | None:
+        """By sensor, what was found over them, unpacked each time that it is asked for.
+
+        None where the source is simulated, which knows without asking anybody.
+        """
+        if self.packed is None:
+            return None
+        found: Mapping[str, Sequence[SourceScene]] = pickle.loads(zlib.decompress(self.packed))  # noqa: S301 - made by `of`
+        return found
 
     def __repr__(self) -> str:
         """Without what a scene's address may hold: it is seen in the logs of workers and schedulers."""
@@ -182,7 +207,7 @@ def make_units(
     for places in units:
         locations = [location for location, _ in places]
         scenes = None if simulated else {sensor: _scenes_over(searches, sensor, locations) for sensor in sensors}
-        yield Unit(tuple(places), old & {location.id for location in locations}, scenes)
+        yield Unit.of(tuple(places), old & {location.id for location in locations}, scenes)
 
 
 @dataclass(frozen=True)
@@ -203,7 +228,7 @@ def complete_unit(job: Job, unit: Unit) -> Done:
         CatalogUnreachableError: The files go to an address that does not answer.
         OSError: The disk is full or cannot be written.
     """
-    return _desk_of(job, has_scenes=unit.scenes is not None).complete(unit)
+    return _desk_of(job, has_scenes=unit.packed is not None).complete(unit)
 
 
 async def stop_units(run: str) -> None:
@@ -237,13 +262,13 @@ class _Desk:
         self._telling = Lock()
 
     def complete(self, unit: Unit) -> Done:
-        """Do a unit, and remove what a worker that was lost at it has left."""
+        """Do a unit, and remove from a bucket what a worker that was lost at it has left."""
         done = []
         with ThreadPoolExecutor(self._target.writers) as sweepers:
             sweeps = []
             for outcome in build_unit(self._assembler(unit), unit.places, self._reader, stop=self._stop):
                 done.append(outcome)
-                if outcome[0].id not in unit.with_items:
+                if self._is_swept(unit, *outcome):
                     sweeps += [sweepers.submit(self._scenes.sweep, sensor, *outcome[:2]) for sensor in self._wanted.sensors]
         for sweep in sweeps:
             sweep.result()
@@ -260,6 +285,15 @@ class _Desk:
         self._reader.stop()
         self._reader.close()
 
+    def _is_swept(self, unit: Unit, location: Location, _: object, failures: Sequence[Failure]) -> bool:
+        """Whether all that else lies in a location's place is surely of no item.
+
+        Folders are swept by who records, a bucket only as far as it held something before the run. Where something could not be
+        read, this worker may be one that was given up, at a location that another one has recorded with more items.
+        """
+        is_whole = not any(failure.transient for failure in failures)
+        return files.is_remote(self.address) and location.id not in unit.with_items and is_whole
+
     def _tell_fetched(self) -> dict[str, float]:
         """What was fetched since this was last asked, by any thread of this process."""
         counts = self._reader.fetched
@@ -272,8 +306,9 @@ class _Desk:
 
     def _assembler(self, unit: Unit) -> Assembler:
         locations = [location for location, _ in unit.places]
-        if unit.scenes is not None:
-            searches: Searches | GivenScenes = GivenScenes(unit.scenes)
+        scenes = unit.scenes
+        if scenes is not None:
+            searches: Searches | GivenScenes = GivenScenes(scenes)
         else:
             searches = Searches(self._source, Path(), locations, self._wanted.plan.span)
         return Assembler(self._source, searches, self._scenes, self._wanted)

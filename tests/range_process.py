@@ -181,7 +181,8 @@ class Files:
         digest = sha256(f"{self.settings.seed} {target} {wanted} {attempt}".encode()).digest()
         drawn = int.from_bytes(digest[:7], "big") / 2**56
         for fault in self.settings.faults:
-            if not re.search(fault.where, target) or (fault.first is not None and attempt >= fault.first):
+            is_fitting = re.search(fault.where, target) and re.search(fault.ranges, wanted)
+            if not is_fitting or (fault.first is not None and attempt >= fault.first):
                 continue
             if drawn < fault.share:
                 return fault

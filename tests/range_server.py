@@ -57,6 +57,8 @@ class Fault:
     """Of the requests that it fits, 0 to 1."""
     where: str = ""
     """Regular expression, searched in the request's path and query."""
+    ranges: str = ""
+    """The same, searched in its `Range` header."""
     first: int | None = None
     """It strikes the first so many requests of a path and range only; all where none."""
     status: int = 503

@@ -121,6 +121,11 @@ def test_a_status_fault_says_what_it_was_told_and_only_where_it_was_told(server)
     assert [line.status for line in server.log()] == [429, 206]
 
 
+def test_a_fault_strikes_the_ranges_that_it_is_told(server):
+    server.set(faults=[Fault("status", ranges="^bytes=10-")])
+    assert [ask(server, wanted=f"bytes={start}-20")[0] for start in (0, 10, 11)] == [206, 503, 206]
+
+
 def test_first_strikes_the_first_attempts_at_a_range(server):
     server.set(faults=[Fault("status", first=2)])
     assert [ask(server)[0] for _ in range(3)] == [503, 503, 206]

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from train.errors import ConfigError
+from train.positions import place_by_products
 
 if TYPE_CHECKING:
     from train.config import TrainConfig
@@ -84,6 +85,7 @@ def make_backbone(
         module = timm.create_model(name, pretrained=pretrained, **options)
     except (AssertionError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise ConfigError(_refusal(name, size_px, drop_path=drop_path, pretrained=pretrained, why=str(error))) from error
+    place_by_products(module)
     for side in dict.fromkeys((size_px, *further_sizes)):
         if side is not None:
             _check_size(module, name, bands=bands, size_px=side)

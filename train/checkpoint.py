@@ -2,8 +2,8 @@
 
 A checkpoint is a folder `checkpoints/step-00000120`: `state.pt` with parameters, buffers, optimizer and step, and for every
 process a `rank-00000.pt` with its own batch statistics, which differ between processes. Everything that is drawn hangs on
-(seed, step, process), so no generator has a state to save. A folder appears under its name when whole, and is read without
-unpickling any code.
+(seed, step, process), so no generator has a state to save. A folder appears under its name when it is whole and on the
+disk, and is read without unpickling any code.
 
 `load_backbone`, which reads the backbone out of a run, an export or a published checkpoint, is `train.weights`'; those who only
 read weights find it here.
@@ -11,6 +11,7 @@ read weights find it here.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -72,11 +73,16 @@ def save_checkpoint(run: Path, fabric: Fabric, method: Method, optimizer: Optimi
         "optimizer": optimizer.state_dict(),
     }
     fabric.save(part / "state.pt", state)
-    torch.save(batch_statistics(_module(method)), part / _rank_file(fabric.global_rank))
+    own = part / _rank_file(fabric.global_rank)
+    torch.save(batch_statistics(_module(method)), own)
+    for path in (own, part / "state.pt") if fabric.is_global_zero else (own,):
+        _flush(path)
     fabric.barrier()
     if fabric.is_global_zero:
         shutil.rmtree(folder, ignore_errors=True)
+        _flush(part)
         part.rename(folder)
+        _flush(folder.parent)
         for old in list_checkpoints(run)[:-KEPT]:
             shutil.rmtree(old)
     fabric.barrier()
@@ -163,6 +169,15 @@ def _load(path: Path) -> dict[str, Any]:
             f"{path} cannot be read ({type(error).__name__}). Remove its folder to go on from an older checkpoint."
         ) from error
     return loaded
+
+
+def _flush(path: Path) -> None:
+    """Put a file, or the names in a folder, on the disk: what outlives a loss of power must not be the name of half a file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _rank_file(rank: int) -> str:

@@ -7,6 +7,7 @@ computed both ways before a weight moves, and the compiled way backward too, whi
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -39,7 +40,7 @@ def compile_student(method: Method, views: Any, batch: Drawn, *, precision: str)
     """
     losses = []
     for compiles in (False, True):
-        trial: Any = copy.deepcopy(method)
+        trial = _copy(method)
         draw_nothing(trial)
         if compiles:
             trial.student = torch.compile(trial.student)
@@ -61,6 +62,17 @@ def compile_student(method: Method, views: Any, batch: Drawn, *, precision: str)
             f"explains in {precision}. Leave --compile away."
         )
     return torch.compile(method.student)
+
+
+def _copy(method: Method) -> Any:
+    """A method of its own, but for the device's context: it may hold processes, and they cannot be copied."""
+    shared, method.autocast = method.autocast, nullcontext
+    try:
+        trial: Any = copy.deepcopy(method)
+    finally:
+        method.autocast = shared
+    trial.autocast = shared
+    return trial
 
 
 def draw_nothing(method: nn.Module) -> None:

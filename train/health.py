@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -26,6 +26,8 @@ DISTILLATION = "distillation"
 STUDENT_KL = "student_kl"
 """What that term has beyond that entropy, nats: how far the student is from what the teacher says. At 0, all samples are
 answered alike (DINO, section 5.3)."""
+TEACHER_KL = "teacher_kl"
+"""What that entropy lacks to its uniform value, nats: 0 where the teacher tells nothing apart."""
 _LOOK_AT = (
     "Lower the learning rate or lengthen its warm-up, clip gradients (max_norm) or train in 32-true, and look for pixels that "
     "are not finite with curate verify CATALOG --deep. Go on from an earlier checkpoint with train resume RUN."
@@ -45,10 +47,14 @@ class HealthLimits:
     every: int = 50
     """Steps between two readings: one wait for the device in fifty steps costs nothing that can be measured."""
     patience: int = 1000
-    """Steps before features and subspaces are judged, and that a loss must stay at its uniform value: at first the queue holds
-    keys that tell nothing, and losses pass their uniform value on the way down."""
+    """Steps of a training before features and subspaces are judged, and that a loss must stay at its uniform value: at first
+    the queue holds keys that tell nothing, and losses pass their uniform value on the way down."""
     epoch: int = 0
-    """Steps of an epoch; a teacher and its student are judged after a whole one, since prototypes are frozen in the first."""
+    """Steps of an epoch, or of all in which prototypes are frozen; 0 where it is not known. A teacher and its student must stay
+    at their uniform value for so many steps in place of `patience`, so that a run of a few epochs is judged too."""
+    settling: int = 200
+    """But for no fewer than these, where epochs are short: a DINO-TP that went on to learn, of 1,024 prototypes and 31 steps an
+    epoch, stood there for 100 steps once the center had caught up."""
     plateau: float = 0.01
     """A mean loss above (1 - this) of its uniform value has learned nothing; healthy runs leave that band within an epoch."""
     spread: float = 0.1
@@ -67,7 +73,7 @@ class HealthLimits:
         Raises:
             ConfigError: A count is below 1.
         """
-        for name in ("every", "patience", "features"):
+        for name in ("every", "patience", "settling", "features"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 1 or more.")
 
@@ -97,9 +103,21 @@ class HealthMonitor:
         self._stop = stop_when_stalled
         self._seen: list[_Seen] = []
         self._features: deque[Tensor] = deque()
-        self._first_step: int | None = None
         self._uniform_since: dict[str, int] = {}
         self._told: set[str] = set()
+
+    def recall(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Take in what a training read before it was cut off, so that what stood at its uniform value then is not counted anew.
+
+        Args:
+            rows: Readings in their order, each with its `step`; one need not have every figure.
+        """
+        for name in self._uniform:
+            first = 1
+            for row in (row for row in rows if name in row):
+                last = int(row["step"])
+                self._steps_at_uniform(name, first, last, row[name])
+                first = last + 1
 
     def observe(
         self,
@@ -124,14 +142,13 @@ class HealthMonitor:
             entropy: A scalar on the device: mean entropy of the teacher's distributions, nats, for methods that have them.
 
         Returns:
-            At a reading, what was read: the mean of each term, `spread`, `rank`, `separation/...`, `teacher_entropy` and
-            `student_kl`; else none.
+            At a reading, what was read: the mean of each term, `spread`, `rank`, `separation/...`, `teacher_entropy`,
+            `teacher_kl` and `student_kl`; else none.
 
         Raises:
             DivergedError: At a reading, if a term was not finite at any step since the last one; or if the loss stays at its
                 uniform value and the monitor was asked to stop then.
         """
-        self._first_step = step if self._first_step is None else self._first_step
         named = {**terms, **{f"separation/{name}": value for name, value in (separation or {}).items()}}
         if entropy is not None:
             named[ENTROPY] = entropy
@@ -160,6 +177,8 @@ class HealthMonitor:
         reading = {name: sum(column) / len(column) for name, column in columns.items()} | self._read_features()
         if ENTROPY in reading and DISTILLATION in reading:
             reading[STUDENT_KL] = reading[DISTILLATION] - reading[ENTROPY]
+        if ENTROPY in reading and ENTROPY in self._uniform:
+            reading[TEACHER_KL] = self._uniform[ENTROPY] - reading[ENTROPY]
         self._judge(seen[0].step, seen[-1].step, reading)
         return reading
 
@@ -184,7 +203,7 @@ class HealthMonitor:
         words[ENTROPY] = self._dull_teacher(first, last, reading)
         if self._stop and any(words.values()):
             raise DivergedError(" ".join(text for text in words.values() if text))
-        if self._first_step is not None and last - self._first_step >= self._limits.patience:
+        if last > self._limits.patience:
             words |= _collapse(last, reading, self._limits) | _mixed_subspaces(last, reading, self._limits)
         for ailment, text in words.items():
             if text and ailment not in self._told:
@@ -225,7 +244,9 @@ class HealthMonitor:
 
     def _patience(self, name: str) -> int:
         """For how many steps a figure may be at its uniform value."""
-        return max(self._limits.patience, self._limits.epoch if name in {DISTILLATION, ENTROPY} else 0)
+        if self._limits.epoch and name in {DISTILLATION, ENTROPY}:
+            return max(self._limits.epoch, self._limits.settling)
+        return self._limits.patience
 
     def _steps_at_uniform(self, name: str, first: int, last: int, value: float) -> int:
         """For how many steps a figure has been at its uniform value; 0 where it is not."""

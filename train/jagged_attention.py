@@ -19,6 +19,9 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from train.errors import ConfigError
 
+_FAULTS: tuple[type[Exception], ...] = (getattr(torch, "AcceleratorError", torch.OutOfMemoryError), torch.distributed.DistError)
+"""Of a device or of other processes: they surface wherever the device is asked next, and say nothing of attention."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lengths:
@@ -66,6 +69,8 @@ def attend_jagged(query: Tensor, key: Tensor, value: Tensor, lengths: Lengths, *
             queries, keys, values = (_jagged(each.to(value.dtype).contiguous(), lengths) for each in (query, key, value))
             return scaled_dot_product_attention(queries, keys, values, dropout_p=dropout).transpose(1, 2).values()
     except torch.OutOfMemoryError:
+        raise
+    except _FAULTS:
         raise
     except RuntimeError as error:
         raise ConfigError(

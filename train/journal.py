@@ -61,7 +61,8 @@ class Journal:
         self._waited = 0.0
         self._extra: dict[str, float] = {}
         self._diagnostics: Mapping[str, Tensor] = {}
-        self._monitor = HealthMonitor(uniform, warn=self.warn, limits=HealthLimits(every=log_every, epoch=epoch))
+        limits = HealthLimits(every=log_every, epoch=epoch * _frozen_epochs(config))
+        self._monitor = HealthMonitor(uniform, warn=self.warn, limits=limits)
         self._stack = ExitStack()
         self._metrics: Metrics | None = None
         self._board: Any = None
@@ -71,6 +72,7 @@ class Journal:
         if not self._silent:
             self._run.mkdir(parents=True, exist_ok=True)
             self._metrics = Metrics(self._run, step=self._step)
+            self._monitor.recall(self._metrics.figures())
             self._board = self._open_board()
         self._show = self._stack.enter_context(live(self._steps, "Training", quiet=self._quiet))
         return self
@@ -100,7 +102,8 @@ class Journal:
         Args:
             step: Steps done, this one included.
             terms: The loss, on the device.
-            diagnostics: Scalars on the device, and `features`, (batch, dim).
+            diagnostics: Scalars on the device, and `features`, (batch, dim). A row has the mean since the last one of the
+                teacher's entropy and of separations, and all others as the last step has them.
             rate: Learning rate.
 
         Raises:
@@ -198,3 +201,8 @@ class Journal:
             f"step {self._step:,}/{self._steps:,}, loss {row['loss']:.3f}, {row['samples_per_s']:.0f} locations/s, "
             f"{row['wait_percent']:.0f} % waiting for data, {end}"
         )
+
+
+def _frozen_epochs(config: TrainConfig) -> int:
+    """Epochs that a student is given before it is judged: those in which prototypes are frozen, one at least."""
+    return max(1, config.distillation.freeze_last_layer) if config.distillation is not None else 1

@@ -129,9 +129,9 @@ def fit(training: Training, run: Path, runtime: Runtime) -> Outcome:
             method.at_step(step, **length)
             seed_step(config.seed, step, fabric.global_rank)
             with memory_words(config, fabric.device):
-                terms = train_step(fabric, method, optimizer, parts, make=feed.make, config=config)
+                terms, found = train_step(fabric, method, optimizer, parts, make=feed.make, config=config)
             step += 1
-            journal.after_step(step, terms, method.diagnostics(), rate=rate)
+            journal.after_step(step, terms, found, rate=rate)
             ends_epoch = step % batches.steps_per_epoch == 0
             if ends_epoch or step == steps:
                 with journal.aside():

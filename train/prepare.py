@@ -15,6 +15,7 @@ from catalogs import open_catalog
 from catalogs.stack import Stack
 from train.backbones import backbone_of, check_name, make_backbone, patch_side
 from train.config import InputSpec, TrainConfig, View
+from train.errors import ConfigError
 from train.ground_boxes import box_side_m
 from train.initial_weights import load_initial
 from train.methods import check_method
@@ -92,6 +93,7 @@ def prepare_training(
         DataError: The catalog has too few locations or dates, or several sensors have no ground in common.
     """
     check_name(config.backbone)
+    _check_begins(config, init)
     opened = open_catalog(catalog)
     sensors = choose_sensors(config, opened)
     stacks = [open_sensor(opened, sensor, config, cache=cache, pack=pack) for sensor in sensors]
@@ -130,6 +132,20 @@ def prepare_training(
     begins = initial.notes if initial else ()
     notes = (*_changes(config, settled), *slow_teacher(settled, count), *left_out, *begins, *aligned)
     return Training(settled, inputs, record, notes)
+
+
+def _check_begins(config: TrainConfig, init: str | None) -> None:
+    """Refuse to align a sensor with one that nobody encodes.
+
+    Raises:
+        ConfigError: The frozen copy would be of weights that were never trained.
+    """
+    sensor = None if config.alignment is None else config.alignment.adapt_sensor
+    if sensor is not None and init is None:
+        raise ConfigError(
+            f"--adapt-sensor {sensor} needs weights of the other sensor: training starts from them, and a frozen copy encodes "
+            "that sensor. Pass --init with a run, an export or a published checkpoint."
+        )
 
 
 def fit_views(config: TrainConfig) -> tuple[View, ...]:

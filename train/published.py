@@ -42,14 +42,14 @@ class Layout:
     parts: Mapping[str, tuple[str | None, tuple[str, ...]]]
     """For each part that can be chosen, the first where none is: under which key of the file, and what the names begin with."""
 
-    def find(self, content: Mapping[Any, Any], part: str | None) -> dict[str, Tensor] | None:
+    def find(self, content: Mapping[Any, Any], part: str) -> dict[str, Tensor] | None:
         """Tensors of the backbone, by their names in it; nothing if there is no network at that place.
 
         Args:
             content: Of the file.
-            part: Which of the parts; the first where absent.
+            part: Which of the parts.
         """
-        section, prefixes = self.parts[part or next(iter(self.parts))]
+        section, prefixes = self.parts[part]
         state = content if section is None else content.get(section)
         if not isinstance(state, Mapping):
             return None
@@ -106,17 +106,21 @@ def read_published(path: Path, part: str | None = None) -> Published:
     if not isinstance(content, Mapping):
         raise _unknown(path, [type(content).__name__])
     for layout in LAYOUTS:
-        if layout.find(content, None) is not None:
+        if any(layout.find(content, each) is not None for each in layout.parts):
             return _published(layout, content, path, part)
     raise _unknown(path, _first_keys(content))
 
 
 def _published(layout: Layout, content: Mapping[Any, Any], path: Path, part: str | None) -> Published:
     """The backbone of a checkpoint whose layout is known."""
-    tensors = layout.find(content, part) if part is None or part in layout.parts else None
+    first = next(iter(layout.parts))
+    held = {each: tensors for each in layout.parts if (tensors := layout.find(content, each)) is not None}
+    tensors = held.get(first if part is None else part)
     if tensors is None:
+        otherwise = ", or leave it out" if first in held else f", as in {path}#{next(iter(held))}"
         raise CheckpointError(
-            f"{path} has no part {part!r}. It is of {layout.title}: choose from {', '.join(layout.parts)}, or leave it out."
+            f"{path} has no part {first if part is None else part!r}. It is of {layout.title}: choose from {', '.join(held)}"
+            f"{otherwise}."
         )
     if layout.family == "moco":
         tensors = {name: each for name, each in tensors.items() if not name.startswith(HEADS)}

@@ -191,7 +191,12 @@ def last_metrics(run: Path) -> dict[str, float]:
         return {}
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    return {name: float(value) for name, value in rows[-1].items() if value} if rows else {}
+    return _figures(rows[-1]) if rows else {}
+
+
+def _figures(row: Mapping[str, str]) -> dict[str, float]:
+    """What a row has, as numbers."""
+    return {name: float(value) for name, value in row.items() if value}
 
 
 class Metrics:
@@ -203,7 +208,8 @@ class Metrics:
         self.rows: list[dict[str, str]] = []
         if self.path.is_file():
             with self.path.open(newline="", encoding="utf-8") as file:
-                columns, *lines = list(csv.reader(file)) or [[]]
+                text = file.read().rpartition("\n")[0]
+            columns, *lines = list(csv.reader(text.splitlines(keepends=True))) or [[]]
             whole = [dict(zip(columns, line, strict=True)) for line in lines if len(line) == len(columns)]
             self.rows = [row for row in whole if int(row["step"]) <= step]
         self.columns = list(dict.fromkeys(name for row in self.rows for name in row)) or ["step"]
@@ -224,6 +230,10 @@ class Metrics:
             return
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns).writerow(text)
+
+    def figures(self) -> list[dict[str, float]]:
+        """Every row as numbers, without what it lacks."""
+        return [_figures(row) for row in self.rows]
 
     def _rewrite(self) -> None:
         part = self.path.with_suffix(".csv.part")

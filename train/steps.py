@@ -94,7 +94,7 @@ def train_step(
     *,
     make: Callable[[Any], Any],
     config: TrainConfig,
-) -> dict[str, Tensor]:
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Move the weights once.
 
     Args:
@@ -106,10 +106,12 @@ def train_step(
         config: Clipping.
 
     Returns:
-        The loss terms, averaged over the parts, without gradient.
+        The loss terms, averaged over the parts, without gradient; and the method's diagnostics, scalars averaged alike, its
+        features of the last part.
     """
     optimizer.zero_grad(set_to_none=True)
     totals: dict[str, Tensor] = {}
+    found: dict[str, Tensor] = {}
     for number, part in enumerate(parts):
         views = make(part)
         student = cast("_FabricModule", method.student)
@@ -118,12 +120,14 @@ def train_step(
             fabric.backward(torch.stack(list(terms.values())).sum() / len(parts))
         for name, value in terms.items():
             totals[name] = totals.get(name, 0) + value.detach() / len(parts)
+        for name, value in method.diagnostics().items():
+            found[name] = value if value.ndim else found.get(name, 0) + value / len(parts)
     for parameter in method.frozen():
         parameter.grad = None
     clip_gradients(method.student.parameters(), config.optimizer)
     optimizer.step()
     method.after_step()
-    return totals
+    return totals, found
 
 
 def make_views(batch: Batch, *, maker: ViewMaker, config: TrainConfig) -> list[Tensor]:

@@ -16,6 +16,7 @@ from catalogs import fields, layout
 from catalogs.bands import find_sensor
 from catalogs.checks.documents import Collected
 from catalogs.checks.tree import BROKEN_TABLE, Visit, check_text
+from catalogs.date_windows import SECO, SECO_DATES, windows_of
 from catalogs.errors import CatalogUnreachableError, MissingAssetError
 from catalogs.failures import SCHEMA
 from catalogs.journal import NO_SEASON
@@ -24,8 +25,10 @@ from catalogs.recipe import items_section
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NAMED_SEASONS = {"seco": 5}
+NAMED_SEASONS = {SECO: SECO_DATES}
 """How many date windows the named presets have."""
+READ = (fields.LOCATION, fields.SEASON, "start_datetime", "end_datetime")
+"""Columns of an index that tell what there is."""
 
 
 def seasons_of(recipe: Mapping[str, Any]) -> int | None:
@@ -52,15 +55,15 @@ def check_coverage(visit: Visit, recipe: Mapping[str, Any], collections: Sequenc
         return 0
     cells = Cells(pa.array(locations, pa.string()), seasons)
     failed = cells.of(failures, "location", "season")
-    done = {
-        collected.sensor: cells.of(_read_seasons(visit, collected), fields.LOCATION, fields.SEASON)
-        & cells.asked(collected.sensor)
-        for collected in collections
-    }
+    items = {collected.sensor: _read_seasons(visit, collected) for collected in collections}
+    done = {sensor: cells.of(found, fields.LOCATION, fields.SEASON) & cells.asked(sensor) for sensor, found in items.items()}
     begun = np.any([failed, *done.values()], axis=0).any(axis=1)
     for sensor, has in done.items():
+        missing = begun[:, None] & cells.asked(sensor) & ~failed & ~has
+        if missing.any():
+            missing &= ~cells.shared(items[sensor], recipe)
         of_sensor = "" if find_sensor(sensor).is_static else " for season {season}"
-        for row, season in np.argwhere(begun[:, None] & cells.asked(sensor) & ~failed & ~has):
+        for row, season in np.argwhere(missing):
             words = f"Has neither an item of {sensor}{of_sensor.format(season=season)} nor a recorded failure."
             visit.add("incomplete", locations[row], words)
         for row, season in np.argwhere(failed & has):
@@ -87,23 +90,51 @@ class Cells:
         cells = np.zeros((len(self.locations), self.seasons + 1), bool)
         if table is None:
             return cells
-        rows = pc.fill_null(pc.index_in(table[location], value_set=self.locations), -1).to_numpy()
+        rows = self._rows(table[location])
         columns = pc.fill_null(table[season], NO_SEASON).to_numpy()
         known = (rows >= 0) & (columns >= NO_SEASON) & (columns < self.seasons)  # the last cell is that of -1
         cells[rows[known], columns[known]] = True
         return cells
 
+    def shared(self, items: pa.Table | None, recipe: Mapping[str, Any]) -> NDArray[np.bool_]:
+        """Which cells the vintages of a sensor answer beside the season that they state, (locations, seasons + 1).
+
+        A scene is one item however many seasons keep it, and states the last of them; so it may have been kept by any earlier
+        one whose date window its interval touches. Nothing tells whether it was: hold this against what failed.
+
+        Args:
+            items: The columns `READ` of the sensor's index.
+            recipe: Of the catalog; where it tells no dates, no season shares an item.
+        """
+        cells = np.zeros((len(self.locations), self.seasons + 1), bool)
+        if items is None:
+            return cells
+        vintages = items.filter(pc.and_(pc.is_valid(items["start_datetime"]), pc.greater(items[fields.SEASON], 0)))
+        windows = windows_of(recipe, vintages[fields.LOCATION].to_pylist())
+        if windows is None:
+            return cells
+        rows, stated = self._rows(vintages[fields.LOCATION]), vintages[fields.SEASON].to_numpy()
+        starts, ends = (vintages[name].to_numpy()[:, None] for name in ("start_datetime", "end_datetime"))
+        touched = (starts < windows[..., 1]) & (ends >= windows[..., 0])
+        places, seasons = np.nonzero(touched & (np.arange(self.seasons) < stated[:, None]) & (rows >= 0)[:, None])
+        cells[rows[places], seasons] = True
+        return cells
+
+    def _rows(self, locations: pa.ChunkedArray) -> NDArray[np.int64]:
+        """The row of each location; -1 of one that is not known."""
+        rows: NDArray[np.int64] = pc.fill_null(pc.index_in(locations, value_set=self.locations), -1).to_numpy()
+        return rows
+
 
 def _read_seasons(visit: Visit, collected: Collected) -> pa.Table | None:
-    """Location and season of every item; none where the index cannot be read, which was told."""
+    """Location, season and interval of every item; none where the index cannot be read, which was told."""
     if not collected.rows:
         return None
-    columns = [fields.LOCATION, fields.SEASON]
     with visit.tree.open_index(collected.index) as file:
-        table = file.read(columns=columns)
-    if set(columns) <= set(table.column_names):
+        table = file.read(columns=READ)
+    if set(READ) <= set(table.column_names):
         return table
-    visit.add("index", collected.index_name, f"Lacks one of the columns {' and '.join(columns)}.")
+    visit.add("index", collected.index_name, f"Lacks one of the columns {', '.join(READ)}.")
     return None
 
 

@@ -38,8 +38,9 @@ def build(
             that has fetched so much ends; what is done is kept. A cluster's workers tell of their bytes unit by unit.
         budget_requests: Most requests of pixels by this run, in the same way: of Earth Engine, which counts what a project
             computes in a month, about two a location.
-        to: A folder, or `s3://bucket/prefix`, that the items and their files go to, with copies of the catalog's documents;
-            it is remembered. Credentials come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_REGION`, `AWS_ENDPOINT_URL`).
+        to: A folder, or `s3://bucket/prefix`, without a catalog of another build, that the items and their files go to, with
+            copies of the catalog's documents; it is remembered. Not of a part: a merged catalog can be copied. Credentials come
+            from the environment (`AWS_ACCESS_KEY_ID`, `AWS_REGION`, `AWS_ENDPOINT_URL`).
         scheduler: A Dask cluster that builds instead of this process: its scheduler's address, such as `tcp://10.0.0.5:8786`,
             or its scheduler file; or `local`, `local:4`, for processes of this machine. Its workers share the catalog's
             folder, or write to a bucket (`--to`). Then `--workers` is how many ranges each of them fetches at once.

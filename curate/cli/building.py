@@ -73,7 +73,7 @@ def run_build(catalog: Path, request: BuildRequest, options: RunOptions) -> int:
         check_scheduler(options.scheduler)
     part = Part.parse(options.part) if options.part is not None else None
     _tell_look(request.source, quiet=quiet)
-    build = Build.prepare(catalog, request, open_source, part=part, dry_run=options.dry_run)
+    build = Build.prepare(catalog, request, open_source, part=part, to=options.to, dry_run=options.dry_run)
     if options.dry_run:
         _tell_plan(build, as_json=options.as_json, quiet=quiet)
         return 0
@@ -84,7 +84,6 @@ def run_build(catalog: Path, request: BuildRequest, options: RunOptions) -> int:
         workers=count,
         watch=partial(progress, quiet=quiet),
         retry_failed=options.retry_failed,
-        to=options.to,
         scheduler=options.scheduler,
         before=expectation.before,
         budget=budget,

@@ -30,10 +30,8 @@ from curate.static_layers import of_seasons
 
 SEARCHES_AT_ONCE = 16
 USUAL_MBPS = 100.0
-CHEAP = 20_000
-"""Locations up to which a build says beforehand what it will cost without being asked: some seconds to a minute."""
 SHOWN_FROM = 2_000
-"""Locations from which that takes so long that its progress is shown."""
+"""Locations from which a forecast takes so long that its progress is shown: of 50,000 a minute, where the build takes hours."""
 FLAGS = (
     "source", "seasons", "start", "end", "window_days", "max_cloud", "max_scene_cloud", "max_delta_days", "radiometry", "items",
 )  # fmt: skip
@@ -350,8 +348,7 @@ class Expectation:
             CurateError: It does.
         """
         tell_unanswered(self._build, quiet=self._quiet)
-        is_cheap = len(todo) <= CHEAP or self._budget.is_limited
-        if self._build.source.simulated or not (self._is_wanted and is_cheap):
+        if self._build.source.simulated or not self._is_wanted:
             return
         watch = partial(_quietly, quiet=self._quiet or len(todo) < SHOWN_FROM)
         told = self.forecast = foresee_rest(self._build, searches, todo, watch=watch)

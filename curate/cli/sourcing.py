@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib import import_module
@@ -16,6 +15,7 @@ from catalogs.console import emit, emit_json, progress
 from catalogs.errors import CatalogError
 from catalogs.secrets import without_secrets
 from curate.clouds import S2CLOUDLESS, judged_by
+from curate.daemons import do_each
 from curate.errors import CurateError, SourceUnavailableError
 from curate.sources import DETAIL, PROVIDERS, mapping_path
 from curate.sources.about import ACCOUNT, FREE, PAID, Product, Provider
@@ -150,7 +150,7 @@ def _unknown(text: str) -> CurateError:
 
 def _ask(texts: Sequence[str]) -> dict[str, Answer]:
     """Ask providers, all at once."""
-    with progress(len(texts), "Asking") as bar, ThreadPoolExecutor(len(texts)) as pool:
+    with progress(len(texts), "Asking") as bar:
 
         def ask(text: str) -> Answer:
             name, _, detail = text.partition(DETAIL)
@@ -162,7 +162,7 @@ def _ask(texts: Sequence[str]) -> dict[str, Answer]:
             bar.advance(ok=answer.is_good, failed=not answer.is_good)
             return answer
 
-        return dict(zip(texts, pool.map(ask, texts), strict=True))
+        return dict(zip(texts, do_each(ask, texts, at_once=len(texts)), strict=True))
 
 
 def _lines(provider: Provider, answer: Answer | None, *, with_setup: bool) -> Iterator[str]:

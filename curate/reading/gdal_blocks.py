@@ -23,18 +23,20 @@ ASKED_BLOCKS = 64
 """Of a TIFF whose sizes stand for all of them, spread over the file."""
 
 
-def gdal_header(href: str, *, is_placed: bool = True) -> FileHeader:
+def gdal_header(href: str, is_over: Callable[[], bool] = lambda: False, *, is_placed: bool = True) -> FileHeader:
     """What GDAL tells of a file.
 
     Args:
         href: Of the file.
+        is_over: As of `curate.sources.gdal_files.GdalFile`.
         is_placed: Whether its grid is of the ground; see `curate.sources.rasters.pixel_frame`.
 
     Raises:
         SourceUnavailableError: It cannot be opened, has no EPSG code, is rotated or has oblong pixels.
+        StoppedError: It is to stop, and was waiting.
     """
     begin_counting()
-    with open_raster(SourceBand(href), is_placed=is_placed) as raster:
+    with open_raster(SourceBand(href), is_over, is_placed=is_placed) as raster:
         dataset = raster.dataset
         cuts = tuple(Cut(dataset.height, dataset.width, *shape) for shape in dataset.block_shapes)
         told = tuple(dataset.dtypes), tuple(dataset.nodatavals), cuts

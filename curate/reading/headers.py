@@ -9,16 +9,17 @@ from __future__ import annotations
 import struct
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING
+from threading import Lock, Semaphore, Thread
+from typing import TYPE_CHECKING, TypeVar
 
 from catalogs.files import is_remote
 from catalogs.secrets import without_secrets
-from curate.errors import SourceUnavailableError
+from curate.errors import SourceUnavailableError, StoppedError
 from curate.reading.gdal_blocks import gdal_header
 from curate.reading.tiff_layout import FileHeader, parse_tiff
 
@@ -32,8 +33,14 @@ FURTHER_BYTES = 4 << 10
 LONGEST_BYTES = 64 << 20
 """Of the values of a tag: 4 million blocks. A longer one is damaged."""
 KEPT_HEADERS = 8192
+KEPT_BYTES = 64 << 20
+"""Of the places of blocks that are kept: 8 KB of most files, 0.27 MB of one in strips, as radar images are."""
 MOST_TRIES = 2
 """Times that a header is read while its file changes."""
+LOOK_S = 0.2
+"""How often who waits for another thread's header looks whether the transport is stopped."""
+Read = TypeVar("Read")
+_Begun = dict[str, Future[FileHeader | SourceUnavailableError]]
 
 
 class Headers:
@@ -43,6 +50,8 @@ class Headers:
         self._transport, self._is_placed = transport, is_placed
         self._fetchers = fetchers
         self._known: OrderedDict[str, Future[FileHeader]] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+        self._kept_bytes = 0
         self._lock = Lock()
 
     def read_all(self, hrefs: Iterable[str]) -> dict[str, FileHeader | SourceUnavailableError]:
@@ -50,24 +59,27 @@ class Headers:
         return dict(self.read_each(hrefs))
 
     def read_each(self, hrefs: Iterable[str]) -> Iterator[tuple[str, FileHeader | SourceUnavailableError]]:
-        """The same one by one, each file once and in the order of the first time it is named."""
+        """The same one by one, each file once and in the order of the first time it is named.
+
+        Raises:
+            StoppedError: The transport was stopped, though GDAL may still wait for an answer.
+        """
         distinct = list(dict.fromkeys(hrefs))
-        unknown = [href for href in distinct if not self._is_known(href)]
-        if len(unknown) < 2:
-            yield from ((href, self._try(href)) for href in distinct)
-            return
-        begun: dict[str, Future[FileHeader | SourceUnavailableError]] = {href: Future() for href in unknown}
-        waiting, pool = deque(unknown), ThreadPoolExecutor(min(self._fetchers, len(unknown)), thread_name_prefix="header")
+        begun: _Begun = {href: Future() for href in distinct if not self._is_known(href)}
+        waiting, places = deque(begun), Semaphore(self._fetchers)
         try:
-            pool.submit(self._read_waiting, waiting, begun, pool)
-            yield from ((href, begun[href].result() if href in begun else self._try(href)) for href in distinct)
+            if waiting:
+                self._call(waiting, begun, places)
+            yield from ((href, self._result(begun[href]) if href in begun else self._try(href)) for href in distinct)
         finally:
             waiting.clear()
-            pool.shutdown(wait=False, cancel_futures=True)
 
-    def _read_waiting(
-        self, waiting: deque[str], begun: dict[str, Future[FileHeader | SourceUnavailableError]], pool: ThreadPoolExecutor
-    ) -> None:
+    def _call(self, waiting: deque[str], begun: _Begun, places: Semaphore) -> None:
+        """Have another thread read, if there is a place for one; nobody joins it, since GDAL cannot be told to stop."""
+        if places.acquire(blocking=False):
+            Thread(target=self._read_waiting, args=(waiting, begun, places), name="header", daemon=True).start()
+
+    def _read_waiting(self, waiting: deque[str], begun: _Begun, places: Semaphore) -> None:
         """Read one header after the other; another thread is called first as long as some wait: few where answers are quick."""
         while waiting:
             try:
@@ -75,8 +87,8 @@ class Headers:
             except IndexError:  # another thread was faster
                 return
             if waiting:
-                with suppress(RuntimeError):  # nobody asks any more
-                    pool.submit(self._read_waiting, waiting, begun, pool)
+                with suppress(RuntimeError):  # the process ends
+                    self._call(waiting, begun, places)
             try:
                 begun[href].set_result(self._try(href))
             except BaseException as error:  # noqa: BLE001 # whoever waits for it must be told
@@ -97,7 +109,7 @@ class Headers:
         with self._lock:
             known = self._known.get(name)
             if known is not None and known.done() and known.result() is stale:
-                del self._known[name]
+                self._drop(name)
 
     def _is_known(self, href: str) -> bool:
         with self._lock:
@@ -120,16 +132,41 @@ class Headers:
                 mine: Future[FileHeader] = Future()
                 self._known[name] = mine
                 while len(self._known) > KEPT_HEADERS:
-                    self._known.popitem(last=False)
+                    self._drop(next(iter(self._known)))
         if known is not None:
-            return known.result()
+            return self._result(known)
         try:
-            mine.set_result(_read_header(self._transport, href, is_placed=self._is_placed))
+            header = _read_header(self._transport, href, is_placed=self._is_placed)
+            self._weigh(name, mine, header)
+            mine.set_result(header)
         except BaseException as error:  # noqa: BLE001 # whoever waits for it must be told
             with self._lock:
-                self._known.pop(name, None)
+                self._drop(name)
             mine.set_exception(error)
         return mine.result()
+
+    def _result(self, promised: Future[Read]) -> Read:
+        """What another thread reads."""
+        while not promised.done():
+            with suppress(TimeoutError):
+                return promised.result(LOOK_S)
+            if self._transport.is_stopped:
+                raise StoppedError("Headers are not waited for any more: the transport was stopped.")
+        return promised.result()
+
+    def _weigh(self, name: str, mine: Future[FileHeader], header: FileHeader) -> None:
+        """Take note of what a header holds in memory; the oldest go where it is too much in all."""
+        with self._lock:
+            if self._known.get(name) is mine:
+                self._sizes[name] = header.packing.nbytes if header.packing else 0
+                self._kept_bytes += self._sizes[name]
+            while self._kept_bytes > KEPT_BYTES and len(self._known) > 1:
+                self._drop(next(iter(self._known)))
+
+    def _drop(self, name: str) -> None:
+        """With the lock held."""
+        self._known.pop(name, None)
+        self._kept_bytes -= self._sizes.pop(name, 0)
 
 
 def is_replaced(fetched: Fetched, known: FileHeader | Fetched) -> bool:
@@ -176,14 +213,15 @@ class _Beginning:
 
 
 def _read_header(transport: Transport, href: str, *, is_placed: bool) -> FileHeader:
+    read_by_gdal = partial(gdal_header, href, lambda: transport.is_stopped, is_placed=is_placed)
     if not is_remote(href) and not Path(href.removeprefix("file://")).is_file():
-        return gdal_header(href, is_placed=is_placed)
+        return read_by_gdal()
     for _ in range(MOST_TRIES):
         try:
             file = _Beginning(transport, href)
             etag, size = file.first.etag, file.first.size
             parsed = parse_tiff(file.read, without_secrets(href), etag=etag, size=size, is_placed=is_placed)
-            return parsed or replace(gdal_header(href, is_placed=is_placed), size=size)
+            return parsed or replace(read_by_gdal(), etag=etag, size=size)
         except _ChangedError:
             continue
     raise SourceUnavailableError(

@@ -61,6 +61,8 @@ class HostGate:
         self._throttled_since: float | None = None
         self._down: str | None = None
         self._down_until, self._probing, self._stopped = 0.0, False, False
+        self.has_answered = False
+        """Whether anything has succeeded so far."""
 
     @property
     def allowed(self) -> int:
@@ -95,6 +97,7 @@ class HostGate:
     def succeed(self, ticket: int) -> None:
         """Leave after an answer that is one, be it that the file is not there."""
         with self._left(ticket):
+            self.has_answered = True
             self._failing.clear()
             self._failing_since = self._throttled_since = self._down = None
             self._eased = True

@@ -42,7 +42,7 @@ class Fetched:
     content: bytes
     """Its bytes; fewer than asked only where the file ends."""
     etag: str | None
-    """Of the file, as its server gives it, without `W/`; none of a local file."""
+    """Of the file, as its server gives it, without `W/`; of a local file, made of its size and when it was written."""
     size: int | None
     """Bytes of the whole file, where told."""
 
@@ -67,6 +67,8 @@ class TryError(Exception):
     """Bytes of the body that came in vain."""
     is_used_up: bool = False
     """Whether it was refused for want of quota: another signature would be, too."""
+    is_unreached: bool = False
+    """Whether there was no way to the host: nothing is learned of the file."""
 
 
 def ask_range(pool: HTTPConnectionPool, place: Place, start: int, end: int) -> Fetched:
@@ -116,7 +118,8 @@ def read_range(href: str, start: int, end: int) -> Fetched:
     try:
         number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            size = os.fstat(number).st_size
+            facts = os.fstat(number)
+            size = facts.st_size
             content = _read(number, start, min(end, size))
         finally:
             os.close(number)
@@ -133,7 +136,7 @@ def read_range(href: str, start: int, end: int) -> Fetched:
             f"{shown} has {size:,} bytes, those from {start:,} to {end:,} were asked for: it is cut short, or its header is "
             "damaged. Restore it, then run the same command again."
         )
-    return Fetched(content, None, size)
+    return Fetched(content, f"{facts.st_mtime_ns:x}-{size:x}", size)
 
 
 def _read(number: int, start: int, end: int) -> bytes:
@@ -216,6 +219,8 @@ def _etag(answer: BaseHTTPResponse) -> str | None:
 
 def _broken(error: Exception, timeout: Timeout) -> TryError:
     """What a failure of the connection means."""
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
+
     inner = error.args[-1] if error.args else None
     if isinstance(inner, ssl.SSLCertVerificationError):
         return TryError(f"its certificate does not hold: {inner.verify_message}", passing=False)
@@ -223,7 +228,8 @@ def _broken(error: Exception, timeout: Timeout) -> TryError:
         partial: object = inner.partial  # a number, of urllib3's own
         came = partial if isinstance(partial, int) else len(inner.partial)
         return TryError(f"its body ended after {came:,} of {came + (inner.expected or 0):,} bytes", received=came)
-    return TryError(_cause(error, inner, timeout))
+    unreached = isinstance(error, NewConnectionError | ConnectTimeoutError | ProxyError)
+    return TryError(_cause(error, inner, timeout), is_unreached=unreached)
 
 
 def _cause(error: Exception, inner: object, timeout: Timeout) -> str:

@@ -248,6 +248,9 @@ class Sweep:
 
     def _read_by_gdal(self, piece: Piece) -> None:
         file = piece.file
+        if not is_remote(file.href) and file.header.etag and is_replaced(self._transport.fetch(file.href, 0, 1), file.header):
+            self._start_again(file)
+            return
         for block, found in read_blocks(file.href, file.header, piece.blocks, is_over=lambda: self._is_closed):
             if isinstance(found, SourceUnavailableError):
                 self._fail(file.users[block], found)

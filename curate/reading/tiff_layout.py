@@ -53,6 +53,11 @@ class Packing:
     nodata: float | None
     """As the file states it, if its type can hold it."""
 
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory."""
+        return self.offsets.nbytes + self.sizes.nbytes
+
 
 @dataclass(frozen=True, slots=True)
 class FileHeader:
@@ -69,7 +74,7 @@ class FileHeader:
     packing: Packing | None
     """Absent where GDAL reads the blocks."""
     etag: str | None = None
-    """As the server gave it."""
+    """As what was read first of it came with; see `curate.reading.ranges.Fetched`."""
     size: int | None = None
     """Bytes of the file, where told."""
     stated_block_bytes: int | None = None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from catalogs.files import is_remote
 from catalogs.secrets import without_secrets
-from curate.errors import SourceUnavailableError, StoppedError
+from curate.errors import HostDownError, SourceUnavailableError, StoppedError
 from curate.reading.addresses import Addresses, Place
 from curate.reading.buckets import is_bucket
 from curate.reading.counts import Counts
@@ -116,6 +116,11 @@ class Transport:
                 failure = error
             place = self._place_after(task, place, failure)  # not above: what it raises shall not lead to signed addresses
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing is fetched any more."""
+        return self._stopped.is_set()
+
     def stop(self) -> None:
         """End all that goes on: who waits for a range, or asks for one from now on, raises StoppedError within a second.
 
@@ -203,7 +208,7 @@ class Transport:
                 f"{without_secrets(task.href)} cannot be read: {failure.cause}. {advice}, then run the same command again; "
                 "what is done is kept."
             )
-        self._bear(task, failure)
+        self._bear(task, place, failure)
         self.counts.add(retries=1)
         if failure.wait_s is None:  # else the gate waits, for everybody
             self._pause(task)
@@ -223,15 +228,20 @@ class Transport:
         task.renewed = True
         return self._addresses.renew(task.href, place.signed)
 
-    def _bear(self, task: _Task, failure: TryError) -> None:
-        """Count a failure against the patience."""
+    def _bear(self, task: _Task, place: Place, failure: TryError) -> None:
+        """Count a failure against the patience.
+
+        A host that has answered and is not reached any more is down, however few ranges have found that out; one that never
+        has may be no host at all.
+        """
         throttled = _is_throttled(failure)
         task.throttles += throttled
         task.failures += not throttled
         if task.throttles > self._patience.throttles or task.failures >= self._patience.attempts:
             tries, took_s = task.failures + task.throttles, time.monotonic() - task.began
             advice = LIMITED if failure.status == THROTTLED else FAULTY
-            raise SourceUnavailableError(
+            is_down = failure.is_unreached and self._hosts[place.scheme, place.host, place.port].gate.has_answered
+            raise (HostDownError if is_down else SourceUnavailableError)(
                 f"{without_secrets(task.href)} cannot be read: {failure.cause}, the last of {tries} tries over {took_s:,.0f} s."
                 f" {advice}, then run the same command again; what is done is kept."
             )

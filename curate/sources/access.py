@@ -32,7 +32,8 @@ MOST_CONNECTIONS: dict[str, int] = {
     "download.dataspace.copernicus.eu": 4,
 }
 """By host, without its port: how many connections it grants one user. One process keeps to it, ranges and GDAL together;
-each worker of a cluster is a process of its own. A connection is closed after each request, so that none is kept besides."""
+several would not, so that a source of such files is read by one (`curate.sources.protocol.why_one_process`). A connection is
+closed after each request, so that none is kept besides."""
 CLOSING = {"Connection": "close"}
 """Headers of each request to a host that grants so many connections and no more."""
 

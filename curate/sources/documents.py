@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urljoin
 
 from catalogs.errors import NotACatalogError
@@ -29,6 +29,8 @@ FAULT = 500
 """From here on answers tell of a fault of the server's own."""
 UNAUTHORIZED = 401
 """Answer of a server that wants to know who asks. A bucket says 403 of what is not there, too, so that is no such answer."""
+LONGEST_WAIT_S = 900.0
+"""For which a server may ask to be left alone, seconds; one that asks for longer does not answer now."""
 KEPT = "what is done is kept"
 SHOWN_CHARACTERS = 60
 ROOT_NAMES = ("catalog.json", "collection.json")
@@ -114,8 +116,17 @@ def check_whole(document: dict[str, Any], address: str) -> None:
 def patience() -> Retry:
     """How often, and how slowly, a request is repeated; searches (POST) change nothing and are repeated too."""
     from urllib3 import Retry
+    from urllib3.exceptions import MaxRetryError
 
-    return Retry(
+    class BoundedRetry(Retry):
+        """Keeps to Retry-After, and takes an answer that asks for more than `LONGEST_WAIT_S` for the last one."""
+
+        def increment(self, method: Any = None, url: Any = None, response: Any = None, *args: Any, **options: Any) -> Self:
+            if response is not None and (self.get_retry_after(response) or 0.0) > LONGEST_WAIT_S:
+                raise MaxRetryError(options["_pool"], url)
+            return super().increment(method, url, response, *args, **options)
+
+    return BoundedRetry(
         total=5, connect=2, backoff_factor=BACKOFF_S, status_forcelist=BUSY_CODES, allowed_methods=None, raise_on_status=False
     )
 

@@ -19,12 +19,13 @@ from urllib.parse import urlsplit
 
 from catalogs.files import for_gdal, is_remote, zip_of
 from catalogs.secrets import has_secret, without_secrets
-from curate.errors import SourceUnavailableError
+from curate.errors import SourceUnavailableError, StoppedError
 from curate.sources.access import (
     ADVICE,
     CLOSING,
     FAULTY,
     LIMITED,
+    LOOKS_S,
     Signed,
     Signer,
     most_connections,
@@ -87,7 +88,8 @@ class GdalFile:
         Args:
             href: A path, or a `file://`, `http(s)://` or `s3://` address, unsigned.
             signer_of: Who signs an href.
-            is_over: Asked, where its host grants so many connections only, whether nobody waits for it any more.
+            is_over: Asked whether nobody waits for it any more: before it is tried again, and while its host has no connection
+                to spare.
 
         Raises:
             SourceUnavailableError: It cannot be opened.
@@ -137,13 +139,21 @@ class GdalFile:
             _FAILED.add(self.href)
             if delay is None or _answers(said, PERMANENT):
                 raise SourceUnavailableError(self._failure(said))
-            time.sleep(delay)
+            self._pause(delay)
 
     def close(self) -> None:
         """Give the handle back."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+
+    def _pause(self, delay_s: float) -> None:
+        """Wait before another try, unless nobody waits for the file any more."""
+        end = time.monotonic() + delay_s
+        while (left_s := end - time.monotonic()) > 0:
+            if self._is_over():
+                raise StoppedError(f"{without_secrets(self.href)} is not read any more: its reader was stopped.")
+            time.sleep(min(left_s, LOOKS_S))
 
     def _ask_once(self, question: Callable[[DatasetReader], Result]) -> Result:
         import rasterio

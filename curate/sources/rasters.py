@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from catalogs.console import counted
@@ -118,9 +120,14 @@ def checked_grid(href: str, epsg: int, transform: Transform, shape: tuple[int, i
     """The grid of a raster of (height, width) pixels.
 
     Raises:
-        SourceUnavailableError: It is rotated, upside down or has oblong pixels, other than in degrees.
+        SourceUnavailableError: It is rotated, upside down or has oblong pixels, other than in degrees; or nobody can tell where
+            it lies.
     """
     a, b, left, d, e, top = transform
+    if not _is_known(epsg):
+        raise SourceUnavailableError(_placeless(href, f"EPSG:{epsg}, which PROJ does not know,"))
+    if not all(map(isfinite, transform)):
+        raise SourceUnavailableError(_placeless(href, f"a corner at {left:g}, {top:g} and pixels of {a:g}"))
     if b or d or a <= 0 or e >= 0:
         raise SourceUnavailableError(
             f"{href} is rotated or upside down (transform {a}, {b}, {d}, {e}); expected north up. Use gdalwarp."
@@ -147,6 +154,20 @@ def _grid(dataset: DatasetReader, href: str) -> Grid:
     if epsg is None:
         raise SourceUnavailableError(_placeless(href, f"{str(dataset.crs)[:60]!r}" if dataset.crs else "nothing"))
     return checked_grid(href, epsg, dataset.transform[:6], dataset.shape)
+
+
+@lru_cache(maxsize=256)
+def _is_known(epsg: int) -> bool:
+    """Whether pixels can be brought from a coordinate system to another."""
+    import rasterio
+    from rasterio.crs import CRS
+    from rasterio.errors import CRSError
+
+    try:
+        with rasterio.Env():  # or PROJ says so on stderr
+            return bool(CRS.from_epsg(epsg))
+    except CRSError:
+        return False
 
 
 def _placeless(href: str, stated: str) -> str:

@@ -63,6 +63,7 @@ class StacApiSource:
         lacking: Mapping[str, str] | None = None,
         queries: Mapping[str, Mapping[str, Any]] | None = None,
         asks_terms: bool = False,
+        one_process: str = "",
     ) -> None:
         """Describe the API; nothing is asked of it yet.
 
@@ -77,6 +78,7 @@ class StacApiSource:
             queries: What its items must be for a sensor, in the words of STAC's query extension; asked of an API that has it,
                 so that it does not send what we cannot use.
             asks_terms: Whether to ask for the collections that are given, too, since what they state of their terms matters.
+            one_process: Why its files may be read by one process at a time alone, a sentence; any number may where none.
         """
         self.name = name or without_secrets(address)
         self.max_scene_cloud = max_scene_cloud
@@ -86,6 +88,8 @@ class StacApiSource:
         self._collections = {sensor: _listed(ids) for sensor, ids in collections.items()} if collections else None
         self.lacking = dict(lacking or {})
         """See `curate.sources.protocol.why_lacking`."""
+        self.one_process = one_process
+        """See `curate.sources.protocol.why_one_process`."""
         self._queries = queries or {}
         self._asks_terms = asks_terms or not collections
         self.terms: dict[str, SourceTerms] = {}

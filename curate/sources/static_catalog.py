@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +23,7 @@ from catalogs.index_files import open_index
 from catalogs.index_listing import listed_index
 from catalogs.secrets import without_secrets
 from catalogs.to_stac import item_folder, link_item
+from curate.daemons import do_each
 from curate.errors import SourceSensorError, SourceUnavailableError
 from curate.sources.documents import check_stac, is_web, read_document, read_root
 from curate.sources.our_collections import is_ours, stated_terms
@@ -128,20 +128,21 @@ def crawl(
     ours += _collections_above(document, root, skipped)
     documents: Iterable[tuple[Link, dict[str, Any]]] = [(Link(root), document)]
     seen = {root}
-    with ThreadPoolExecutor(WEB_READERS if is_web(root) else 1) as pool:
-        while documents:
-            following: list[Link] = []
-            for link, content in documents:
-                ours += [content] if is_ours(content) else []
-                if content.get("type") in {"Feature", "FeatureCollection"}:
-                    yield from _items(content, link)
-                elif _is_indexed(content, link.address):
-                    yield from _indexed_items(content, link.address)
-                else:
-                    following += _links(content, link)
-            level = [link for link in dict.fromkeys(following) if link.address not in seen]
-            seen.update(link.address for link in level)
-            documents = list(zip(level, pool.map(lambda link: _read_or_skip(link, skipped), level), strict=True))
+    at_once = WEB_READERS if is_web(root) else 1
+    while documents:
+        following: list[Link] = []
+        for link, content in documents:
+            ours += [content] if is_ours(content) else []
+            if content.get("type") in {"Feature", "FeatureCollection"}:
+                yield from _items(content, link)
+            elif _is_indexed(content, link.address):
+                yield from _indexed_items(content, link.address)
+            else:
+                following += _links(content, link)
+        level = [link for link in dict.fromkeys(following) if link.address not in seen]
+        seen.update(link.address for link in level)
+        read = do_each(lambda link: _read_or_skip(link, skipped), level, at_once=at_once)
+        documents = list(zip(level, read, strict=True))
 
 
 def _read_or_skip(link: Link, skipped: dict[str, str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ method on the same locations, as often, with the same seed, and prints two table
 Sentinel-2 patch that training has not seen, by nearest neighbours, beside random weights and band statistics; and how often a
 token of one sensor finds its ground among the tokens of another, for X-STARS without its alignment and with it. X-STARS needs a
 ViT, the others train a ResNet: each stands beside its own random weights. What is there already, in the folder, is not made
-again.
+again, and refused where other words made it; a training that was interrupted goes on, and all its parts count.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -47,42 +49,97 @@ RUNS = {
 """Of each row of the table, the method and its own flags."""
 
 
-def call(command: str, *words: str) -> tuple[str, float]:
-    """What a command of ours prints, and the CPU minutes that it takes."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+@dataclass(slots=True)
+class Notes:
+    """What made a folder, kept in a file beside it."""
+
+    words: list[str]
+    """Of the command."""
+    minutes: float | None = 0.0
+    """CPU minutes of all its parts; none while one runs, and for good if nobody saw that one end."""
+    finished: bool = False
+    """Whether the folder is whole."""
+
+    def write(self, made: Path) -> None:
+        """Put them beside the folder."""
+        _beside(made).parent.mkdir(parents=True, exist_ok=True)
+        _beside(made).write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+
+def read_notes(made: Path, words: Sequence[str]) -> Notes:
+    """The notes of a folder, or new ones where there is none.
+
+    Raises:
+        SystemExit: Other words made it, or nobody noted which.
+    """
+    if not _beside(made).exists() and not made.exists():
+        return Notes(list(words))
+    if not _beside(made).exists():
+        raise SystemExit(f"{made} is there without {_beside(made)}, which says what made it. Remove it or give another FOLDER.")
+    notes = Notes(**json.loads(_beside(made).read_text(encoding="utf-8")))
+    if notes.words != list(words):
+        raise SystemExit(
+            f"{made} was made with other words: {' '.join(notes.words)}. Remove it and {_beside(made)} or give another FOLDER."
+        )
+    return notes
+
+
+def _beside(made: Path) -> Path:
+    return made.with_name(f"{made.name}.json")
+
+
+def call(command: str, *words: str) -> str:
+    """What a command of ours prints."""
     code = f"import sys; from {command}.cli import main; sys.exit(main(sys.argv[1:]))"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code, *words], stdout=subprocess.PIPE, text=True, check=True, env=environment)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return done.stdout, (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 60
+    return done.stdout
+
+
+def minutes_of_commands() -> float:
+    """CPU minutes that all commands so far took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (used.ru_utime + used.ru_stime) / 60
 
 
 def make_catalog(folder: Path) -> Path:
     """Simulated France, packed."""
     catalog = folder / "france"
-    if not (catalog / "packs").is_dir():
+    notes = read_notes(catalog, (*SAMPLE, *SENSORS, *DATES))
+    if not notes.finished:
+        notes.write(catalog)
         call("curate", "sample", *SAMPLE, "--out", str(catalog), "--quiet")
         call("curate", "build", str(catalog), "--source", "simulated", *(f"--sensor={name}" for name in SENSORS), *DATES)
         call("curate", "pack", str(catalog), "--quiet")
+        notes.finished = True
+        notes.write(catalog)
     return catalog
 
 
-def train(folder: Path, catalog: Path, name: str) -> tuple[Path, float]:
-    """The run folder of a row, and the CPU minutes that its training took."""
+def train(folder: Path, catalog: Path, name: str) -> tuple[Path, float | None]:
+    """The run folder of a row, and the CPU minutes that its training took, if they are known."""
     run = folder / "runs" / name.replace(", ", "-").replace(" ", "-")
-    cost = run / "cpu_minutes.json"
-    if not cost.exists():
-        method, *words = RUNS[name]
-        _, minutes = call("train", method, "--catalog", str(catalog), "--out", str(run), *BUDGET, *words)
-        cost.write_text(json.dumps(minutes))
-    return run, json.loads(cost.read_text())
+    method, *own = RUNS[name]
+    notes = read_notes(run, (method, *BUDGET, *own))
+    if notes.finished:
+        return run, notes.minutes
+    minutes, before = notes.minutes, minutes_of_commands()
+    notes.minutes = None
+    notes.write(run)
+    try:
+        call("train", method, "--catalog", str(catalog), "--out", str(run), *BUDGET, *own)
+        notes.finished = True
+    finally:
+        notes.minutes = None if minutes is None else minutes + minutes_of_commands() - before
+        notes.write(run)
+    return run, notes.minutes
 
 
 def score(folder: Path, catalog: Path, runs: dict[str, Path]) -> dict[str, dict[str, Any]]:
     """Accuracy of each row and of what it is shown beside, with its interval: `value`, `low`, `high`."""
     weights = (word for run in runs.values() for word in ("--weights", str(run)))
     asked = ("--catalog", str(catalog), "--sensor", SENSORS[0], "--out", str(folder / "knn.json"), "--json", "--quiet")
-    printed, _ = call("evaluate", "knn", *weights, *asked)
+    printed = call("evaluate", "knn", *weights, *asked)
     names = {str(run): name for name, run in runs.items()}
     return {names.get(each["name"], each["name"]): each for each in json.loads(printed)["scores"]}
 
@@ -102,6 +159,11 @@ def retrieval(run: Path, step: int) -> dict[str, float]:
     return {kind: fmean(share for name, share in row.items() if name.startswith(f"{kind}/")) for kind in kinds}
 
 
+def told_minutes(minutes: float | None) -> str:
+    """Minutes in words."""
+    return "not known" if minutes is None else f"{minutes:.1f}"
+
+
 def main() -> None:
     """Print both tables."""
     given = asked(__doc__, "FOLDER")
@@ -113,7 +175,7 @@ def main() -> None:
     scores = score(folder, catalog, {name: run for name, (run, _) in done.items()})
     print("\n| features | kNN | 95 % interval | CPU minutes |\n| --- | --- | --- | --- |")
     for name, each in scores.items():
-        minutes = f"{done[name][1]:.1f}" if name in done else ""
+        minutes = told_minutes(done[name][1]) if name in done else ""
         low, high = each["interval"]
         print(f"| {name} | {100 * each['value']:.1f} % | {100 * low:.1f} - {100 * high:.1f} % | {minutes} |")
     alone, aligned = (done[name][0] for name in ("x-stars, alpha 0", "x-stars"))

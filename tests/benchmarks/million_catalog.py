@@ -1,24 +1,28 @@
-"""A catalog of a million items with their files: what its build, `curate merge`, `verify`, `info` and training's opening cost.
+"""A catalog of a million items with their files: what `plan`, `build`, `verify`, `info`, `merge` and training's opening cost.
 
-    python -m tests.benchmarks.million_catalog [--count 1000000] [--sample 20] [--home FOLDER]
+    python -m tests.benchmarks.million_catalog [--count 1000000] [--sample 20] [--deep] [--home FOLDER]
 
-The items are of three bands and a mask, four to a location, rows of a divided index. Their files are names of a few: pixels of
-12 x 12, rendered once. Only the locations whose files `verify --sample` reads have files of their own. Each step runs in a
-process of its own, whose peak memory is told; answers are checked before figures are.
+The items are of three bands and a mask, four to a location, rows of a divided index. Their files are real ones of 12 x 12
+pixels, rendered once: those of two places differ by the corner in their header. The first build is that of the catalog's
+writer alone, since nothing is fetched or rendered here; what is called by a command's name is that command. Each step runs in
+a process of its own, whose peak memory is told, its libraries among it; answers are checked before figures are.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import io
+import json
 import shutil
+import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing, redirect_stdout
 from dataclasses import replace
-from heapq import nsmallest
+from datetime import date
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -26,32 +30,34 @@ from typing import Any
 from catalogs import layout, open_catalog
 from catalogs.console import Progress, progress
 from catalogs.locations import read_locations, write_locations
+from catalogs.pixels import encode_raster, multihash
 from catalogs.recipe import write_section
 from catalogs.records import Location, Raster
-from catalogs.scene_writer import Patch, write_patch
+from catalogs.scene_writer import Patch
 from catalogs.testing import make_scene
 from catalogs.to_stac import scene_to_item
-from catalogs.validate import _draw, check_catalog
+from catalogs.validate import FILES_READ
 from catalogs.writer import CatalogWriter
+from curate.build_request import BuildRequest, resolve_request
 from tests.benchmarks.machine import describe_machine
 from tests.benchmarks.million import SENSOR, VISITS, _peak_gb
 
-SECTION = {
-    "source": "simulated", "sensors": [SENSOR.id], "bands": ["B02", "B03", "B04"], "seasons": VISITS, "start": "2023-01-01",
-    "end": "2024-01-01", "window_days": None, "max_cloud": 10.0, "max_scene_cloud": 100.0, "max_delta_days": None,
-    "items": "parquet",
-}  # fmt: skip
-BANDS = tuple(band for band in SENSOR.bands if band.name in SECTION["bands"])
+REQUEST = BuildRequest(
+    source="simulated", sensors=[SENSOR.id], bands=["B02", "B03", "B04"], seasons=str(VISITS), items="parquet",
+    start=date(2023, 1, 1), end=date(2024, 1, 1),
+)  # fmt: skip
+BANDS = tuple(band for band in SENSOR.bands if band.name in REQUEST.bands)
 THREE_BANDS = replace(SENSOR, bands=BANDS)
+FILES = 2
+"""Of an item."""
 CHECKPOINT_EVERY = 10_000
 """Locations."""
 PER_ROW, STEP_M, SIDE_M = 600, 600, 120
-NAMES_OF_A_FILE = 30_000
-"""Fewer than any file system allows."""
-
 
 Measured = tuple[Any, float, float, float]
 """What a step gave, its seconds, its seconds of CPU, and the peak memory of its process in GB."""
+Step = tuple[str, Measured, Any]
+"""Its name, what it gave and took, and what it should have given."""
 
 
 def places(count: int) -> list[Location]:
@@ -69,78 +75,71 @@ def places(count: int) -> list[Location]:
 def sample_ours(folder: Path, count: int) -> int:
     """The locations and the recipe."""
     folder.mkdir(parents=True)
+    squares = places(count // VISITS)
     write_section(folder, "sample", {"region": "benchmark", "seed": 0})
-    write_section(folder, "build", SECTION)
-    write_locations(folder / layout.LOCATIONS, places(count // VISITS))
-    return count // VISITS
+    write_section(folder, "build", resolve_request(REQUEST, None, today=REQUEST.end, locations=len(squares)))
+    write_locations(folder / layout.LOCATIONS, squares)
+    return len(squares)
 
 
-def build_ours(folder: Path, sample: int) -> int:
-    """A build without fetching: files named, items journalled, checkpoints taken."""
+def build_ours(folder: Path) -> int:
+    """A build without fetching: files written, items journalled, checkpoints taken."""
     locations = read_locations(folder / layout.LOCATIONS)
     writer = _writer(folder, locations)
-    drawn = set(nsmallest(sample, (location.id for location in locations), key=_draw))
-    named = _Named(folder.with_name("files"), folder / SENSOR.id)
+    files = _Files(folder / SENSOR.id, locations[0])
     folders = layout.Layout.of(locations)
     for number, location in enumerate(locations, start=1):
         place = folders.folder(location)
         (folder / SENSOR.id / place).mkdir(parents=True)
-        items = []
-        for visit in range(VISITS):
-            scene, patches = make_scene(THREE_BANDS, location, visit, seed=number * VISITS + visit) if (
-                location.id in drawn) else named.scene(location, visit)  # fmt: skip
-            stem = f"{place}/{layout.stem(scene.datetime, None, None)}"
-            rasters = [named.place(patch, f"{stem}_{patch.key}.tif", visit, location) for patch in patches]
-            items.append(scene_to_item(replace(scene, rasters=tuple(rasters))))
-        writer.finish(location, items, [])
+        writer.finish(location, [files.write(location, visit, place) for visit in range(VISITS)], [])
         if number % CHECKPOINT_EVERY == 0:
             writer.checkpoint()
     writer.close()
     return VISITS * len(locations)
 
 
-class _Named:
-    """Files that many items share."""
+class _Files:
+    """Scenes whose files are encoded once: of another place only the corner in their header is another."""
 
-    def __init__(self, home: Path, collection: Path) -> None:
-        self._home, self._collection = home, collection
-        self._first = places(1)[0]
-        self._scenes = [make_scene(THREE_BANDS, self._first, visit, seed=visit) for visit in range(VISITS)]
-        self._known = {id(patch): (visit, patch) for visit, (_, patches) in enumerate(self._scenes) for patch in patches}
-        self._names: dict[tuple[int, str], list[Any]] = {}
+    def __init__(self, collection: Path, first: Location) -> None:
+        self._collection = collection
+        self._scenes = [make_scene(THREE_BANDS, first, visit, seed=visit) for visit in range(VISITS)]
+        self._contents = [
+            {patch.key: encode_raster(patch.pixels, patch.grid, patch.bands).split(_corner(first)) for patch in patches}
+            for _, patches in self._scenes
+        ]
 
-    def scene(self, location: Location, visit: int) -> tuple[Any, Sequence[Patch]]:
-        """A scene of a location whose pixels are another's."""
+    def write(self, location: Location, visit: int, place: str) -> dict[str, Any]:
+        """Write the files of a scene; give its item in row form."""
         scene, patches = self._scenes[visit]
-        return replace(scene, location=location), patches
+        stem = layout.stem(scene.datetime, None, None)
+        rasters = tuple(self._write(location, visit, patch, f"{place}/{stem}_{patch.key}.tif") for patch in patches)
+        return scene_to_item(replace(scene, location=location, rasters=rasters))
 
-    def place(self, patch: Patch, href: str, visit: int, location: Location) -> Raster:
-        """Give a file another name; write it where nobody shares it."""
-        if id(patch) not in self._known:
-            return write_patch(self._collection, href, patch)
-        count, raster = self._names.get((visit, patch.key), [0, None])
-        if count % NAMES_OF_A_FILE == 0:
-            raster = write_patch(self._home, f"{visit}-{patch.key}-{count}.tif", patch)
-        self._names[visit, patch.key] = [count + 1, raster]
-        os.link(self._home / raster.href, self._collection / href)
-        return replace(raster, href=href, grid=location.grid(raster.grid.gsd))
+    def _write(self, location: Location, visit: int, patch: Patch, href: str) -> Raster:
+        content = _corner(location).join(self._contents[visit][patch.key])
+        (self._collection / href).write_bytes(content)
+        return Raster(
+            patch.key, href, patch.bands, location.grid(patch.grid.gsd), patch.pixels.dtype.name, multihash(content),
+            len(content), sources=patch.sources, is_mask=patch.is_mask,
+        )  # fmt: skip
 
 
-def continue_ours(folder: Path) -> int:
-    """The same build again, which finds nothing to do; the locations that are done."""
-    writer = _writer(folder, read_locations(folder / layout.LOCATIONS))
-    writer.close()
-    return len(writer.done)
+def _corner(location: Location) -> bytes:
+    """The tie point of a GeoTIFF, as it stands in the file: its first pixel is at the upper left corner."""
+    left, _, _, top = location.bounds
+    return struct.pack("<6d", 0, 0, 0, left, top, 0)
 
 
 def checkpoint_ours(folder: Path) -> int:
     """One more checkpoint, of 500 locations all over; the rows that it leaves."""
-    writer = _writer(folder, read_locations(folder / layout.LOCATIONS))
+    locations = {location.id: location for location in read_locations(folder / layout.LOCATIONS)}
+    writer = _writer(folder, list(locations.values()))
     ids = sorted(writer.done)
     some = ids[:: max(len(ids) // 500, 1)]
-    known = {location.id: location for location in read_locations(folder / layout.LOCATIONS)}
-    for id_, items in writer.items_of(some).items():
-        writer.finish(known[id_], items, [])
+    with closing(writer.items_of(some)) as found:
+        for id_, items in found.items():
+            writer.finish(locations[id_], items, [])
     writer.close()
     return len(open_catalog(folder).items())
 
@@ -153,13 +152,6 @@ def merge_ours(folder: Path) -> int:
     items = merge_parts([folder], out, watch=_quiet).items
     assert open_catalog(out).index_hash(SENSOR.id) == open_catalog(folder).index_hash(SENSOR.id)
     return items
-
-
-def sampled_ours(folder: Path, sample: int) -> tuple[bool, int, int]:
-    """`curate verify --sample`: whether it is valid, items, files read."""
-    report = check_catalog(folder, sample=sample)
-    assert not report.problems, report.problems[:3]
-    return report.is_valid, report.checked["items"], report.checked["assets read"]
 
 
 def info_ours(folder: Path) -> int:
@@ -175,6 +167,44 @@ def train_ours(folder: Path) -> int:
 
     catalog = open_catalog(folder)
     return len(open_stack(catalog, catalog.items(sensor=SENSOR.id, split="train")))
+
+
+def planned(folder: Path) -> tuple[int, int]:
+    """`curate plan`: locations and seasons to do."""
+    told = _curate("plan", folder)
+    return told["locations"], told["seasons"]
+
+
+def built(folder: Path) -> tuple[int, int]:
+    """`curate build`: complete locations, and items that it wrote."""
+    told = _curate("build", folder)
+    return told["complete"], told["items_written"]
+
+
+def verified(folder: Path, *how: object) -> tuple[bool, int, int]:
+    """`curate verify`: whether it is valid, items, files read."""
+    told = _curate("verify", folder, *how)
+    return told["valid"], told["checked"]["items"], told["checked"]["assets read"]
+
+
+def verified_in_part(folder: Path) -> tuple[bool, int, float]:
+    """The same as it is without flags, where files are drawn: these as a share of what is read at most."""
+    is_valid, items, files = verified(folder)
+    return is_valid, items, round(files / FILES_READ, 1)
+
+
+def _curate(*words: object) -> Any:
+    """Run a command as its users do; give what it tells machines."""
+    from curate.cli import main
+
+    told, code = io.StringIO(), None
+    try:
+        with redirect_stdout(told):
+            main([*map(str, words), "--json", "--quiet"])
+    except SystemExit as ended:
+        code = ended.code
+    assert not code, f"curate {words[0]} left with {code}: {told.getvalue()[:2000]}"
+    return json.loads(told.getvalue())
 
 
 def measured(step: Callable[..., Any], *args: Any) -> Measured:
@@ -198,17 +228,31 @@ def _quiet(total: int, description: str) -> AbstractContextManager[Progress]:
     return progress(total, description, quiet=True)
 
 
-def steps(folder: Path, count: int, sample: int) -> Iterator[tuple[str, Measured, Any]]:
-    """Every step with its name, what it took, and the answer that it should have given."""
+def steps(folder: Path, count: int, sample: int) -> Iterator[Step]:
+    """Every step but those that read many files, with its name, what it took, and the answer that it should have given."""
     places_ = count // VISITS
     yield "locations and recipe", measured(sample_ours, folder, count), places_
-    yield "build: files named, journal, checkpoints", measured(build_ours, folder, sample), count
-    yield "build again: nothing to do", measured(continue_ours, folder), places_
+    yield "curate plan: everything to do", measured(planned, folder), (places_, count)
+    yield "build: files written, journal, checkpoints", measured(build_ours, folder), count
+    yield "curate build: nothing to do", measured(built, folder), (places_, 0)
+    yield "curate plan: nothing to do", measured(planned, folder), (0, 0)
     yield "one checkpoint of 500 locations", measured(checkpoint_ours, folder), count
-    yield f"verify --sample {sample}", measured(sampled_ours, folder, sample), (True, count, sample * VISITS * 2)
+    yield (
+        f"curate verify --sample {sample}",
+        measured(verified, folder, "--sample", sample),
+        (True, count, sample * VISITS * FILES),
+    )
     yield "info", measured(info_ours, folder), count
     yield "train: opening half of them", measured(train_ours, folder), count // 2
     yield "merge of one part", measured(merge_ours, folder), count
+
+
+def reading_steps(folder: Path, count: int, *, deep: bool) -> Iterator[Step]:
+    """Those that read many files, some 3 ms of CPU each."""
+    files = count * FILES
+    yield "curate verify", measured(verified_in_part, folder), (True, count, round(min(1, files / FILES_READ), 1))
+    if deep:
+        yield "curate verify --deep", measured(verified, folder, "--deep"), (True, count, files)
 
 
 def main() -> None:
@@ -216,15 +260,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1_000_000, help="items, a multiple of 16")
     parser.add_argument("--sample", type=int, default=20, help="locations whose files are read")
-    parser.add_argument("--home", type=Path, help="where to work: 3 GB and 600,000 files at a million items")
+    parser.add_argument("--deep", action="store_true", help="read all files once, too")
+    parser.add_argument("--home", type=Path, help="where to work: 10 GB and 2,500,000 files at a million items")
     given = parser.parse_args()
     print(f"{describe_machine()}; {given.count:,} items\n", flush=True)
     home = Path(tempfile.mkdtemp(dir=given.home))
+    folder = home / "large"
     try:
-        for name, (result, seconds, cpu, memory), expected in steps(home / "large", given.count, given.sample):
+        all_steps = chain(steps(folder, given.count, given.sample), reading_steps(folder, given.count, deep=given.deep))
+        for name, (result, seconds, cpu, memory), expected in all_steps:
             assert result == expected, f"{name}: {result}, not {expected}"
             print(f"{name:42} {seconds:8.1f} s {cpu:8.1f} s of CPU {memory:6.2f} GB", flush=True)
-        size = sum(path.stat().st_size for path in (home / "large" / SENSOR.id / layout.INDEX_FOLDER).iterdir())
+        size = sum(path.stat().st_size for path in (folder / SENSOR.id / layout.INDEX_FOLDER).iterdir())
         print(f"index: {size / given.count:.0f} bytes per item")
     finally:
         shutil.rmtree(home)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 
 import duckdb
 import numpy as np
@@ -182,8 +182,9 @@ def test_a_checkpoint_writes_the_files_that_change(folder):
     writer.checkpoint()
     after = files_of(folder)
     assert [name for name in NAMES if after[name] != before[name]] == [NAMES[1]]
-    assert {location: len(items) for location, items in writer.items_of(["test-000004", "test-000007"]).items()} == {
-        "test-000004": 2, "test-000007": 2}  # fmt: skip
+    with closing(writer.items_of(["test-000004", "test-000007"])) as found:
+        counts = {location: len(items) for location, items in found.items()}
+    assert counts == {"test-000004": 2, "test-000007": 2}
     assert writer.done == {location.id for location in LOCATIONS}
 
 

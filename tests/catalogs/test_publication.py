@@ -7,6 +7,7 @@ import pytest
 from catalogs import layout
 from catalogs.errors import CatalogError
 from catalogs.publication import AT_WORK, RECORD, Publication, read_target, remember_target
+from catalogs.targets import FolderTarget
 from tests.trees import tree
 
 S2 = "sentinel-2-l2a"
@@ -110,3 +111,82 @@ def test_a_place_within_the_catalog_is_refused(folder, inside):
     with pytest.raises(CatalogError, match=r"is the catalog's folder .* or lies within it"):
         remember_target(folder, str(folder / inside))
     assert read_target(folder) is None
+
+
+@pytest.mark.parametrize("href", [layout.RECIPE, layout.CATALOG, AT_WORK])
+def test_a_place_that_holds_another_catalog_is_refused(folder, tmp_path, href):
+    there = FolderTarget(tmp_path / "there")
+    there.put(href, b"{}")
+    before = tree(tmp_path / "there")
+    remember_target(folder, there.address)
+    words = rf"^{there.address} holds another catalog \({href} there is not of {folder}\).* Give another --to, or empty"
+    with pytest.raises(CatalogError, match=words):
+        Publication(folder, [S2]).begin()
+    assert tree(tmp_path / "there") == before
+    (tmp_path / "there" / href).unlink()
+    Publication(folder, [S2]).begin()
+
+
+class Killed(BaseException):
+    """What nothing handles."""
+
+
+@pytest.mark.parametrize("puts", range(8))
+def test_a_build_goes_on_there_wherever_it_was_killed(folder, tmp_path, monkeypatch, puts):
+    """At the marker, at each document, and between the last of them and the record of it."""
+    remember_target(folder, str(tmp_path / "there"))
+    (folder / layout.CATALOG).write_text("{}")
+    killed = Publication(folder, [S2])
+    put, left = killed.target.put, iter(range(puts))
+
+    def put_or_die(href, content):
+        if next(left, None) is None:
+            raise Killed
+        put(href, content)
+
+    monkeypatch.setattr(killed.target, "put", put_or_die)
+    monkeypatch.setattr("catalogs.publication._write_record", kill)
+    with pytest.raises(Killed):
+        begin_and_copy(killed)
+    monkeypatch.undo()
+    (folder / layout.CATALOG).write_text('{"another": "run"}')
+    for _ in range(2):
+        goes_on = Publication(folder, [S2])
+        begin_and_copy(goes_on)
+        goes_on.end()
+    assert (tmp_path / "there" / layout.CATALOG).read_bytes() == (folder / layout.CATALOG).read_bytes()
+
+
+def kill(*_):
+    raise Killed
+
+
+def begin_and_copy(publication):
+    publication.begin()
+    publication.copy()
+
+
+def test_a_place_that_another_build_has_taken_since_is_refused(folder, tmp_path):
+    remember_target(folder, str(tmp_path / "there"))
+    begin_and_copy(publication := Publication(folder, [S2]))
+    publication.end()
+    (tmp_path / "there" / layout.RECIPE).write_text("of another build")
+    with pytest.raises(CatalogError, match=r"holds another catalog \(recipe\.json there is not of"):
+        Publication(folder, [S2]).begin()
+
+
+def test_a_folder_keeps_its_mark_while_addresses_are_tried(folder, tmp_path):
+    remember_target(folder, str(tmp_path / "a"))
+    Publication(folder, [S2]).begin()
+    remember_target(folder, str(tmp_path / "b"))
+    remember_target(folder, str(tmp_path / "a"))
+    Publication(folder, [S2]).begin()
+
+
+def test_a_build_that_an_older_version_began_goes_on(folder, tmp_path):
+    (folder / RECORD).parent.mkdir()
+    (folder / RECORD).write_text(json.dumps({"to": str(tmp_path / "there"), "documents": {}}))
+    FolderTarget(tmp_path / "there").put(AT_WORK, b"")
+    begin_and_copy(Publication(folder, [S2]))
+    begin_and_copy(Publication(folder, [S2]))
+    assert (tmp_path / "there" / layout.RECIPE).exists()

@@ -52,6 +52,11 @@ def test_bytes_and_files_are_put_as_they_are(target, tmp_path):
     assert read(target, "a/b/x.tif") == b"others"
 
 
+def test_a_file_is_read_and_an_absent_one_is_none(target):
+    target.put("a/some.json", b"{}")
+    assert (target.read("a/some.json"), target.read("a/other.json"), target.read("a/some.json/x")) == (b"{}", None, None)
+
+
 def test_what_is_removed_is_gone_and_may_have_been_gone(target):
     target.put("gone/x", b"x")
     target.remove("gone/x")

@@ -3,6 +3,7 @@
 import errno
 import json
 import random
+from contextlib import closing
 from pathlib import Path
 
 import pystac
@@ -111,9 +112,20 @@ def test_items_of_finished_locations_come_back_as_they_were_written(tmp_path):
     for location in locations:
         write_location(writer, location)
     writer.checkpoint()
-    found = writer.items_of([locations[1].id])
-    assert list(found) == [locations[1].id]
-    assert [item["properties"]["seastars:season"] for item in found[locations[1].id]] == [0, 1]
+    with closing(writer.items_of([locations[1].id])) as found:
+        assert list(found) == [locations[1].id]
+        assert [item["properties"]["seastars:season"] for item in found[locations[1].id]] == [0, 1]
+
+
+def test_locations_with_items_are_told_from_those_with_failures_alone(tmp_path):
+    locations = make_locations(3)
+    writer = open_writer(tmp_path / "cat", locations)
+    for location in locations[:2]:
+        write_location(writer, location, seasons=1)
+    writer.finish(locations[2], [], [failure(locations[2])])
+    writer.checkpoint()
+    assert writer.with_items([locations[1].id, locations[2].id]) == {locations[1].id}
+    assert writer.with_items([]) == frozenset()
 
 
 def test_a_crowded_square_is_split_and_pystac_walks_it(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 
 from catalogs import layout, open_catalog
 from catalogs.locations import write_locations
+from catalogs.publication import RECORD
 from catalogs.recipe import write_section
 from catalogs.testing import make_locations
 from catalogs.validate import check_catalog
@@ -113,3 +114,38 @@ def test_help_shows_an_example(capsys):
     code, out, _ = run(capsys, "merge", "--help")
     assert code == 0
     assert "curate merge data/p1 data/p2 --out data/france" in out
+
+
+def test_a_part_whose_files_would_go_elsewhere_is_refused_before_anything_is_done(sampled, tmp_path, capsys):
+    folder, there = shutil.copytree(sampled, tmp_path / "p"), tmp_path / "there"
+    for more in ((), ("--dry-run",)):
+        code, _, err = run(capsys, "build", folder, "--part", "1/2", *BUILD, "--to", there, *more)
+        assert code == 2
+        assert f"Part 1/2 of {folder} would have its files in {there}, and parts are joined where their files are." in err
+        assert f"Build the parts without --to, join them (curate merge PART... --out FOLDER), and copy that to {there}" in err
+        assert {path.name for path in folder.iterdir()} == {layout.RECIPE, layout.LOCATIONS}
+        assert not there.exists()
+    assert run(capsys, "build", folder, "--part", "1/2", *BUILD)[0] == 0
+    code, _, err = run(capsys, "build", folder, "--to", there)
+    assert (code, "Part 1/2 of" in err) == (2, True)
+
+
+def test_what_an_older_version_built_of_a_part_elsewhere_is_brought_home_and_joined(sampled, tmp_path, capsys):
+    first, second = (shutil.copytree(sampled, tmp_path / f"p{number}") for number in (1, 2))
+    for number, folder in enumerate((first, second), start=1):
+        assert run(capsys, "build", folder, "--part", f"{number}/2", *BUILD)[0] == 0
+    there = tmp_path / "there"
+    shutil.copytree(first, there, ignore=shutil.ignore_patterns(layout.WORK))
+    for path in first.rglob("*.tif"):
+        path.unlink()
+    (first / RECORD).write_text(json.dumps({"to": str(there), "documents": {}}))
+    way = f"Copy what is there into {first}, remove {first / RECORD}, and "
+    code, _, err = run(capsys, "build", first)
+    assert (code, f"{way}run the same command again" in err) == (2, True)
+    code, _, err = run(capsys, "merge", first, second, "--out", tmp_path / "cat")
+    assert (code, f"{way}merge again." in err) == (2, True)
+    shutil.copytree(there, first, dirs_exist_ok=True)
+    (first / RECORD).unlink()
+    assert run(capsys, "build", first)[0] == 0
+    assert run(capsys, "merge", first, second, "--out", tmp_path / "cat")[0] == 0
+    assert check_catalog(tmp_path / "cat", deep=True).is_valid

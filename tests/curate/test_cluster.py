@@ -1,6 +1,7 @@
 """Units on a cluster: how many are in flight, and what each end of them means. The cluster is a stand-in here."""
 
 import sys
+import weakref
 
 import pytest
 
@@ -100,6 +101,21 @@ def test_every_location_is_given_once():
     assert [location.id for location, _, _ in build_on_cluster(client, JOB, units())] == [place.id for place in PLACES]
     assert len(set(client.sent)) == len(PLACES)
     assert client.ran == [("stop_units", "run")]
+
+
+def test_what_has_landed_is_let_go_of_before_it_is_recorded():
+    """Dask does again what is held when its worker is lost."""
+    flown = []
+
+    def fly(unit):
+        future = Future(whole(unit))
+        flown.append(weakref.ref(future))
+        return future
+
+    outcomes = build_on_cluster(Client(fly), JOB, units())
+    next(outcomes)
+    assert [future() is None for future in flown] == [True, False, False, False]
+    outcomes.close()
 
 
 def test_what_workers_fetched_is_added_up():

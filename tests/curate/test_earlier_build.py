@@ -67,11 +67,11 @@ def fail_to_search(folder, asked, monkeypatch, **options):
     def search(*_, **__):
         raise SourceUnavailableError("it does not answer.")
 
-    prepared = prepare(folder, asked)
+    prepared = prepare(folder, asked, **options)
     with monkeypatch.context() as patched:
         patched.setattr(prepared.source, "search", search)
         with pytest.raises(SourceUnavailableError, match="does not answer"):
-            prepared.run(workers=2, watch=quiet, **options)
+            prepared.run(workers=2, watch=quiet)
 
 
 def test_a_build_that_wrote_nothing_binds_nobody_to_its_source(folder, archive, tmp_path, monkeypatch):

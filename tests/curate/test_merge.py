@@ -10,12 +10,12 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from catalogs import layout, open_catalog, partitions, writer
+from catalogs import fields, layout, open_catalog, partitions, writer
 from catalogs.console import progress
 from catalogs.errors import ContractError, MissingAssetError
 from catalogs.failures import read_failures, write_failures
 from catalogs.index import read_items, write_items
-from catalogs.journal import Entry, Journal
+from catalogs.journal import Entry, Failure, Journal
 from catalogs.locations import read_locations, write_locations
 from catalogs.publication import RECORD
 from catalogs.recipe import write_section
@@ -446,3 +446,82 @@ def test_what_is_not_asked_for_yet_does_not_differ(made, tmp_path):
     part = BuiltPart.open(made[1][0])
     sampled = {name: part.recipe[name] for name in ("contract", "sample")}
     check_same_build(part, BuiltPart(sample(tmp_path / "s"), sampled, None))
+
+
+def fail_for_now(folder):
+    """Make a part one that could not read a scene when it was built; gives the id of its item."""
+    index = folder / S2 / layout.INDEX
+    first, *others = read_items(index)
+    write_items(index, others, next(iter(open_catalog(folder)._store(S2).file._files)).schema_arrow)
+    place, season = first["properties"][fields.LOCATION], first["properties"][fields.SEASON]
+    failed = Failure(place, season, S2, "unreadable", "It did not answer. Run again.", transient=True)
+    write_failures(folder, [*read_failures(folder), failed])
+    return first["id"]
+
+
+def test_a_part_that_was_tried_again_is_joined_again(made, parts, tmp_path):
+    missing, out = fail_for_now(parts[1]), tmp_path / "cat"
+    merge(parts, out)
+    assert missing not in {item["id"] for item in read_items(out / S2 / layout.INDEX)}
+    assert [failure.reason for failure in read_failures(out) if failure.transient] == ["unreadable"]
+    assert build(parts[1]).items_written == 1
+    merge(parts, out)
+    assert tree(out) == tree(made[0])
+    assert check_catalog(out, deep=True).is_valid
+
+
+def test_a_season_that_was_tried_again_may_take_the_scene_of_another(parts, tmp_path):
+    """As with annual images: there is one item, of the last season that keeps it."""
+    part = next(folder for folder in parts if two_of_one_place(read_items(folder / S2 / layout.INDEX)))
+    schema = next(iter(open_catalog(part)._store(S2).file._files)).schema_arrow
+    fail_for_now(part)
+    merge(parts, tmp_path / "cat")
+    item, *others = read_items(part / S2 / layout.INDEX)
+    season = 1 - item["properties"][fields.SEASON]
+    item["properties"][fields.SEASON] = season
+    write_items(part / S2 / layout.INDEX, [item, *others], schema)
+    failures = read_failures(part)
+    write_failures(part, [failure for failure in failures if not failure.transient])
+    merge(parts, tmp_path / "cat")
+    (joined,) = (each for each in read_items(tmp_path / "cat" / S2 / layout.INDEX) if each["id"] == item["id"])
+    assert joined["properties"][fields.SEASON] == season
+    assert not any(failure.transient for failure in read_failures(tmp_path / "cat"))
+    item["properties"][fields.SEASON] = 1 - season
+    write_items(part / S2 / layout.INDEX, [item, *others], schema)
+    with pytest.raises(RecipeError, match=rf"has {item['id']}, and .* differs: properties\.seastars:season is {season} in"):
+        merge(parts, tmp_path / "cat")
+
+
+def two_of_one_place(items):
+    """Whether the first two items are of one location."""
+    return len({item["properties"][fields.LOCATION] for item in items[:2]}) == 1
+
+
+def test_what_the_joined_catalog_has_and_no_part_is_kept(made, parts, tmp_path):
+    """It was tried again there, and not in the part."""
+    missing, out = fail_for_now(parts[1]), tmp_path / "cat"
+    merge(parts, out)
+    assert build(out).items_written == 1
+    words = rf"--out {out} has {missing}, and {parts[1]} differs: only one of them has it\. .* give another --out\.$"
+    with pytest.raises(RecipeError, match=words):
+        merge(parts, out)
+    assert tree(out) == tree(made[0])
+
+
+def test_an_item_of_another_form_than_the_joined_catalog_has_is_refused(made, parts, tmp_path):
+    merge(made[1], tmp_path / "cat")
+    index = parts[0] / S2 / layout.INDEX
+    items = read_items(index)
+    items[1]["properties"]["eo:cloud_cover"] = 3.25
+    write_items(index, items, next(iter(open_catalog(parts[0])._store(S2).file._files)).schema_arrow)
+    with pytest.raises(RecipeError, match=rf"has {items[1]['id']}, and .*p1 differs: properties\.eo:cloud_cover is .* 3\.25"):
+        merge(parts, tmp_path / "cat")
+    assert tree(tmp_path / "cat") == tree(made[0])
+
+
+def test_a_folder_whose_files_would_go_elsewhere_is_refused(made, tmp_path):
+    out = sample(tmp_path / "cat")
+    (out / layout.WORK).mkdir()
+    (out / RECORD).write_text(json.dumps({"to": "s3://bucket/cat", "documents": {}}))
+    with pytest.raises(RecipeError, match=r"--out .*cat would have its files in s3://bucket/cat.* Join the parts in another"):
+        merge(made[1], out)

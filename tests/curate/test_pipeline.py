@@ -1,18 +1,21 @@
 """The order of a build: recipes, resuming, trying again, and what is recorded."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
+from weakref import WeakSet
 
 import pytest
 
 from catalogs import layout
 from catalogs.console import progress
+from catalogs.earlier_items import EarlierItems
 from catalogs.failures import read_failures
 from catalogs.index import read_items
 from catalogs.locations import write_locations
 from catalogs.publication import AT_WORK
 from catalogs.recipe import read_recipe, write_section
 from catalogs.testing import make_catalog, make_locations
+from catalogs.writer import CatalogWriter
 from curate import pipeline
 from curate.budget import Budget
 from curate.build_request import BuildRequest, read_wanted, resolve_request
@@ -67,8 +70,8 @@ def request(source_folder, **changes):
     return BuildRequest(**{**values, **changes})
 
 
-def build(folder, source, asked, **options):
-    return Build.prepare(folder, asked, lambda _name, **_: source).run(workers=3, watch=quiet, **options)
+def build(folder, source, asked, to=None, **options):
+    return Build.prepare(folder, asked, lambda _name, **_: source, to=to).run(workers=3, watch=quiet, **options)
 
 
 def resolve(asked, old=None, *, today=TODAY):
@@ -178,6 +181,54 @@ def test_what_failed_for_good_is_tried_again_only_when_asked(folder, source_fold
     summary = build(folder, source, asked, retry_failed=True)
     assert (summary.locations_done, summary.items_written) == (3, 0)
     assert tree(folder) == before
+
+
+def test_of_locations_that_are_tried_again_the_earlier_items_of_one_are_in_memory(folder, source_folder, monkeypatch):
+    asked = request(source_folder, seasons="4", end=date(2024, 1, 1))
+    source = Faulty(open_source(str(source_folder)))
+    build(folder, source, asked)
+    before, read, counts = tree(folder), EarlierItems._read, []
+    alive = WeakSet()
+
+    def watched(items, *place):
+        counts.append(len(alive))
+        found = [Item(item) for item in read(items, *place)]
+        alive.update(found)
+        return found
+
+    monkeypatch.setattr(EarlierItems, "_read", watched)
+    assert build(folder, source, asked, retry_failed=True).locations_done == 3
+    assert len(counts) == 3
+    assert max(counts) <= 2  # those of the location before, which the loop has in hand still
+    assert tree(folder) == before
+
+
+def test_a_cluster_is_told_which_locations_have_items_by_their_names_alone(folder, source_folder, monkeypatch):
+    asked, source = request(source_folder, seasons="4", end=date(2024, 1, 1)), open_source(str(source_folder))
+    build(folder, source, asked)
+    units, copies, copy = [], [], CatalogWriter.items_of
+
+    def counted(*told):
+        copies.append(told)
+        return copy(*told)
+
+    def lose_all(_client, _job, sent, **_):
+        units.extend(sent)
+        yield from ()
+
+    monkeypatch.setattr(CatalogWriter, "items_of", counted)
+    monkeypatch.setattr("curate.cluster.connect", nullcontext)
+    monkeypatch.setattr("curate.cluster.build_on_cluster", lose_all)
+    with pytest.raises(UnfinishedError, match="0 of 3 locations"):
+        build(folder, source, asked, retry_failed=True, scheduler="local:1")
+    assert frozenset().union(*(unit.with_items for unit in units)) == {f"test-{number:06d}" for number in range(3)}
+    assert len(copies) == 1
+
+
+class Item(dict):
+    """An item that can be watched."""
+
+    __hash__ = object.__hash__
 
 
 def test_a_search_that_fails_leaves_no_mark_where_the_files_go(folder, source_folder, tmp_path):

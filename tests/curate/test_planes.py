@@ -1,5 +1,8 @@
 """Planes of many squares at once, against each read by itself through GDAL."""
 
+import math
+import re
+import struct
 import time
 from threading import Thread
 
@@ -7,6 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio import Affine
+from rasterio.errors import WarpOperationError
 
 from catalogs.foreign import SourceBand
 from catalogs.lattice import transformer
@@ -42,6 +46,13 @@ def write(path, pixels, *, left, top, gsd, epsg=32631, nodata=0):
     with rasterio.open(path, "w", driver="GTiff", **shape, **place, **tiled) as raster:
         raster.write(pixels, 1)
     return str(path)
+
+
+def restate(path, epsg):
+    """Have a file state another code for the coordinate system of its projection; GDAL writes none that PROJ lacks."""
+    content, key = path.read_bytes(), struct.pack("<HHH", 3072, 0, 1)
+    start = content.index(key) + len(key)
+    path.write_bytes(content[:start] + struct.pack("<H", epsg) + content[start + 2 :])
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +140,42 @@ def test_what_cannot_be_read_spoils_its_own_planes(folder):
     assert failed.keys() == {"cut", "none", "band"}
     assert "none.tif does not exist" in failed["none"]
     assert "has 1 band, its item names band 2" in failed["band"]
+
+
+@pytest.mark.parametrize(
+    ("epsg", "words"),
+    [
+        (20100, r"odd\.tif states (EPSG:20100, which PROJ does not know,|'LOCAL_CS.*') where a coordinate system with an EPSG"),
+        (32660, r"odd\.tif cannot be brought to location a-499980-5400000 \(EPSG:32631\): it states EPSG:32660, 499980 to"),
+    ],
+)
+def test_a_file_that_lies_nowhere_near_spoils_its_own_planes(folder, tmp_path, monkeypatch, epsg, words):
+    (tmp_path / "odd.tif").write_bytes((folder / "fine.tif").read_bytes())
+    restate(tmp_path / "odd.tif", epsg)
+    if epsg == 32660:  # which PROJ brings somewhere, or nowhere, as its versions like
+        monkeypatch.setattr("rasterio.warp.transform_bounds", lambda *_, **__: (math.inf,) * 4)
+    fine = asks_of(folder)[0]
+    odd = (("odd", ""), PlaneAsk(SourceBand(f"{tmp_path}/odd.tif"), SQUARES[0], 10, 10, "cubic", 0))
+    for reader in (open_planes(Files(), connections=4), SinglePlanes(Files())):
+        planes = dict(reader.read([odd, fine]))
+        reader.close()
+        assert isinstance(planes["odd", ""], SourceUnavailableError)
+        assert re.search(words, str(planes["odd", ""]))
+        assert_same(planes[fine[0]], read_plane(Files(), fine[1]))
+
+
+def test_pixels_that_gdal_cannot_warp_spoil_their_own_planes(folder, monkeypatch):
+    def fail(*_, **__):
+        raise WarpOperationError("Chunk and warp failed")
+
+    monkeypatch.setattr("rasterio.warp.reproject", fail)
+    reader = open_planes(Files(), connections=4)
+    planes = dict(reader.read(asks_of(folder)))
+    reader.close()
+    failed = {key[0] for key, plane in planes.items() if isinstance(plane, SourceUnavailableError)}
+    assert failed == {"half", "zone"}
+    words = r"half\.tif cannot be brought .*: it states EPSG:32631, 499965 to 502965 .*\(Chunk and warp failed\)\. Expected a"
+    assert re.search(words, str(planes["half", SQUARES[0].id]))
 
 
 def test_what_is_stopped_ends_without_a_word(folder):

@@ -44,6 +44,11 @@ def test_seco_dates_are_five_twelve_weeks_apart_with_one_shift_per_location():
     assert max(shifts) < 365
 
 
+def test_secos_widest_windows_meet():
+    windows = SeasonPlan(date(2020, 1, 1), date(2023, 1, 1), None, window_days=84).windows("a-000000")
+    assert [before.end for before in windows[:-1]] == [after.start for after in windows[1:]]
+
+
 def test_seco_shifts_depend_on_seed_and_location_alone():
     plan = SeasonPlan(date(2020, 1, 1), date(2023, 1, 1), None, seed=7)
     assert plan.windows("a-000001") == plan.windows("a-000001")
@@ -57,6 +62,10 @@ def test_seco_shifts_depend_on_seed_and_location_alone():
         ((date(2023, 1, 1), date(2024, 1, 1), 0), "--seasons is 0; expected 1 or more, or 'seco'"),
         ((date(2023, 1, 1), date(2024, 1, 1), 4, 0), "--window-days is 0"),
         ((date(2023, 1, 1), date(2024, 1, 1), 4, 120), "--window-days 120 exceeds a season of 91 days"),
+        (
+            (date(2023, 1, 1), date(2024, 1, 1), None, 85),
+            "--window-days 85 exceeds the 84 days between two dates of --seasons seco: windows would overlap.*at most 84",
+        ),
     ],
 )
 def test_impossible_dates_are_refused(arguments, words):

@@ -16,6 +16,7 @@ from catalogs.foreign import BandPart, SourceBand
 from catalogs.lattice import footprint
 from catalogs.locations import read_locations, write_locations
 from catalogs.recipe import write_section
+from catalogs.targets import FolderTarget
 from catalogs.testing import make_catalog, make_locations
 from catalogs.wkb import to_wkb
 from curate import tasks
@@ -73,6 +74,21 @@ def test_a_unit_travels_and_carries_only_scenes_that_touch_it(prepared):
     assert {scene.id for scene in first.scenes[S2]}.isdisjoint(scene.id for scene in second.scenes[S2])
 
 
+def test_a_unit_travels_and_waits_as_a_tenth_of_its_scenes(prepared):
+    """Two for each thread of the cluster are held by its scheduler, and by the build."""
+    build, searches, _ = prepared
+    scene = units_of(build, searches)[0].scenes[S2][0]
+
+    def named(id_):
+        bands = {name: SourceBand(f"https://sentinel-cogs.s3.us-west-2.amazonaws.com/{id_}/{name}.tif") for name in scene.bands}
+        return replace(scene, id=id_, bands=bands)
+
+    scenes = {S2: [named(f"S2B_31UDQ_2023{day:04}_0_L2A") for day in range(200)]}
+    unit = Unit.of(((build.locations[0], None),), frozenset(), scenes)
+    assert len(pickle.dumps(unit)) < len(pickle.dumps(scenes)) / 10
+    assert pickle.loads(pickle.dumps(unit)).scenes == scenes
+
+
 def test_a_unit_carries_only_parts_that_touch_it(prepared):
     build, searches, _ = prepared
     whole = units_of(build, searches)
@@ -122,16 +138,55 @@ def test_given_scenes_answer_as_the_search_does(prepared):
             assert given.candidates(S2, location) == searches.candidates(S2, location)
 
 
-def test_what_a_lost_worker_left_of_a_location_is_removed_unless_it_has_older_items(prepared):
-    build, searches, job = prepared
+def leave_files(build, root):
+    """What a worker that was lost may have left of each location."""
     folders = layout.Layout.of(build.locations)
-    left = [build.folder / S2 / folders.folder(location) / "20200101T000000_10m.tif" for location in build.locations]
+    left = [root / S2 / folders.folder(location) / "20200101T000000_10m.tif" for location in build.locations]
     for path in left:
         path.parent.mkdir(parents=True)
         path.write_bytes(b"left")
+    return left
+
+
+@pytest.fixture
+def bucket(tmp_path, monkeypatch):
+    """A folder in place of an object store."""
+    monkeypatch.setattr(tasks, "open_target", lambda address, *, shared: FolderTarget(tmp_path / "bucket", shared=shared))
+    return tmp_path / "bucket"
+
+
+def test_what_a_lost_worker_left_in_a_bucket_is_removed_unless_its_location_has_older_items(prepared, bucket):
+    build, searches, job = prepared
+    left = leave_files(build, bucket)
     for unit in units_of(build, searches, with_items=[build.locations[1].id]):
-        complete_unit(job, unit)
+        complete_unit(replace(job, address="s3://bucket/cat"), unit)
     assert [path.exists() for path in left] == [False, True, False]
+
+
+def test_a_worker_removes_nothing_from_a_folder_which_who_records_does(prepared):
+    """It may be one that was given up, while another build writes beside it under names that it does not know."""
+    build, searches, job = prepared
+    left = leave_files(build, build.folder)
+    for unit in units_of(build, searches):
+        complete_unit(job, unit)
+    assert all(path.exists() for path in left)
+    build.run(workers=2, watch=lambda total, words: progress(total, words, quiet=True))
+    assert not any(path.exists() for path in left)
+
+
+@pytest.mark.parametrize("address", [None, "s3://bucket/cat"])
+def test_a_late_worker_that_can_read_no_more_leaves_what_another_one_wrote(prepared, bucket, tmp_path, address):
+    build, searches, job = prepared
+    job = replace(job, address=address or job.address)
+    units = units_of(build, searches)
+    written = sum(len(items) for unit in units for _, items, _ in complete_unit(job, unit).outcomes)
+    before = tree(bucket if address else build.folder)
+    for path in (tmp_path / "source").rglob("*.tif"):
+        path.unlink()
+    late = [outcome for unit in units for outcome in complete_unit(job, unit).outcomes]
+    assert written == 6
+    assert {failure.reason for _, _, failures in late for failure in failures} == {"unreadable"}
+    assert tree(bucket if address else build.folder) == before
 
 
 def test_a_worker_writes_under_names_that_no_other_one_uses(prepared, monkeypatch):
@@ -239,6 +294,6 @@ def test_a_worker_that_does_not_see_the_catalog_is_refused(prepared, tmp_path, w
 def test_what_is_seen_in_logs_holds_no_address(prepared):
     build, searches, job = prepared
     scenes = {S2: [replace(scene, href="https://me:hush@host/x") for scene in units_of(build, searches)[0].scenes[S2]]}
-    unit = Unit(((read_locations(build.folder / layout.LOCATIONS)[0], None),), frozenset(), scenes)
+    unit = Unit.of(((read_locations(build.folder / layout.LOCATIONS)[0], None),), frozenset(), scenes)
     assert repr(unit) == "<unit of 1 location from test-000000>"
     assert "source" not in repr(job)

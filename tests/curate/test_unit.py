@@ -174,13 +174,13 @@ def test_reading_waits_for_the_writers(tmp_path, monkeypatch):
     assert max(ahead) <= 1 + unit.UNWRITTEN
 
 
-def build_vintages(folder, monkeypatch, sensors=(SPOT,), reader=None):
+def build_vintages(folder, monkeypatch, sensors=(SPOT,), reader=None, *, seasons="2"):
     """Build with seasons that lie in the same vintage, and so keep the same scene."""
     if reader:
         monkeypatch.setattr(pipeline, "open_planes", lambda *_, **__: reader)
     bands = ["red", *(["B04"] if S2 in sensors else [])]
     asked = BuildRequest(
-        source="simulated", sensors=sensors, seasons="2", start=date(2023, 4, 1), end=date(2023, 10, 1), bands=bands
+        source="simulated", sensors=sensors, seasons=seasons, start=date(2023, 4, 1), end=date(2023, 10, 1), bands=bands
     )
     prepared = Build.prepare(folder, asked, lambda *_, **__: SimulatedSource(0))
     return prepared.run(workers=2, watch=lambda total, words: progress(total, words, quiet=True))
@@ -193,9 +193,22 @@ def test_seasons_that_keep_one_scene_are_written_as_one_after_the_other_would(tm
         build_vintages(sampled(tmp_path / "plain" / "cat", 8, 120), plainly, sensors)
     for seed in range(2):
         out = sampled(tmp_path / str(seed) / "cat", 8, 120)
-        build_vintages(out, monkeypatch, sensors, AskedPlanes(SimulatedSource(0), seed=seed))
+        summary = build_vintages(out, monkeypatch, sensors, AskedPlanes(SimulatedSource(0), seed=seed))
         assert tree(out) == tree(tmp_path / "plain" / "cat")
+        assert summary.items_written == sum(len(read_index(out / sensor / layout.INDEX)) for sensor in sensors)
     assert len(read_index(out / SPOT / layout.INDEX)) == 8
+
+
+@pytest.mark.parametrize(("broken", "months"), [({0}, ("04", "05")), ({1}, ("06", "07")), ({0, 2}, ("04", "05", "08", "09"))])
+def test_seasons_that_are_done_again_keep_their_turn_among_those_of_one_scene(tmp_path, monkeypatch, broken, months):
+    build_vintages(sampled(tmp_path / "plain" / "cat", side_m=120), monkeypatch, (SPOT, S2), seasons="3")
+    out = sampled(tmp_path / "again" / "cat", side_m=120)
+    reader = AskedPlanes(SimulatedSource(0), broken=[f"_2023{month}" for month in months])
+    lost = build_vintages(out, monkeypatch, (SPOT, S2), reader, seasons="3").failures
+    assert {failure.season for failure in lost if failure.transient} == broken
+    assert len(read_index(out / SPOT / layout.INDEX)) == PLACES
+    build_vintages(out, monkeypatch, (SPOT, S2), AskedPlanes(SimulatedSource(0)), seasons="3")
+    assert tree(out) == tree(tmp_path / "plain" / "cat")
 
 
 def test_seasons_of_one_location_are_written_in_turn_and_in_order(tmp_path, monkeypatch):

@@ -12,10 +12,12 @@ import pytest
 from obstore.store import S3Store
 
 from catalogs import files, layout
+from catalogs.journal import Journal
 from catalogs.locations import write_locations
 from catalogs.recipe import write_section
 from catalogs.testing import make_catalog, make_locations
 from catalogs.validate import check_catalog
+from curate.cluster import FEWEST
 from tests.conftest import ROOT
 from tests.end_to_end.commands import curate
 from tests.range_server import Fault, serve_ranges
@@ -27,6 +29,11 @@ PATIENCE_S = 180
 """For a build that should go on; on a busy machine a worker takes half a minute to begin."""
 BUILD = ("--source", "simulated", "--seasons", "1", "--start", "2023-06-01", "--end", "2023-09-01", "--quiet")
 
+SINGLE = """
+from curate import pipeline
+pipeline.MOST_RENDERED, pipeline.CHECKPOINT_S = 1, 1e6
+"""
+"""What makes each rendered location a unit, and leaves in the journal all that was recorded."""
 IMPATIENT = """
 from curate.reading import transport
 from curate.reading.retries import Patience
@@ -63,20 +70,63 @@ def cluster():
 @contextmanager
 def building(out, *words):
     """A build in a process of its own, which has written something."""
-    command = [sys.executable, "-c", "from curate.cli import main; main()", "build", str(out), *map(str, words)]
+    command = [sys.executable, "-c", f"{SINGLE}from curate.cli import main; main()", "build", str(out), *map(str, words)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         try:
-            wait_for_more(process, out, 0)
+            wait_until(process, lambda: rasters(out))
             yield process
         finally:
             process.kill()
 
 
-def wait_for_more(process, out, before):
+def wait_until(process, is_so):
+    """Wait for what comes while a build is running; it still is, then."""
     deadline = time.monotonic() + PATIENCE_S
-    while process.poll() is None and len(list(out.rglob("*.tif"))) <= before:
-        assert time.monotonic() < deadline, f"nothing was written for {PATIENCE_S} s"
+    while not is_so():
+        check_runs(process)
+        assert time.monotonic() < deadline, f"it did not come within {PATIENCE_S} s"
         time.sleep(0.05)
+    check_runs(process)
+
+
+def check_runs(process):
+    assert process.poll() is None, f"the build has ended: {process.stderr.read().decode()}"
+
+
+def disturbed(process, out, disturb, *, after):
+    """Disturb a build that has recorded so many locations; gives their ids, and the rasters of these and of those in work."""
+    wait_until(process, lambda: len(recorded(out)) >= after)
+    there = recorded(out)
+    time.sleep(0.1)  # until the scheduler, too, knows that the last of them was fetched
+    before = rasters(out)
+    check_runs(process)
+    disturb()
+    return there, before
+
+
+def recorded(out):
+    """Ids of the locations that a build has recorded, up to its first checkpoint."""
+    return {entry.location for entry in Journal(out).entries()}
+
+
+def rasters(out):
+    """By location, its rasters as they were written last: one that is written again is another file."""
+    found = {}
+    for path in out.rglob("*.tif"):
+        file = path.stat()
+        found.setdefault(path.parent.name, set()).add((path.name, file.st_ino, file.st_mtime_ns))
+    return found
+
+
+def written_again(before, now):
+    """Ids of the locations some of whose rasters are other files by now."""
+    return {location for location, files in before.items() if not files <= now[location]}
+
+
+def assert_kept(there, again):
+    """What was recorded was not done again, nor more than was in flight."""
+    assert again.isdisjoint(there)
+    assert len(again) <= FEWEST
 
 
 def ended(process):
@@ -84,12 +134,19 @@ def ended(process):
     return process.returncode, words.decode()
 
 
-def kill_workers(cluster, most):
-    """Kill so many of the workers."""
-    children = [child for child in psutil.Process(cluster.process.pid).children() if child.status() != psutil.STATUS_ZOMBIE]
-    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-    for worker in workers[:most]:
+def kill_workers(cluster, count):
+    """Kill so many of the workers, as soon as there are so many."""
+    deadline = time.monotonic() + PATIENCE_S
+    while len(workers := workers_of(cluster)) < count:
+        assert time.monotonic() < deadline, f"there are {len(workers)} workers after {PATIENCE_S} s"
+        time.sleep(0.05)
+    for worker in workers[:count]:
         worker.kill()
+
+
+def workers_of(cluster):
+    children = [child for child in psutil.Process(cluster.process.pid).children() if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
 def test_a_cluster_writes_the_bytes_of_threads(folder, cluster, undisturbed):
@@ -100,12 +157,12 @@ def test_a_cluster_writes_the_bytes_of_threads(folder, cluster, undisturbed):
 @pytest.mark.slow
 def test_workers_that_die_cost_their_units_only(folder, cluster, undisturbed):
     with building(folder, *BUILD, "--scheduler", cluster.address) as process:
-        for _ in range(2):
-            kill_workers(cluster, 1)
-            wait_for_more(process, folder, len(list(folder.rglob("*.tif"))) + 4)
+        kills = [disturbed(process, folder, lambda: kill_workers(cluster, 1), after=count) for count in (2, 5)]
         code, words = ended(process)
     assert code == 0, words
     assert tree(folder) == undisturbed
+    for there, before in kills:
+        assert_kept(there, written_again(before, rasters(folder)))
 
 
 def test_files_of_a_web_server_come_out_the_same(tmp_path, cluster):
@@ -144,13 +201,14 @@ def test_ctrl_c_stops_the_workers_too(folder, cluster, undisturbed):
 @pytest.mark.slow
 def test_a_lost_scheduler_costs_the_units_in_flight(folder, undisturbed):
     with serve_dask(1) as cluster, building(folder, *BUILD, "--scheduler", cluster.address) as process:
-        cluster.process.kill()
+        there, before = disturbed(process, folder, cluster.process.kill, after=3)
         code, words = ended(process)
     assert code == 4, words
     assert "The Dask scheduler was lost. What was recorded is kept" in words
     assert not check_catalog(str(folder)).problems
     assert curate("build", folder, "--quiet") == 0
     assert tree(folder) == undisturbed
+    assert_kept(there, written_again(before, rasters(folder)))
 
 
 @pytest.mark.slow
@@ -170,8 +228,9 @@ def test_a_faulty_server_and_dying_workers_change_no_byte(tmp_path):
         server.set(faults=faults)
         with building(out, *source, "--scheduler", cluster.address) as process:
             for _ in range(2):
+                before = len(list(out.rglob("*.tif")))
+                wait_until(process, lambda before=before: len(list(out.rglob("*.tif"))) > before + 4)
                 kill_workers(cluster, 2)  # all locations are one unit, in work at one of them
-                wait_for_more(process, out, len(list(out.rglob("*.tif"))) + 8)
             code, told = ended(process)
         struck = server.counts().faults
     assert code == 0, told

@@ -1,19 +1,23 @@
 """Builds over HTTP from a server that fails, from one that hangs, and killed on the way: the catalog is the undisturbed one."""
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+import rasterio
 
 from catalogs.failures import read_failures
 from catalogs.validate import check_catalog
 from tests.conftest import ROOT
+from tests.curate.sources.test_stac_api import collections, landing, serve
 from tests.end_to_end.commands import curate
 from tests.end_to_end.small_scenes import ITEMS, REGION, make_scenes
 from tests.range_server import Fault, serve_ranges
+from tests.servers import Recording
 from tests.trees import tree
 
 LOCATIONS = 36
@@ -64,9 +68,19 @@ def sample(scenes, out):
     return out
 
 
-def start_build(out, server):
-    words = [sys.executable, "-c", PROGRAM, "build", str(out), "--source", f"{server.url}/{ITEMS}", *WHEN, "--quiet"]
+def start_build(out, server, source=ITEMS):
+    words = [sys.executable, "-c", PROGRAM, "build", str(out), "--source", f"{server.url}/{source}", *WHEN, "--quiet"]
     return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def interrupt(process):
+    """Press Ctrl-C once; the exit code, which comes within seconds."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=10)
+    finally:
+        process.kill()
+    return process.returncode
 
 
 def kill_at_work(out, server, rng):
@@ -122,6 +136,36 @@ def test_ctrl_c_stops_a_build_whose_server_hangs_and_the_same_command_goes_on(sc
     _, words = process.communicate(timeout=120)
     assert process.returncode == 0, words.decode()
     assert tree(out) == tree(undisturbed)
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_a_build_that_waits_for_a_header_that_gdal_reads(scenes, tmp_path):
+    folder = shutil.copytree(scenes, tmp_path / "scenes")
+    for path in folder.glob("*/B02.tif"):
+        with rasterio.open(path) as raster:
+            pixels, profile = raster.read(), raster.profile
+        with rasterio.open(path, "w", **profile | {"compress": "lzw"}) as raster:
+            raster.write(pixels)
+    out = sample(scenes, tmp_path / "cat")
+    with serve_ranges(folder, faults=[Fault("stall", where="B02", ranges="^bytes=(?!0-16383$)")]) as server:
+        process = start_build(out, server)
+        while not server.counts().faults.get("stall"):
+            time.sleep(0.05)
+        assert interrupt(process) == 130
+    assert not check_catalog(str(out)).problems
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_a_build_whose_searches_are_told_to_come_back_later(scenes, tmp_path):
+    out = sample(scenes, tmp_path / "cat")
+    busy = Recording("POST", "/search", {}, status=429, headers={"Retry-After": "600"})
+    with serve(landing(), collections("sentinel-2-l2a"), busy) as server:
+        process = start_build(out, server, "")
+        while not [path for method, path, _ in server.requests if method == "POST"]:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert interrupt(process) == 130
+    assert not check_catalog(str(out)).problems
 
 
 def test_a_server_that_answers_for_some_files_only_fails_their_seasons_only(scenes, server, undisturbed, tmp_path):

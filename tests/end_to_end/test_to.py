@@ -169,3 +169,16 @@ def test_a_wrong_place_is_refused_before_anything_is_done(folder, capsys):
     assert "--to gs://bucket/cat cannot be written to." in capsys.readouterr().err
     assert curate("build", folder, *BUILD, "--to", "gs://bucket/cat", "--dry-run") == 2
     assert not (folder / layout.CATALOG).exists()
+
+
+def test_a_place_that_holds_another_catalog_is_refused_before_anything_is_done(folder, sampled, bucket, capsys):
+    other = copy_of(sampled, folder.parent / "other" / "cat")
+    assert curate("build", other, *BUILD, "--to", bucket) == 0
+    before = bucket_tree(bucket)
+    assert curate("build", folder, *BUILD, "--max-cloud", "3", "--to", bucket) == 2
+    assert f"{bucket} holds another catalog (recipe.json there is not of {folder})" in capsys.readouterr().err
+    assert not (folder / layout.CATALOG).exists()
+    assert bucket_tree(bucket) == before
+    assert curate("build", folder, *BUILD, "--to", f"{bucket}-2") == 0
+    assert bucket_tree(f"{bucket}-2").keys() == before.keys()
+    assert curate("build", other, "--quiet") == 0

@@ -160,7 +160,7 @@ def test_quiet_leaves_nothing_but_the_result(catalog, capsys):
         ("moco", ("--queue", "6"), "A queue of 6 keys is no multiple of the batch of 4 locations"),
         ("moco", ("--queue", "8"), "A queue of 8 keys holds more than half of the 9 training locations"),
         ("moco", ("--sensor", "landsat-c2-l2"), "landsat-c2-l2"),
-        ("dino", ("--epochs", "3", "--warmup-epochs", "4"), "A warm-up of 4 epochs takes 8 steps, and the whole training has 6."),
+        ("dino", ("--epochs", "3", "--warmup-epochs", "4"), "4 epochs takes 8 steps, and the whole training has 6."),
         ("moco", ("--recipe", "sec"), "Unknown recipe of moco 'sec'. Choose from: moco."),
         ("moco", ("--device", "tpu"), "Unknown device 'tpu'. Choose from: auto, cpu, cuda."),
     ],

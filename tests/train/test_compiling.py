@@ -2,6 +2,8 @@
 
 import shutil
 import sysconfig
+import threading
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -159,7 +161,7 @@ def test_two_processes_that_compile_take_the_steps_of_two_that_do_not(tmp_path, 
     states = []
     for compiles in (False, True):
         run = tmp_path / str(compiles)
-        training = prepare_training(replace(undrawn("moco"), epochs=1, compile=compiles), catalog)
+        training = prepare_training(replace(undrawn("moco"), backbone="test_vit", epochs=1, compile=compiles), catalog)
         write_record(run, training.record)
         ended = train_in_processes(("resume", run, "--workers", "0", "--device", "cpu"), tmp_path / "log", 2)
         assert ended.returncode == 0, ended.stderr
@@ -168,6 +170,23 @@ def test_two_processes_that_compile_take_the_steps_of_two_that_do_not(tmp_path, 
     assert eager["step"] == compiled["step"] == 2
     for name, value in eager["method"].items():
         torch.testing.assert_close(compiled["method"][name], value, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_what_holds_processes_is_not_copied_with_the_method(training, monkeypatch):
+    """Fabric's, where it has started the other processes itself."""
+
+    class Holding:
+        def __init__(self):
+            self.lock = threading.Lock()
+
+        def autocast(self):
+            return nullcontext()
+
+    compile_with(monkeypatch, lambda embeddings: embeddings)
+    method = make_method(training.config, len(training.config.bands), queue=training.record.queue)
+    method.autocast = shared = Holding().autocast
+    assert isinstance(compile_student(method, *first_views(training), precision="32-true"), torch.nn.Module)
+    assert method.autocast == shared
 
 
 def test_what_is_drawn_in_each_trial_is_left_out_of_it():

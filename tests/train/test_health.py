@@ -144,9 +144,14 @@ def test_subspaces_that_do_not_part_are_warned_about(monitor, said):
 
 
 def test_nothing_but_the_loss_is_judged_before_patience_ends(monitor, said):
-    run(monitor, 30, start=1001, features=torch.ones(16, 8), separation={"season": torch.tensor(0.0)})
+    run(monitor, 30, features=torch.ones(16, 8), separation={"season": torch.tensor(0.0)})
     assert not said
-    run(monitor, 10, start=1031, features=torch.ones(16, 8), separation={"season": torch.tensor(0.0)})
+    run(monitor, 10, start=31, features=torch.ones(16, 8), separation={"season": torch.tensor(0.0)})
+    assert len(said) == 2
+
+
+def test_a_training_that_goes_on_beyond_patience_is_judged_at_once(monitor, said):
+    run(monitor, 10, start=1001, features=torch.ones(16, 8), separation={"season": torch.tensor(0.0)})
     assert len(said) == 2
 
 
@@ -165,7 +170,7 @@ def test_figures_may_be_given_at_some_steps_only(monitor):
     assert reading == {"loss": 1.0, "separation/season": 5.0}
 
 
-@pytest.mark.parametrize("name", ["every", "patience", "features"])
+@pytest.mark.parametrize("name", ["every", "patience", "settling", "features"])
 def test_limits_below_one_are_refused(name):
     with pytest.raises(ConfigError, match=rf"{name} is 0; expected 1 or more"):
         HealthLimits(**{name: 0})
@@ -173,7 +178,7 @@ def test_limits_below_one_are_refused(name):
 
 @pytest.mark.parametrize(("epoch", "expected"), [(0, 30), (70, 70)])
 def test_a_teacher_that_tells_nothing_apart_for_an_epoch_is_told_once(said, epoch, expected):
-    limits = HealthLimits(every=10, patience=30, epoch=epoch)
+    limits = HealthLimits(every=10, patience=30, epoch=epoch, settling=30)
     monitor = HealthMonitor({"teacher_entropy": 4.0}, warn=said.append, limits=limits)
     run(monitor, expected - 10, entropy=torch.tensor(3.99))
     assert not said
@@ -233,7 +238,7 @@ def test_a_teacher_that_tells_nothing_apart_is_told_alone_since_its_student_cann
 
 
 def test_a_student_is_given_an_epoch_since_its_prototypes_are_frozen_in_the_first(said):
-    limits = HealthLimits(every=10, patience=30, epoch=70)
+    limits = HealthLimits(every=10, epoch=70, settling=30)
     monitor = HealthMonitor(DINO, warn=said.append, limits=limits)
     distil(monitor, 60, loss=4.0, entropy=1.0)
     assert not said
@@ -244,3 +249,43 @@ def test_a_student_is_given_an_epoch_since_its_prototypes_are_frozen_in_the_firs
 def test_a_student_that_has_left_the_plateau_is_told_nothing(said):
     distil(HealthMonitor(DINO, warn=said.append, limits=LIMITS), 100, loss=3.5, entropy=1.0)
     assert not said
+
+
+@pytest.mark.parametrize(("epoch", "steps"), [(31, 200), (336, 350), (1400, 1400), (0, 1000)])
+@pytest.mark.parametrize("entropy", [1.0, 4.0], ids=["student", "teacher"])
+def test_by_default_who_tells_nothing_apart_is_told_so_after_an_epoch_and_after_200_steps_at_least(said, epoch, steps, entropy):
+    """In the runs of 465 and 672 steps that the README shows, too."""
+    monitor = HealthMonitor(DINO, warn=said.append, limits=HealthLimits(epoch=epoch))
+    distil(monitor, steps - 1, loss=4.0, entropy=entropy)
+    assert not said
+    distil(monitor, 1, loss=4.0, entropy=entropy, start=steps)
+    (words,) = said
+    assert f"for {steps} steps, up to step {steps}" in words
+
+
+def test_a_dino_tp_that_went_on_to_learn_is_told_nothing(said):
+    """What it read every 50 steps, of 1,024 prototypes and 31 steps an epoch; its features gained five points over chance."""
+    monitor = HealthMonitor(dict.fromkeys(DINO, math.log(1024)), warn=said.append, limits=HealthLimits(epoch=31))
+    losses = (6.814, 6.834, 6.902, 6.873, 6.858, 6.864, 6.851, 6.848, 6.851)
+    entropies = (5.536, 6.560, 6.775, 6.754, 6.736, 6.750, 6.735, 6.737, 6.740)
+    for number, (loss, entropy) in enumerate(zip(losses, entropies, strict=True)):
+        distil(monitor, 50, loss=loss, entropy=entropy, start=1 + 50 * number)
+    assert not said
+
+
+@pytest.mark.parametrize(("before", "told"), [(4.0, 1), (3.0, 0)], ids=["dull", "well"])
+def test_what_was_read_before_a_training_was_cut_off_counts(said, before, told):
+    monitor = HealthMonitor(DINO, warn=said.append, limits=HealthLimits(epoch=31))
+    rows = [{"step": 0.0, "knn": 0.5}, *({"step": float(step), **dict.fromkeys(DINO, before)} for step in (50, 100, 150))]
+    monitor.recall([*rows, {"step": 150.0, "knn": 0.6}])
+    distil(monitor, 50, loss=4.0, entropy=4.0, start=151)
+    assert [words.partition(":")[0] for words in said] == [
+        "The teacher has told nothing apart for 200 steps, up to step 200"
+    ] * told
+
+
+def test_what_the_teacher_lacks_to_telling_nothing_is_of_the_same_steps_as_its_entropy(said):
+    monitor = HealthMonitor(DINO, warn=said.append, limits=LIMITS)
+    distil(monitor, 5, loss=3.0, entropy=1.0)
+    (reading,) = distil(monitor, 5, loss=3.0, entropy=2.0, start=6)
+    assert (reading["teacher_entropy"], reading["teacher_kl"]) == (1.5, 2.5)

@@ -81,10 +81,11 @@ def test_a_torch_that_cannot_says_so_and_what_to_leave_away(monkeypatch):
         attend_jagged(*draw(), Lengths.of(SHAPES, CPU))
 
 
-def test_running_out_of_memory_is_no_lack_of_torchs(monkeypatch):
+@pytest.mark.parametrize("fault", [torch.OutOfMemoryError, getattr(torch, "AcceleratorError", torch.distributed.DistError)])
+def test_what_ails_the_device_is_no_lack_of_torchs(monkeypatch, fault):
     def refuse(*_, **__):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise fault("CUDA error: an illegal memory access was encountered")
 
     monkeypatch.setattr(train.jagged_attention, "scaled_dot_product_attention", refuse)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(fault):
         attend_jagged(*draw(), Lengths.of(SHAPES, CPU))

@@ -148,6 +148,25 @@ def test_a_run_that_goes_on_keeps_its_rows_up_to_there_and_counts_from_there(tmp
     assert (two["step"], two["season"], two["samples_per_s"]) == (4, 9.0, 16.0)
 
 
+@pytest.mark.parametrize(("frozen", "told"), [(1, 200), (8, 250)])
+def test_a_run_that_is_cut_off_again_and_again_is_told_that_it_learns_nothing(tmp_path, no_board, frozen, told):
+    """An epoch is 30 steps, and limits are those of any user; with prototypes frozen for longer it is given as long."""
+    config = RECIPES["dino"]()
+    config = replace(config, distillation=replace(config.distillation, freeze_last_layer=frozen))
+    uniform = dict.fromkeys(("distillation", "teacher_entropy"), 4.0)
+    for start in (0, 70, 140, 210):
+        plan = {"start": start, "steps": 280, "config": config, "uniform": uniform, "log_every": 50, "epoch": 30}
+        with Journal(tmp_path, quiet=True, **plan) as journal:
+            for number in range(start + 1, start + 71):
+                terms = {"distillation": torch.tensor(4.0)}
+                journal.after_step(number, terms, {"teacher_entropy": torch.tensor(4.0)}, rate=0.1)
+            journal.look()
+    warnings = [line for line in (tmp_path / LOG).read_text().splitlines() if line.startswith("Warning: The teacher")]
+    steps = [int(line.partition(" for ")[2].split()[0]) for line in warnings]
+    assert steps[0] == told
+    assert rows_of(tmp_path)[0]["teacher_kl"] == 0
+
+
 def test_words_for_people_tell_the_loss_the_rate_the_waiting_and_the_time_left(tmp_path, clock, no_board, capsys):
     with make_journal(tmp_path, steps=4, quiet=False) as journal:
         for number in (1, 2):

@@ -6,6 +6,8 @@ import math
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ import timm
 import torch
 
 from tests.train.trainings import prepare_tiny, runtime, tiny_catalog, tiny_config
-from train.checkpoint import list_checkpoints, read_state
+from train.checkpoint import batch_statistics, list_checkpoints, load_checkpoint, read_state
 from train.config import Contrast, Optimizer
 from train.errors import CheckpointError, ConfigError, DivergedError, MemoryShortError
 from train.exporting import export_run
@@ -23,6 +25,7 @@ from train.methods import make_method
 from train.prepare import prepare_training
 from train.recipes import RECIPES
 from train.run_folder import write_record
+from train.steps import make_optimizer
 from train.weights import load_backbone
 
 
@@ -118,6 +121,37 @@ def test_every_method_of_dino_goes_on_bit_for_bit(catalog, tmp_path, recipe, pre
     assert whole["method"]["center.mean"].any()
 
 
+@pytest.fixture
+def deterministic(monkeypatch):
+    """Let torch refuse what it refuses on a GPU: the gradient of antialiased interpolation; as it was, afterwards."""
+    interpolate = torch.nn.functional.interpolate
+
+    def refuse(pixels, *args, **options):
+        made = interpolate(pixels, *args, **options)
+        if made.requires_grad and options.get("antialias") and torch.are_deterministic_algorithms_enabled():
+            raise RuntimeError("_upsample_bicubic2d_aa_backward_out_cuda does not have a deterministic implementation")
+        return made
+
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    monkeypatch.setattr(torch.nn.functional, "interpolate", refuse)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else it would stay
+    yield
+    torch.use_deterministic_algorithms(before[0])
+    torch.backends.cudnn.benchmark = before[1]
+
+
+@pytest.mark.usefixtures("deterministic")
+@pytest.mark.parametrize("pack_crops", [False, True])
+def test_a_vit_with_crops_of_several_sizes_trains_deterministically(catalog, tmp_path, pack_crops):
+    constants = tiny_config("dino_mc").distillation
+    changes = {"backbone": "test_vit", "distillation": replace(constants, pack_crops=pack_crops), "deterministic": True}
+    for name in ("one", "other"):
+        outcome = train(catalog, tmp_path / name, recipe="dino_mc", options={"steps": 4}, **changes)
+        assert (outcome.steps, math.isfinite(outcome.figures["loss"])) == (4, True)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert_same_state(state_of(tmp_path / "one"), state_of(tmp_path / "other"))
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_frozen_prototypes_stay_and_then_move(catalog, tmp_path, optimizer):
     """Three steps are an epoch; the teacher's are what the student's were."""
@@ -128,14 +162,16 @@ def test_frozen_prototypes_stay_and_then_move(catalog, tmp_path, optimizer):
         assert torch.equal(method[f"student.{name}"], method[f"teacher.{name}"]) is not moved
 
 
-def test_a_batch_of_dino_in_parts_moves_the_center_as_the_whole_does(catalog, tmp_path):
-    centers = []
+def test_a_batch_of_dino_in_parts_moves_the_center_as_the_whole_does_and_says_the_same(catalog, tmp_path):
+    centers, said = [], []
     for parts in (1, 2):
         run = tmp_path / str(parts)
         changes = {"backbone": "test_vit", "accumulate": parts, "drop_path": 0.0}
-        train(catalog, run, recipe="dino_tp", options={"steps": 1}, **changes)
+        outcome = train(catalog, run, recipe="dino_tp", options={"steps": 1}, **changes)
         centers.append(state_of(run)["method"]["center.mean"])
+        said.append([outcome.figures[name] for name in ("distillation", "teacher_entropy", "teacher_kl", "student_kl")])
     torch.testing.assert_close(*centers, rtol=1e-4, atol=1e-6)
+    assert said[0] == pytest.approx(said[1], rel=1e-5), "of all parts, and not of the last one"
 
 
 def test_another_seed_gives_other_weights(catalog, tmp_path):
@@ -226,6 +262,22 @@ def test_a_checkpoint_of_another_version_is_refused(catalog, tmp_path):
         train(catalog, tmp_path, options={"steps": 1})
 
 
+def test_each_of_more_processes_takes_the_batch_statistics_of_one_that_there_was(catalog, tmp_path):
+    """Process 3 of any number goes on from a checkpoint of two."""
+    training = prepare_tiny(catalog, tmp_path)
+    fit(training, tmp_path, runtime(steps=1))
+    (folder,) = list_checkpoints(tmp_path)
+    torch.save(state_of(tmp_path) | {"processes": 2}, folder / "state.pt")
+    own = torch.load(folder / "rank-00000.pt", weights_only=True)
+    other = {name: value + 1 for name, value in own.items()}
+    torch.save(other, folder / "rank-00001.pt")
+    method = make_method(training.config, 2, queue=training.record.queue)
+    optimizer = make_optimizer(training.config.optimizer, method.student)
+    load_checkpoint(folder, SimpleNamespace(global_rank=3), method, optimizer, identity=training.record.identity)
+    assert len(other) > 10
+    assert_same_state(batch_statistics(method), other)
+
+
 def test_a_broken_checkpoint_says_which_folder_to_remove(catalog, tmp_path):
     train(catalog, tmp_path, options={"steps": 1})
     path = list_checkpoints(tmp_path)[-1] / "state.pt"
@@ -248,6 +300,19 @@ def test_a_killed_checkpoint_leaves_the_one_before(catalog, tmp_path):
     (tmp_path / "checkpoints" / "step-00000002.part").mkdir()
     (tmp_path / "checkpoints" / "step-00000003").mkdir()
     assert train(catalog, tmp_path, options={"steps": 2}).steps == 2
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(catalog, tmp_path, monkeypatch):
+    """As `rename` itself may be before what the files hold, when power is lost."""
+    done, flush, rename = [], os.fsync, Path.rename
+    monkeypatch.setattr(os, "fsync", lambda file: (flush(file), done.append(os.fstat(file).st_ino)))
+    monkeypatch.setattr(Path, "rename", lambda path, target: (rename(path, target), done.append(target.name)))
+    train(catalog, tmp_path, options={"steps": 1})
+    (folder,) = list_checkpoints(tmp_path)
+    files = {path.stat().st_ino for path in (folder, folder / "state.pt", folder / "rank-00000.pt")}
+    named = done.index(folder.name)
+    assert files <= set(done[:named])
+    assert folder.parent.stat().st_ino in done[named:], "the name itself"
 
 
 def test_batch_statistics_are_synchronised_on_gpus_alone_and_that_is_said(capsys):

@@ -20,6 +20,7 @@ from train.health import HealthLimits
 from train.hooks import HookContext
 from train.loop import fit
 from train.methods import make_method
+from train.methods.crops import with_local_sizes
 from train.modes import in_evaluation
 from train.monitors import make_monitors
 
@@ -152,7 +153,7 @@ def test_hooks_are_called_after_our_own_monitors_with_the_backbone_in_evaluation
 
 def test_a_run_on_the_plateau_is_told_so_with_what_to_do_and_its_figures_show_it(catalog, tmp_path, monkeypatch):
     """A teacher so warm that it finds all prototypes alike; an epoch is three steps."""
-    monkeypatch.setattr(train.journal, "HealthLimits", partial(HealthLimits, patience=6))
+    monkeypatch.setattr(train.journal, "HealthLimits", partial(HealthLimits, settling=6))
     dull = replace(tiny_config("dino").distillation, teacher_temperature=1e4, first_teacher_temperature=1e4)
     outcome = go(catalog, tmp_path, distillation=dull, epochs=3)
     warnings = [line for line in (tmp_path / "log.txt").read_text().splitlines() if line.startswith("Warning")]
@@ -166,6 +167,18 @@ def test_a_run_on_the_plateau_is_told_so_with_what_to_do_and_its_figures_show_it
     assert figures["teacher_kl"] == pytest.approx(0, abs=1e-3)
     assert figures["student_kl"] == pytest.approx(figures["distillation"] - figures["teacher_entropy"])
     assert "student_kl" in (tmp_path / "metrics.csv").read_text().partition("\n")[0].split(",")
+
+
+@pytest.mark.slow
+def test_a_run_of_200_steps_that_learns_nothing_is_told_so_though_it_was_cut_off(catalog, tmp_path):
+    """Under the limits of any user."""
+    dull = replace(tiny_config("dino").distillation, teacher_temperature=1e4, first_teacher_temperature=1e4)
+    views = with_local_sizes(tiny_config("dino").views, (16,), method="dino")
+    changes = {"backbone": "test_resnet", "distillation": dull, "views": views, "epochs": 40, "batch_size": 2}
+    for steps in (120, 200):
+        go(catalog, tmp_path, options={"steps": steps, "log_every": 50}, **changes)
+    (words,) = (line for line in (tmp_path / "log.txt").read_text().splitlines() if "told nothing apart" in line)
+    assert words.startswith("Warning: The teacher has told nothing apart for 200 steps, up to step 200: the entropy")
 
 
 def test_modes_are_put_back_when_looking_fails():

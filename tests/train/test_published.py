@@ -139,8 +139,19 @@ def test_a_part_that_a_layout_does_not_have_is_refused_with_those_it_has(part, v
 
 def test_a_part_that_was_not_saved_is_refused(vits, tmp_path):
     path = write_pickle(tmp_path / "half.pth", {"teacher": prefixed("backbone.", vits[0])})
-    with pytest.raises(CheckpointError, match=r"half\.pth has no part 'student'"):
+    with pytest.raises(
+        CheckpointError, match=r"half\.pth has no part 'student'\. It is of DINO, .*: choose from teacher, or leave it out\."
+    ):
         read_published(path, "student")
+
+
+def test_a_student_without_a_teacher_is_taken_where_it_is_asked_for(vits, tmp_path):
+    path = write_pickle(tmp_path / "half.pth", {"student": prefixed("backbone.", vits[1])})
+    check_features(read_published(path, "student"), vits[1], tolerance=1e-5)
+    with pytest.raises(
+        CheckpointError, match=r"has no part 'teacher'\. It is of .*: choose from student, as in .*half\.pth#student\."
+    ):
+        read_published(path)
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,7 @@ def test_dino_killed_on_two_processes_and_resumed_ends_in_the_same_bits(catalog,
     hook = f"tests.train.test_resume:kill_once={tmp_path / 'marker'}"
     killed = torchrun(*words, "--out", tmp_path / "parts", "--hook", hook)
     assert killed.returncode != 0
+    assert [folder.name for folder in list_checkpoints(tmp_path / "parts")] == ["step-00000002"], killed.stderr
     resumed = torchrun("resume", tmp_path / "parts", "--workers", "2", "--device", "cpu")
     assert resumed.returncode == 0, resumed.stderr
     ours, theirs = last_state(tmp_path / "whole"), last_state(tmp_path / "parts")

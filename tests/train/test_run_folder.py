@@ -229,6 +229,17 @@ def test_a_row_that_was_cut_off_is_removed(tmp_path):
     assert [row["step"] for row in rows_of(tmp_path)] == ["10", "20"]
 
 
+def test_a_row_that_was_cut_off_in_its_last_figure_is_removed(tmp_path):
+    metrics = Metrics(tmp_path, step=0)
+    for step in (10, 20):
+        metrics.add({"step": step, "lr": 1e-6})
+    text = (tmp_path / METRICS).read_bytes()
+    assert text.endswith(b"1e-06\r\n")
+    (tmp_path / METRICS).write_bytes(text[:-4])
+    assert Metrics(tmp_path, step=20).figures() == [{"step": 10.0, "lr": 1e-6}]
+    assert rows_of(tmp_path) == [{"step": "10", "lr": "1e-06"}]
+
+
 @pytest.mark.parametrize("text", ["", "step\n", "step,loss\n"])
 def test_a_file_without_rows_is_begun_anew(tmp_path, text):
     (tmp_path / METRICS).write_text(text)

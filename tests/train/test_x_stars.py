@@ -256,10 +256,10 @@ def test_what_was_found_is_diagnosed_over_all_sensors():
     method = make()
     method(draw_sensors(aligned_config()), PLACES)
     found = method.diagnostics()
-    assert sorted(found) == ["alignment_temperature", "features", "teacher_entropy", "teacher_kl"]
+    assert sorted(found) == ["alignment_temperature", "features", "teacher_entropy"]
     assert found["features"].shape == (2 * BATCH, 64)
     assert found["alignment_temperature"].item() == pytest.approx(0.07)
-    assert found["teacher_kl"] + found["teacher_entropy"] == pytest.approx(math.log(32))
+    assert 0 < found["teacher_entropy"].item() < math.log(32)
     assert not any(each.requires_grad for each in found.values())
 
 

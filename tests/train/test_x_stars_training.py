@@ -191,6 +191,7 @@ def test_a_training_goes_on_from_the_weights_and_scalings_of_every_sensor(catalo
         (("--sensors", f"{LANDSAT},sentinel-2"), "has no scenes of 'sentinel-2': it has landsat-c2-l2, sentinel-2-l2a."),
         (("--crop-m", "5000"), "A box of 5000 m does not fit squares of 960 m"),
         (("--adapt-sensor", "landsat", "--init", "random:test_vit"), "Adapting to landsat takes it and the one sensor that"),
+        (("--adapt-sensor", LANDSAT), f"--adapt-sensor {LANDSAT} needs weights of the other sensor: training starts from them"),
         (("--bands", "red,nir"), "landsat-c2-l2 has no band with the common name 'nir'"),
         (("--backbone", "test_vit3"), "A VisionTransformer without a class token has no tokens that several sensors can share"),
         (("--init", "random:test_resnet"), "random:test_resnet lacks "),

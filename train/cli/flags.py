@@ -44,7 +44,7 @@ class TrainFlags:
     steps: int | None = None
     """Stop after so many steps, as if interrupted; the schedule still spans all epochs."""
     optimizer: str | None = None
-    """`sgd` or `adamw`."""
+    """`sgd` or `adamw`. With sgd, recipes that were made for adamw decay weights by 1e-4 throughout."""
     lr: float | None = None
     """Peak learning rate."""
     max_norm: float | None = None
@@ -140,6 +140,9 @@ class AlignmentFlags(DistillationFlags):
 
 USUAL = {"sgd": "0.03", "adamw": "1e-3"}
 """Learning rates, for advice."""
+SGD_DECAY = {"weight_decay": 1e-4, "final_weight_decay": None}
+"""Of recipes that were made for AdamW: SGD multiplies the decay by what momentum adds up and by a larger rate, and one of 0.04
+to 0.4, which AdamW bears, pulls its weights to nothing. As DINO trains ResNet-50 with SGD."""
 SETTINGS = (
     "sensor", "scaling", "backbone", "accumulate", "epochs", "precision", "seed",
 )  # fmt: skip
@@ -175,7 +178,7 @@ def make_config(method: str, flags: TrainFlags) -> TrainConfig:
     optimizer = _given(flags, "lr", "max_norm")
     if flags.optimizer is not None:
         check_lr(flags, config.optimizer.name)
-        optimizer["name"] = flags.optimizer
+        optimizer |= {"name": flags.optimizer, **(SGD_DECAY if flags.optimizer == "sgd" != config.optimizer.name else {})}
     changed = replace(
         config,
         **given,
@@ -217,15 +220,8 @@ def _with_distillation(config: TrainConfig, flags: DistillationFlags) -> TrainCo
 
 
 def _with_alignment(config: TrainConfig, flags: AlignmentFlags) -> TrainConfig:
-    from train.errors import ConfigError
-
     constants = config.alignment
     assert constants is not None, "a recipe of X-STARS"
-    if flags.adapt_sensor is not None and flags.init is None:
-        raise ConfigError(
-            f"--adapt-sensor {flags.adapt_sensor} needs weights of the other sensor: training starts from them, and a frozen "
-            "copy encodes that sensor. Pass --init with a run, an export or a published checkpoint."
-        )
     given = {field: value for flag, field in ALIGNMENT.items() if (value := getattr(flags, flag)) is not None}
     sensors = config.sensors if flags.sensors is None else _names(flags.sensors)
     return replace(config, alignment=replace(constants, **given), sensors=sensors)

@@ -134,7 +134,7 @@ class MosaicPlanes(BlockPlanes):
 def _plan(
     ask: PlaneAsk, tiles: Tiles, infos: Sequence[SourceRasterInfo | SourceUnavailableError]
 ) -> Sequence[_Mosaic] | SourceUnavailableError:
-    """What to read of which file, the lattice that holds most first; a header that cannot be had speaks for all."""
+    """What to read of which file, the lattice that holds most first; a header that is of no use speaks for all."""
     whole = []
     lon, _ = to_lonlat(*ask.location.centre_xy, ask.location.zone)
     for band, info in zip(tiles.bands, infos, strict=True):
@@ -148,11 +148,18 @@ def _plan(
             f"{ask.band.href} has no file over location {ask.location.id}, though the search found some. They have changed "
             "since: restore them, or build into a new folder."
         )
-    groups = of_one_lattice(whole)
-    first = max((_lay(ask, group, tiles.nodata) for group in groups), key=lambda mosaic: mosaic.held_m2)
+    try:
+        return _laid(ask, of_one_lattice(whole), tiles.nodata)
+    except SourceUnavailableError as error:
+        return error
+
+
+def _laid(ask: PlaneAsk, groups: Sequence[Sequence[_Tile]], nodata: float) -> Sequence[_Mosaic]:
+    """Files of one lattice each as one raster each, the one that holds most first."""
+    first = max((_lay(ask, group, nodata) for group in groups), key=lambda mosaic: mosaic.held_m2)
     alike = replace(ask, gsd=first.plan.grid.gsd)
     others = [
-        _lay(alike, group, tiles.nodata)
+        _lay(alike, group, nodata)
         for group in groups
         if group is not first.tiles and group[0].info.data_type == first.plan.raster.data_type
     ]
@@ -225,7 +232,10 @@ def _finish(layers: Sequence[_Mosaic]) -> Plane | SourceUnavailableError:
     error = next((mosaic.error for mosaic in layers if mosaic.error), None)
     if error:
         return error
-    planes = [finish_plane(mosaic.plan, _put_together(mosaic) if mosaic.plan.part else None) for mosaic in layers]
+    try:
+        planes = [finish_plane(mosaic.plan, _put_together(mosaic) if mosaic.plan.part else None) for mosaic in layers]
+    except SourceUnavailableError as unwarped:
+        return unwarped
     pixels, nodata = planes[0].pixels, layers[0].plan.raster.nodata
     for plane in planes[1:]:
         np.copyto(pixels, plane.pixels, where=pixels == nodata)

@@ -49,8 +49,8 @@ ABOUT = Provider(
         "or CDSE_USERNAME and CDSE_PASSWORD"
     ),
     limits=(
-        "per user 4 connections of 20 MB/s, 2,000 requests a minute, 12 TB a month; each worker of a cluster (--scheduler) "
-        "opens 4 of its own, so take one worker"
+        "per user 4 connections of 20 MB/s, 2,000 requests a minute, 12 TB a month; a build keeps to the connections, and runs "
+        "in one process"
     ),
     terms="Copernicus Sentinel data: free, with attribution",
 )
@@ -76,6 +76,7 @@ def open_source(detail: str, *, max_scene_cloud: float) -> StacApiSource:
         max_scene_cloud=max_scene_cloud,
         prepare=with_openable_files,
         lacking=LACKING,
+        one_process="CDSE grants a user four connections in all, and each process takes four by itself.",
     )
 
 

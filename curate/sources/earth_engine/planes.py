@@ -70,10 +70,10 @@ class EarthEnginePlanes:
         for key, ask in asks:
             try:
                 band = read_address(ask.band)
+                plan = plan_plane(band, ask)
             except SourceUnavailableError as error:
                 yield key, error
                 continue
-            plan = plan_plane(band, ask)
             if plan.part is None:
                 yield key, finish_plane(plan, None)
                 continue

@@ -107,6 +107,11 @@ def _plan(ask: PlaneAsk, file: SourceBand, image: SourceRasterInfo, measurement:
     grid = ask.location.grid(ask.gsd or ask.fallback_gsd)
     assert grid.epsg is not None, "a square of a search lies in a zone"
     nodes = project(measurement.annotation.grid, grid.epsg)
+    if not (np.isfinite(nodes.x).all() and np.isfinite(nodes.y).all()):
+        return SourceUnavailableError(
+            f"{without_secrets(file.href)} has a geolocation grid in its annotation without a place in EPSG:{grid.epsg}, where "
+            f"location {ask.location.id} is; expected one on its item's footprint. Tell its provider, or take another scene."
+        )
     return _Plan(ask, file, image, measurement, grid, nodes, needed_window(nodes, grid, stated))
 
 

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.benchmarks.curation.worker import peak_mb
 from tests.range_server import ROOT, serve_ranges
 
 ITEMS = "items.json"
+PROGRAM = ("-m", "tests.benchmarks.curation.whole")
 MADE_UP = ("--radiometry", "keep")
 """Noise has no dark ground that could bear out an offset."""
 SENSOR = "sentinel-2-l2a"
@@ -52,7 +54,16 @@ class Built:
     """Of all files of the catalog."""
 
 
-def build(folder: Path, layout: Layout, *, patches: int, latency_ms: int) -> Built:
+def build(
+    folder: Path,
+    layout: Layout,
+    *,
+    patches: int,
+    latency_ms: int,
+    side_m: int = SIZE_M,
+    workers: int = 64,
+    program: Sequence[str] = PROGRAM,
+) -> Built:
     """Sample, then build from a server.
 
     Args:
@@ -60,6 +71,9 @@ def build(folder: Path, layout: Layout, *, patches: int, latency_ms: int) -> Bui
         layout: Of the scenes.
         patches: To be written, a multiple of the scenes.
         latency_ms: Of each request.
+        side_m: Of a square.
+        workers: Requests at once at most.
+        program: Words after Python's name that begin the build's process.
 
     Raises:
         RuntimeError: A command failed; its last words are in the message.
@@ -69,12 +83,13 @@ def build(folder: Path, layout: Layout, *, patches: int, latency_ms: int) -> Bui
         region, out = Path(home) / "region.json", Path(home) / "catalog"
         region.write_text(json.dumps(_square(layout, KEPT_M)))
         where = ("--region", region, "--strategy", "uniform", "--count", patches // layout.scenes)
-        _curate("sample", *where, "--no-overlap", "--out", out, "--quiet")
+        _curate("sample", *where, "--patch-m", side_m, "--no-overlap", "--out", out, "--quiet")
         bands = ",".join(band.key for band in BANDS if band.data_type == "uint16")
         when = ("--seasons", layout.scenes, "--start", "2023-01-01", "--end", "2024-01-01", "--max-cloud", 100)
         server.reset()
         start = time.perf_counter()
-        spent = _curate("build", out, "--source", f"{server.url}/{ITEMS}", "--bands", bands, *when, *MADE_UP, "--quiet")
+        how = ("--source", f"{server.url}/{ITEMS}", "--bands", bands, *when, *MADE_UP, "--workers", workers, "--quiet")
+        spent = _curate("build", out, *how, program=program)
         seconds, counts = time.perf_counter() - start, server.counts()
         written = [path.stat().st_size for path in out.rglob("*") if path.is_file()]
         items = sum(1 for _ in open_catalog(out).items(sensor=SENSOR))
@@ -131,8 +146,8 @@ def _square(layout: Layout, margin_m: int) -> dict[str, Any]:
     return {"type": "Polygon", "coordinates": [[[round(degrees, 7) for degrees in corner] for corner in ring]]}
 
 
-def _curate(*words: object) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.benchmarks.curation.whole", *map(str, words)]
+def _curate(*words: object, program: Sequence[str] = PROGRAM) -> dict[str, float]:
+    command = [sys.executable, *program, *map(str, words)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"curate {words[0]} failed: {(done.stderr or done.stdout)[-2000:]}")
@@ -140,14 +155,15 @@ def _curate(*words: object) -> dict[str, float]:
     return found
 
 
-def _main() -> int:
-    from curate.cli import main
+def main() -> int:
+    """Run a command, and print what it cost as one line of JSON."""
+    from curate.cli import main as curate
 
     for library in ("numpy", "pyarrow", "rasterio", "requests", "scipy.stats", "shapely", "urllib3"):
         import_module(library)
     base_mb, cpu = peak_mb(), time.process_time()
     try:
-        main(sys.argv[1:])
+        curate(sys.argv[1:])
     except SystemExit as ended:
         print(json.dumps({"cpu_s": time.process_time() - cpu, "peak_mb": peak_mb(), "base_mb": base_mb}))
         return int(ended.code or 0)
@@ -155,4 +171,4 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    sys.exit(main())

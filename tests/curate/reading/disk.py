@@ -30,6 +30,7 @@ class DiskTransport:
         """(name, start, end) of every request."""
         self.at_once = self.most_at_once = 0
         self.etags: dict[str, str] = {}
+        self.is_stopped = False
         self.fault: Callable[[str, int, int, bytes], bytes] | None = None
         """Given name, start, end and content, gives another content or raises."""
         self._lock = threading.Lock()

@@ -11,6 +11,7 @@ from curate.errors import SourceUnavailableError
 from curate.reading import gdal_blocks
 from curate.reading.gdal_blocks import gdal_header, read_blocks
 from curate.reading.reader import BlockReader
+from curate.reading.transport import Transport
 from tests.curate.reading.disk import DiskTransport, by_rasterio, cut_out, read_all, windows_of, wishes, write_raster
 
 LZW = {"tiled": True, "blockxsize": 64, "blockysize": 64, "compress": "lzw"}
@@ -112,10 +113,23 @@ def test_a_damaged_block_spoils_its_own_windows_alone(tmp_path):
         assert np.array_equal(found[f"{tmp_path}/a.tif", 1, window], cut_out(pixels, window))
 
 
+def test_a_local_file_that_is_replaced_by_one_of_the_same_grid_is_read_anew(tmp_path):
+    write_raster(tmp_path / "a.tif", **LZW)
+    href, size = f"{tmp_path}/a.tif", (tmp_path / "a.tif").stat().st_size
+    transport = Transport()
+    reader = BlockReader(transport, fetchers=4)
+    reader.rasters([SourceBand(href)])
+    pixels = write_raster(tmp_path / "a.tif", nodata=3, seed=9, **LZW)
+    assert (tmp_path / "a.tif").stat().st_size != size
+    for (_, _, window), array in read_all(reader, wishes(href, windows_of())).items():
+        assert (array == cut_out(pixels[0], window)).all()
+    assert reader.rasters([SourceBand(href)])[0].nodata == 3
+
+
 def test_a_file_that_is_gone_by_then_spoils_its_windows(tmp_path):
     write_raster(tmp_path / "a.tif", **LZW)
     href = f"{tmp_path}/a.tif"
-    reader = BlockReader(DiskTransport(tmp_path), fetchers=4)
+    reader = BlockReader(Transport(), fetchers=4)
     reader.rasters([SourceBand(href)])
     (tmp_path / "a.tif").unlink()
     for error in read_all(reader, wishes(href, windows_of())).values():

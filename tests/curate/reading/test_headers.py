@@ -7,7 +7,7 @@ import rasterio
 from rasterio import Affine
 
 from curate.errors import SourceUnavailableError, StoppedError
-from curate.reading.headers import HEADER_BYTES, KEPT_HEADERS, Headers
+from curate.reading.headers import HEADER_BYTES, KEPT_BYTES, KEPT_HEADERS, Headers
 from curate.reading.transport import Fetched
 from tests.curate.reading.disk import ROOT, DiskTransport, write_raster
 
@@ -79,6 +79,47 @@ def test_what_stops_a_reading_is_told_to_who_waits_for_any_header(tmp_path):
         next(headers)
 
 
+@pytest.mark.parametrize("others", [0, 3])
+def test_what_gdal_waits_for_holds_nobody_once_the_transport_is_stopped(tmp_path, monkeypatch, others):
+    transport, is_begun, go = DiskTransport(tmp_path), threading.Semaphore(0), threading.Event()
+    hrefs = [f"{ROOT}{number}.jp2" for number in range(others + 1)]
+    for number in range(others + 1):
+        (tmp_path / f"{number}.jp2").write_bytes(bytes(99))
+    monkeypatch.setattr("curate.reading.headers.gdal_header", lambda *_, **__: (is_begun.release(), go.wait(60)))
+    headers, stopped = Headers(transport, fetchers=4), []
+
+    def ask():
+        with pytest.raises(StoppedError, match="Headers are not waited for any more: the transport was stopped"):
+            headers.read_all(hrefs)
+        stopped.append(True)
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]  # of which one waits for what the other reads
+    for thread in threads:
+        thread.start()
+    for _ in hrefs:
+        assert is_begun.acquire(timeout=10)
+    transport.is_stopped = True
+    for thread in threads:
+        thread.join(10)
+    assert stopped == [True, True]
+    go.set()
+
+
+def test_gdal_is_told_when_nobody_waits_for_a_header(tmp_path, monkeypatch):
+    transport, told = DiskTransport(tmp_path), []
+    (tmp_path / "a.jp2").write_bytes(bytes(99))
+
+    def read(href, is_over, *, is_placed):
+        told.append(is_over())
+        transport.is_stopped = True
+        told.append(is_over())
+        raise SourceUnavailableError("no raster")
+
+    monkeypatch.setattr("curate.reading.headers.gdal_header", read)
+    assert str(Headers(transport, fetchers=1).read_all([ROOT + "a.jp2"])[ROOT + "a.jp2"]) == "no raster"
+    assert told == [False, True]
+
+
 def test_headers_that_nobody_waits_for_any_more_are_not_fetched(tmp_path):
     transport = DiskTransport(tmp_path)
     for number in range(40):
@@ -111,6 +152,25 @@ def test_the_oldest_headers_are_dropped(tmp_path, monkeypatch):
     for name in "abacab":
         headers.read_all([f"{ROOT}{name}.tif"])
     assert [name for name, _, _ in transport.ranges] == ["a.tif", "b.tif", "c.tif", "b.tif"]
+
+
+def test_the_oldest_headers_are_dropped_where_all_take_too_much_memory(tmp_path, monkeypatch):
+    assert KEPT_BYTES >= 8192 * 4096
+    for name in "abc":
+        write_raster(tmp_path / f"{name}.tif", **TILED)
+    nbytes = header_of(tmp_path).packing.nbytes
+    assert nbytes == 2 * 8 * 19 * 22
+    monkeypatch.setattr("curate.reading.headers.KEPT_BYTES", int(2.5 * nbytes))
+    transport = DiskTransport(tmp_path)
+    headers = Headers(transport, fetchers=1)
+    for name in "abacab":
+        found = headers.read_all([f"{ROOT}{name}.tif"])[f"{ROOT}{name}.tif"]
+    assert [name for name, _, _ in transport.ranges] == ["a.tif", "b.tif", "c.tif", "b.tif"]
+    for _ in range(9):
+        found = headers.renew(f"{ROOT}b.tif", found)
+    headers.read_all([f"{ROOT}a.tif"])
+    assert [name for name, _, _ in transport.ranges[4:]] == ["b.tif"] * 9
+    assert headers._kept_bytes == 2 * nbytes
 
 
 @pytest.mark.parametrize("options", [{}, {"bigtiff": "yes"}, {"endianness": "big"}])

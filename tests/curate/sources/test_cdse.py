@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from curate.errors import CurateError, SourceSensorError, SourceUnavailableError
+from curate.errors import ClusterError, CurateError, SourceSensorError, SourceUnavailableError
+from curate.source_limits import check_processes
 from curate.sources import cdse, open_source, tokens
 from curate.sources.cdse import access as cdse_access
 from curate.sources.cdse import check, with_openable_files
@@ -107,8 +108,15 @@ def test_landsat_is_refused_with_where_to_find_it(keys):
         open_source("cdse").search("landsat-c2-l2", IRELAND, *DAY)
 
 
-def test_it_is_said_that_each_worker_of_a_cluster_has_connections_of_its_own():
-    assert "each worker of a cluster (--scheduler) opens 4 of its own" in cdse.ABOUT.limits
+@pytest.mark.parametrize("scheduler", ["local", "local:2", "tcp://10.0.0.5:8786"])
+def test_workers_that_would_open_four_connections_each_are_refused(keys, scheduler):
+    words = (
+        rf"--scheduler {scheduler} may be several processes, but cdse is read by one\. CDSE grants a user four connections in"
+    )
+    with pytest.raises(ClusterError, match=words):
+        check_processes(open_source("cdse"), scheduler)
+    check_processes(open_source("cdse"), "local:1")
+    assert "runs in one process" in cdse.ABOUT.limits
 
 
 def test_a_detail_is_a_typing_error():

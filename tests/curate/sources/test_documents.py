@@ -60,6 +60,14 @@ def test_a_server_that_stays_busy_is_unavailable(quick):
         assert len(server.requests) == 6
 
 
+@pytest.mark.parametrize(("wait", "tries"), [("0", 6), ("901", 1), ("Sun, 22 Nov 2099 02:00:30 GMT", 1)])
+def test_a_server_that_asks_to_be_left_alone_for_long_is_unavailable_at_once(quick, wait, tries):
+    with replay([Recording("GET", "/", b"", status=429, headers={"Retry-After": wait})]) as server:
+        with pytest.raises(SourceUnavailableError, match=r"limits how often it is asked \(HTTP 429 Too Many Requests\)"):
+            read_document(f"{server.url}/")
+        assert len(server.requests) == tries
+
+
 def test_an_address_where_nobody_listens_is_unavailable_and_its_secret_is_not_told(quick):
     with pytest.raises(SourceUnavailableError, match=r"^http://127\.0\.0\.1:9/a cannot be reached .* run the same command"):
         read_document(f"{NOWHERE.replace('//', '//ada:pw@')}/a?sig=hidden")

@@ -295,6 +295,18 @@ def test_who_waits_for_a_connection_of_gdal_stops_when_nobody_waits_for_the_file
         assert server.asked == []
 
 
+def test_a_file_that_nobody_waits_for_any_more_is_not_tried_again(quick):
+    is_over = threading.Event()
+    with serve_script(lambda _: (is_over.set(), Answer(404))[1]) as server, ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(GdalFile, f"{server.url}/a", lambda _: None, is_over=is_over.is_set)
+        with pytest.raises(SourceUnavailableError, match="404"):
+            opening.result(60)
+        with serve_script(lambda _: (is_over.set(), Answer(500))[1]) as failing:
+            opening = pool.submit(GdalFile, f"{failing.url}/a", lambda _: None, is_over=is_over.is_set)
+            with pytest.raises(StoppedError, match="is not read any more: its reader was stopped"):
+                opening.result(60)
+
+
 def test_a_host_that_grants_no_number_is_asked_by_all(content):
     crowd = Crowd(content)
     with serve_script(crowd) as server:

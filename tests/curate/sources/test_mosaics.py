@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio import Affine
+from rasterio.errors import WarpOperationError
 from rasterio.warp import Resampling, reproject
 from shapely.geometry import shape
 
@@ -32,6 +33,7 @@ from curate.sources.protocol import for_sensors
 from curate.sources.scenes import SceneIndex
 from curate.sources.stac_api import StacApiSource
 from curate.sources.static_catalog import StaticCatalogSource
+from tests.curate.test_planes import restate
 from tests.servers import free_port, serve_api, serve_files
 
 SPOT, NAIP = "spot-ortho", "naip"
@@ -110,6 +112,29 @@ def warped(mosaic, where, gsd=1.5, left=LEFT, top=TOP, epsg=2154):
         resampling=Resampling.cubic, tolerance=0.0,
     )  # fmt: skip
     return target
+
+
+@pytest.mark.parametrize("broken", ["rasterio.warp.transform_bounds", "rasterio.warp.reproject"])
+def test_what_proj_or_gdal_cannot_bring_to_a_square_spoils_its_planes_alone(folder, monkeypatch, broken):
+    def fail(*_, **__):
+        raise WarpOperationError("Chunk and warp failed")
+
+    source = open_folder(folder)
+    first, _ = scenes_over(source, square())
+    monkeypatch.setattr(broken, fail)
+    planes = planes_of(source, first, square())
+    assert len(planes) == 3
+    for plane in planes.values():
+        assert isinstance(plane, SourceUnavailableError)
+        assert "cannot be brought to location paris-000000 (EPSG:32631): it states EPSG:2154" in str(plane)
+
+
+def test_a_file_of_a_mosaic_with_a_code_that_nobody_knows_spoils_its_squares_alone(folder):
+    source = open_folder(folder)
+    _, second = scenes_over(source, square())
+    restate(folder / "2022" / "tile_0_0.tif", 20100)
+    for plane in planes_of(source, second, square()).values():
+        assert "2022/tile_0_0.tif states EPSG:20100, which PROJ does not know" in str(plane)
 
 
 def test_files_of_a_year_are_one_scene_with_the_year_as_its_interval(folder):

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from curate.errors import HostDownError, SourceUnavailableError, StoppedError
 from curate.fetch import PlaneAsk
 from curate.reading.reader import BlockReader
 from curate.reading.transport import Transport
+from curate.sources.sentinel1 import geometry
 from curate.sources.sentinel1.addresses import MARK
 from curate.sources.sentinel1.geometry import pixel_centres
 from curate.sources.sentinel1.planes import RadarPlanes
@@ -44,6 +46,20 @@ def plane_of(planes, *asked):
 def ground_of(grid):
     """Longitudes and latitudes of the centres of a grid's pixels."""
     return transformer(grid.epsg, 4326).transform(*pixel_centres(grid))
+
+
+def test_a_square_to_which_an_image_has_no_way_spoils_itself_alone(planes, product, monkeypatch):
+    asked = [(name, ask(product.folder, square_at(PLACE[0], PLACE[1], name))) for name in ("near-000000", "nowhere-000000")]
+    plain = geometry.project
+
+    def project(grid, epsg):
+        nodes = plain(grid, epsg)
+        return replace(nodes, x=np.full_like(nodes.x, np.inf)) if asked.pop()[0].startswith("nowhere") else nodes
+
+    monkeypatch.setattr("curate.sources.sentinel1.planes.project", project)
+    found = dict(planes.read([*reversed(asked)]))
+    assert "iw-vv.tiff has a geolocation grid in its annotation without a place in EPSG:" in str(found["nowhere-000000"])
+    assert np.isfinite(found["near-000000"].pixels).all()
 
 
 @pytest.mark.parametrize(("name", "share"), [("vv", 1.0), ("vh", 0.1)])
