@@ -139,8 +139,8 @@ def test_the_ground_is_of_the_size_asked_for_and_not_augmented(catalog):
 
 
 def test_a_sensor_that_is_not_trained_on_has_ground_and_no_crops(catalog):
-    config = align_config(sensors=(SPOT, SENTINEL), epochs=1, alignment=Alignment(adapt_sensor=SPOT, crop_m=600.0))
-    training = prepare_training(config, catalog)
+    config = align_config(sensors=(SPOT, SENTINEL), epochs=2, alignment=Alignment(adapt_sensor=SPOT, crop_m=600.0))
+    training = prepare_training(config, catalog, init="random:test_vit")
     feed = feed_training(training, training.config, Share())
     views = feed.make(feed.batches[0][0])
     assert [len(crops) for crops in views.crops] == [4, 0]
