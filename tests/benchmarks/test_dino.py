@@ -11,14 +11,6 @@ from train.methods.crops import with_local_sizes
 from train.recipes import with_view_size
 
 
-@pytest.fixture
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def tiny():
     config = with_view_size(dino.make_config("dino_mc", "test_vit", 2, patch=16), 64)
     small = replace(config.distillation, out_dim=64, head_hidden=32, bottleneck=16)

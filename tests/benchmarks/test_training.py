@@ -1,17 +1,8 @@
 """The benchmarks of feeding a trainer: their floors, not their figures. Ratios of CPU time within one run."""
 
 import pytest
-import torch
 
 from tests.benchmarks import training, views
-
-
-@pytest.fixture
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
