@@ -12,6 +12,8 @@ TURN = 360.0
 """Degrees."""
 EARTH_RADIUS_M = 6_371_007.0
 """Of the sphere of the ellipsoid's area."""
+UTM = frozenset((*range(32601, 32661), *range(32701, 32761)))
+"""EPSG codes of the zones of UTM on WGS 84, north and south; in metres."""
 
 
 def pixel_size_m(grid: Grid) -> tuple[float, float]:

@@ -95,7 +95,7 @@ class ServerCounts:
     requests: int
     """Of every kind and outcome."""
     bytes: int
-    """Of bodies, as handed to the network; of an answer that the client broke off, up to 256 KB less."""
+    """Of bodies, as handed to the network; of an answer that the client broke off, up to 1 MB less."""
     connections: int
     """That were opened."""
     most_open: int

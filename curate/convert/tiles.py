@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catalogs.records import Grid, Location, Window
+from curate.pixel_size import UTM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-UTM = (*range(32601, 32661), *range(32701, 32761))
 
 
 @dataclass(frozen=True, slots=True)

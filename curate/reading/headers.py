@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from threading import Lock, Semaphore, Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
 
 from catalogs.files import is_remote
@@ -39,8 +39,70 @@ MOST_TRIES = 2
 """Times that a header is read while its file changes."""
 LOOK_S = 0.2
 """How often who waits for another thread's header looks whether the transport is stopped."""
+SOON_S = 0.002
+"""After which a header that has not come makes more threads read."""
 Read = TypeVar("Read")
-_Begun = dict[str, Future[FileHeader | SourceUnavailableError]]
+_Header = FileHeader | SourceUnavailableError
+
+
+class _Crew:
+    """Threads that read headers, for one who waits for them; nobody joins them, since GDAL cannot be told to stop.
+
+    There are twice as many each time that no header at all has come for a while: all of them where each takes 20 ms, a few
+    where answers are quick. More would not be faster then, but keep those that fetch and decode pixels from the interpreter.
+    """
+
+    def __init__(self, hrefs: Iterable[str], read: Callable[[str], _Header], most: int) -> None:
+        """Start nothing yet.
+
+        Args:
+            hrefs: The files, in the order in which they are waited for.
+            read: Reads a header.
+            most: Threads, at most.
+        """
+        self._promised: dict[str, Future[_Header]] = {href: Future() for href in hrefs}
+        self._waiting = deque(self._promised)
+        self._read, self._most = read, most
+        self._threads = self._came = 0
+        self._lock = Lock()
+
+    def __contains__(self, href: str) -> bool:
+        return href in self._promised
+
+    def promised(self, href: str) -> Future[_Header]:
+        """A header as soon as no more threads are needed for it to come."""
+        promised = self._promised[href]
+        if not self._threads:
+            self._call(1)
+        while self._waiting and self._threads < self._most and not promised.done():
+            came = self._came
+            wait([promised], SOON_S)
+            if self._came == came:
+                self._call(self._threads)
+        return promised
+
+    def leave(self) -> None:
+        """Begin no other header."""
+        self._waiting.clear()
+
+    def _call(self, further: int) -> None:
+        for _ in range(min(further, self._most - self._threads, len(self._waiting))):
+            self._threads += 1
+            with suppress(RuntimeError):  # the process ends
+                Thread(target=self._work, name="header", daemon=True).start()
+
+    def _work(self) -> None:
+        while self._waiting:
+            try:
+                href = self._waiting.popleft()
+            except IndexError:  # another thread was faster
+                return
+            try:
+                self._promised[href].set_result(self._read(href))
+            except BaseException as error:  # noqa: BLE001 # whoever waits for it must be told
+                self._promised[href].set_exception(error)
+            with self._lock:
+                self._came += 1
 
 
 class Headers:
@@ -65,34 +127,12 @@ class Headers:
             StoppedError: The transport was stopped, though GDAL may still wait for an answer.
         """
         distinct = list(dict.fromkeys(hrefs))
-        begun: _Begun = {href: Future() for href in distinct if not self._is_known(href)}
-        waiting, places = deque(begun), Semaphore(self._fetchers)
+        crew = _Crew((href for href in distinct if not self._is_known(href)), self._try, self._fetchers)
         try:
-            if waiting:
-                self._call(waiting, begun, places)
-            yield from ((href, self._result(begun[href]) if href in begun else self._try(href)) for href in distinct)
+            for href in distinct:
+                yield href, self._result(crew.promised(href)) if href in crew else self._try(href)
         finally:
-            waiting.clear()
-
-    def _call(self, waiting: deque[str], begun: _Begun, places: Semaphore) -> None:
-        """Have another thread read, if there is a place for one; nobody joins it, since GDAL cannot be told to stop."""
-        if places.acquire(blocking=False):
-            Thread(target=self._read_waiting, args=(waiting, begun, places), name="header", daemon=True).start()
-
-    def _read_waiting(self, waiting: deque[str], begun: _Begun, places: Semaphore) -> None:
-        """Read one header after the other; another thread is called first as long as some wait: few where answers are quick."""
-        while waiting:
-            try:
-                href = waiting.popleft()
-            except IndexError:  # another thread was faster
-                return
-            if waiting:
-                with suppress(RuntimeError):  # the process ends
-                    self._call(waiting, begun, places)
-            try:
-                begun[href].set_result(self._try(href))
-            except BaseException as error:  # noqa: BLE001 # whoever waits for it must be told
-                begun[href].set_exception(error)
+            crew.leave()
 
     def renew(self, href: str, stale: FileHeader) -> FileHeader:
         """The header of a file that has changed since; whoever asks first fetches it.
@@ -185,7 +225,7 @@ class _Beginning:
         self._transport = transport
         self._href = href
         self.first = transport.fetch(href, 0, HEADER_BYTES)
-        self._pieces = [(0, self.first.content)]
+        self._pieces = [(0, bytes(self.first.content))]
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of the file; fewer where it ends."""
@@ -209,7 +249,7 @@ class _Beginning:
         further = self._transport.fetch(self._href, first, last) if first < last else None
         if further is not None and is_replaced(further, self.first):
             raise _ChangedError
-        self._pieces.append((offset, known + further.content if further else known))
+        self._pieces.append((offset, known + bytes(further.content) if further else known))
 
 
 def _read_header(transport: Transport, href: str, *, is_placed: bool) -> FileHeader:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from http.client import IncompleteRead
 from typing import TYPE_CHECKING
@@ -20,7 +22,7 @@ from curate.errors import SourceUnavailableError
 from curate.reading.retries import is_passing, retry_after_s
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict, Timeout
 
     from curate.reading.addresses import Place
 
@@ -39,7 +41,7 @@ _QUOTA = re.compile(rb"quota|transfer limit", re.IGNORECASE)
 class Fetched:
     """A range of a file."""
 
-    content: bytes
+    content: bytes | bytearray
     """Its bytes; fewer than asked only where the file ends."""
     etag: str | None
     """Of the file, as its server gives it, without `W/`; of a local file, made of its size and when it was written."""
@@ -85,15 +87,17 @@ def ask_range(pool: HTTPConnectionPool, place: Place, start: int, end: int) -> F
     """
     from urllib3.exceptions import HTTPError
 
+    from curate.reading.exchange import RangeAnswer, ask_for_range
+
     headers = {**place.headers, "Range": f"bytes={start}-{end - 1}"}
-    whole = pool.proxy is not None and place.scheme == "http"
     try:
-        answer = pool.urlopen(
-            "GET", place.plain_address if whole else place.target, headers=headers, retries=False, redirect=False,
-            assert_same_host=False, preload_content=False, decode_content=False, pool_timeout=ROOM_S,
-        )  # fmt: skip
+        answer = ask_for_range(pool, place.target, headers, most=end - start, wait_s=ROOM_S) or _ask(pool, place, headers)
+        if isinstance(answer, RangeAnswer):
+            return _range_of(answer.headers, lambda: answer.content, start, end)
         try:
-            return _range_of(answer, start, end) if answer.status in {206, 200} else _refused(answer, place, start, end)
+            if answer.status == 206:
+                return _range_of(answer.headers, partial(answer.read, cache_content=False), start, end)
+            return _slice_of(answer, start, end) if answer.status == 200 else _refused(answer, place, start, end)
         except BaseException:
             answer.close()
             raise
@@ -101,6 +105,15 @@ def ask_range(pool: HTTPConnectionPool, place: Place, start: int, end: int) -> F
             answer.release_conn()
     except HTTPError as error:
         raise _broken(error, pool.timeout) from None
+
+
+def _ask(pool: HTTPConnectionPool, place: Place, headers: Mapping[str, str]) -> BaseHTTPResponse:
+    """An answer by urllib3's own ways, which lead through proxies."""
+    is_asked_whole = pool.proxy is not None and place.scheme == "http"
+    return pool.urlopen(
+        "GET", place.plain_address if is_asked_whole else place.target, headers=headers, retries=False, redirect=False,
+        assert_same_host=False, preload_content=False, decode_content=False, pool_timeout=ROOM_S,
+    )  # fmt: skip
 
 
 def read_range(href: str, start: int, end: int) -> Fetched:
@@ -147,21 +160,20 @@ def _read(number: int, start: int, end: int) -> bytes:
     return content
 
 
-def _range_of(answer: BaseHTTPResponse, start: int, end: int) -> Fetched:
-    if answer.status == 200:
-        return _slice_of(answer, start, end)
-    first, after, size = _told_range(answer, start, end)
+def _range_of(headers: HTTPHeaderDict, read: Callable[[], bytes | bytearray], start: int, end: int) -> Fetched:
+    """A body that is read once its headers promise what was asked for."""
+    first, after, size = _told_range(headers, start, end)
     if first != start or after != (end if size is None else min(end, size)):
         raise TryError(f"bytes {first:,} to {after:,} came where {start:,} to {end:,} were asked for", 206)
-    content = answer.read(cache_content=False)
+    content = read()
     if len(content) != after - first:
         raise TryError(f"{len(content):,} of {after - first:,} bytes came", 206, received=len(content))
-    return Fetched(content, _etag(answer), size)
+    return Fetched(content, _etag(headers), size)
 
 
-def _told_range(answer: BaseHTTPResponse, start: int, end: int) -> tuple[int, int, int | None]:
+def _told_range(headers: HTTPHeaderDict, start: int, end: int) -> tuple[int, int, int | None]:
     """Which bytes an answer holds, [first, after), and the file's size."""
-    told = _RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
+    told = _RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if told is None:
         raise TryError(f"its server does not say whether what came are bytes {start:,} to {end:,}", 206)
     return int(told[1]), int(told[2]) + 1, None if told[3] == "*" else int(told[3])
@@ -179,7 +191,7 @@ def _slice_of(answer: BaseHTTPResponse, start: int, end: int) -> Fetched:
     content = answer.read(cache_content=False)
     if start >= size:
         raise TryError(_beyond(start, end, size), 200, passing=False, received=len(content))
-    return Fetched(content[start:end], _etag(answer), size)
+    return Fetched(content[start:end], _etag(answer.headers), size)
 
 
 def _refused(answer: BaseHTTPResponse, place: Place, start: int, end: int) -> Fetched:
@@ -212,8 +224,8 @@ def _beyond(start: int, end: int, size: int) -> str:
     return f"it has {size:,} bytes, those from {start:,} to {end:,} were asked for"
 
 
-def _etag(answer: BaseHTTPResponse) -> str | None:
-    etag = answer.headers.get("ETag")
+def _etag(headers: HTTPHeaderDict) -> str | None:
+    etag = headers.get("ETag")
     return etag and etag.removeprefix("W/")
 
 

@@ -2,9 +2,9 @@
 
 Each thread fetches a piece, waits for one of the few places at the decoders, and writes the piece's pixels to all windows that
 touch it; then it takes the next. What has been fetched and not decoded is bounded in bytes, and so is what is complete and
-not yet taken. There are as many threads as it takes to keep the decoders busy: who takes a piece while one of them has nothing
-to do starts another thread first. Where answers come at once a dozen do (64 would cost a seventh more CPU, in handing the
-interpreter to each other), at 80 ms it is all.
+not yet taken. There are as many threads as it takes to keep the decoders busy, by the time that answers take: a handful where
+they come at once (64 would cost a seventh more CPU, in handing the interpreter to each other, and new memory), all at 80 ms.
+Should a decoder have nothing to do for a while all the same, there are twice as many.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ MOST_TRIES = 3
 LAST_WAIT_S = 4.0
 """How long a sweep that is closed, interrupted or failed waits for its threads, which end when their requests do."""
 
+BLOCK_S = 0.003
+"""What a decoder needs for a block: as many blocks as are decoded in the time of an answer are asked for before it comes."""
+HUNGRY_S = 0.05
+"""After which a decoder that has nothing to do, while nothing comes, has twice as many threads fetch: a body may take far
+longer than the way to its server, where a connection gives little."""
 Given = tuple[Hashable, "NDArray[Any] | SourceUnavailableError"]
 Portion = tuple[list[OpenFile], list[tuple[OpenRead, SourceUnavailableError]]]
 """Files with the windows that they serve, and windows that cannot be read, with the reason."""
@@ -64,6 +69,7 @@ class Sweep:
         self._left = windows
         self._crew: list[Thread] = []
         self._most_threads = self._idle = self._fetched = 0
+        self._hungry_since = time.monotonic()
         self._ready: deque[Given] = deque()
         self._held_bytes = self._ready_bytes = 0
         self._is_closed = False
@@ -111,32 +117,47 @@ class Sweep:
         with self._lock:
             if self._is_closed:
                 return
+            self._hungry_since = self._hungry_since if self._todo else time.monotonic()
             self._todo.extend(pieces)
             self._can_fetch.notify_all()
         self._grow()
 
     def _grow(self) -> None:
-        """Start another thread, where there is something to fetch and nothing to decode, and nobody is at hand."""
+        """Start more threads, where there is something to fetch, nobody is at hand, and the decoders need it."""
         with self._lock:
-            is_wanted = bool(self._todo) and not self._idle and self._fetched < self._cores
-            if self._is_closed or not is_wanted or len(self._crew) >= self._most_threads:
+            if self._is_closed or self._idle or self._fetched >= self._cores:
                 return
-            thread = Thread(target=self._work, name=f"reading-{len(self._crew)}", daemon=True)
-            self._crew.append(thread)
-        thread.start()
+            now = time.monotonic()
+            further = 2 * self._cores + int(self._cores * self._transport.latency_s / BLOCK_S) - len(self._crew)
+            if further <= 0 and now - self._hungry_since > HUNGRY_S:
+                further = len(self._crew)
+            further = min(further, len(self._todo), self._most_threads - len(self._crew))
+            if further <= 0:
+                return
+            self._hungry_since = now
+            pauses = [number * BLOCK_S / self._cores for number in range(further)]
+            threads = [Thread(target=self._work, args=(pause_s,), daemon=True) for pause_s in pauses]
+            for number, thread in enumerate(threads, len(self._crew)):
+                thread.name = f"reading-{number}"
+            self._crew += threads
+        for thread in threads:
+            thread.start()
 
     def _take(self) -> list[Given]:
         """What is complete; nothing once all windows are."""
-        with self._lock:
-            while not self._ready and self._left and self._failure is None:
-                self._can_give.wait()
-            if self._failure is not None:
-                raise self._failure
-            given = list(self._ready)
-            self._ready.clear()
-            self._ready_bytes = 0
-            self._can_fetch.notify()
-            return given
+        while True:
+            with self._lock:
+                if not self._ready and self._left and self._failure is None:
+                    self._can_give.wait(HUNGRY_S if len(self._crew) < self._most_threads else None)
+                if self._failure is not None:
+                    raise self._failure
+                if self._ready or not self._left:
+                    given = list(self._ready)
+                    self._ready.clear()
+                    self._ready_bytes = 0
+                    self._can_fetch.notify()
+                    return given
+            self._grow()
 
     def _close(self) -> None:
         with self._lock:
@@ -144,8 +165,9 @@ class Sweep:
             self._todo.clear()
             self._can_fetch.notify_all()
 
-    def _work(self) -> None:
-        """A thread's life."""
+    def _work(self, pause_s: float) -> None:
+        """A thread's life, after a pause: what is asked for at once arrives at once, the first as late as the last."""
+        time.sleep(pause_s)
         try:
             while piece := self._next():
                 self._grow()
@@ -206,12 +228,15 @@ class Sweep:
             return
         with self._lock:
             self._fetched += 1
+            self._hungry_since = time.monotonic()
         try:
             with self._decoders:
                 self._decode_all(piece, memoryview(fetched.content))
         finally:
             with self._lock:
                 self._fetched -= 1
+                if self._fetched == self._cores - 1:
+                    self._hungry_since = time.monotonic()
 
     def _decode_all(self, piece: Piece, content: memoryview) -> None:
         for block in piece.blocks:

@@ -30,15 +30,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Counts", "Fetched", "Patience", "Transport"]
 
+SHORT_BYTES = 64 << 10
+"""Ranges up to this length take as long as the way to their server and back."""
 REDIRECTIONS = 5
 """Followed one after the other."""
 _STOPPED = "{} was not read: the transport was stopped."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Host:
     gate: HostGate
     pool: HTTPConnectionPool
+    quickest_s: float | None = None
+    """Of its short answers."""
 
 
 @dataclass(slots=True)
@@ -121,6 +125,11 @@ class Transport:
         """Whether nothing is fetched any more."""
         return self._stopped.is_set()
 
+    @property
+    def latency_s(self) -> float:
+        """How long the way to a server and back takes, seconds; of the farthest that was asked."""
+        return max((host.quickest_s or 0.0 for host in [*self._hosts.values()]), default=0.0)
+
     def stop(self) -> None:
         """End all that goes on: who waits for a range, or asks for one from now on, raises StoppedError within a second.
 
@@ -155,6 +164,7 @@ class Transport:
         """Ask once, and tell the host's gate and the counts what came of it."""
         host = self._hosts.get((place.scheme, place.host, place.port)) or self._open_host(place)
         ticket = host.gate.enter()
+        began = time.monotonic()
         try:
             with turn(place.host, self._stopped.is_set):
                 fetched = ask_range(host.pool, place, task.start, task.end)
@@ -166,6 +176,9 @@ class Transport:
             raise
         host.gate.succeed(ticket)
         self.counts.add(requests=1, bytes=len(fetched.content))
+        if len(fetched.content) <= SHORT_BYTES:
+            took_s = time.monotonic() - began
+            host.quickest_s = took_s if host.quickest_s is None else min(host.quickest_s, took_s)
         return fetched
 
     def _open_host(self, place: Place) -> _Host:

@@ -41,6 +41,7 @@ def ours(task: Task) -> Run:
     """`curate.reading`: all windows at once, each block once; set up as a build does it."""
     import_module("deflate")
     import_module("curate.reading.connections")
+    import_module("curate.reading.exchange")
     import_module("requests.utils")
     from catalogs.foreign import SourceBand
     from curate.reading.arenas import limit_arenas

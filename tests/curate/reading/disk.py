@@ -31,6 +31,7 @@ class DiskTransport:
         self.at_once = self.most_at_once = 0
         self.etags: dict[str, str] = {}
         self.is_stopped = False
+        self.latency_s = 0.0
         self.fault: Callable[[str, int, int, bytes], bytes] | None = None
         """Given name, start, end and content, gives another content or raises."""
         self._lock = threading.Lock()

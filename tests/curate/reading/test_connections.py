@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from curate.errors import SourceUnavailableError, StoppedError
-from curate.reading.connections import OpenSockets
+from curate.reading.addresses import place_of
+from curate.reading.connections import OpenSockets, open_pool
 from curate.reading.transport import Patience, Transport
 from tests.conftest import require_program
 from tests.curate.reading.scripted_server import Answer, part_of, serve_script
@@ -91,15 +92,17 @@ def test_stop_wakes_who_waits_in_the_middle_of_a_body():
 def test_a_signed_address_is_not_in_what_urllib3_logs(caplog):
     caplog.set_level(logging.DEBUG, "urllib3")
     answer = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10\r\nno header\r\n\r\n0123456789"
-    with socket.create_server(("127.0.0.1", 0)) as listening, Transport(patience=SLOW) as transport:
-        href = f"http://127.0.0.1:{listening.getsockname()[1]}/a.tif?X-Amz-Signature=s3cr3t&sig=s3cr3t"
-        thread = threading.Thread(target=transport.fetch, args=(href, 0, 10))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        place = place_of(f"http://127.0.0.1:{listening.getsockname()[1]}/a.tif?X-Amz-Signature=s3cr3t&sig=s3cr3t")
+        pool = open_pool(place, 1, SLOW, OpenSockets(lambda: None))
+        thread = threading.Thread(target=pool.urlopen, args=("GET", place.target), daemon=True)
         thread.start()
         connected, _ = listening.accept()
         connected.recv(4_096)
         connected.sendall(answer)
         thread.join(10)
         connected.close()
+        pool.close()
     assert "Failed to parse headers (url=" in caplog.text
     assert '"GET /a.tif?... HTTP/1.1" 206' in caplog.text
     assert "s3cr3t" not in caplog.text

@@ -1,6 +1,7 @@
 """Headers are fetched once each, at the same time, kept by address, and left to GDAL where it takes GDAL."""
 
 import threading
+import time
 
 import pytest
 import rasterio
@@ -8,6 +9,7 @@ from rasterio import Affine
 
 from curate.errors import SourceUnavailableError, StoppedError
 from curate.reading.headers import HEADER_BYTES, KEPT_BYTES, KEPT_HEADERS, Headers
+from curate.reading.tiff_layout import FileHeader
 from curate.reading.transport import Fetched
 from tests.curate.reading.disk import ROOT, DiskTransport, write_raster
 
@@ -60,6 +62,19 @@ def test_many_headers_are_fetched_at_the_same_time(tmp_path):
     transport.fault = meet
     Headers(transport, fetchers=4).read_all([f"{ROOT}{number}.tif" for number in range(6)])
     assert transport.most_at_once == 4
+
+
+@pytest.mark.parametrize(("soon_s", "least", "most"), [(10.0, 1, 1), (0.002, 20, 32)], ids=["soon", "late"])
+def test_more_threads_read_where_no_header_comes_soon(tmp_path, monkeypatch, soon_s, least, most):
+    monkeypatch.setattr("curate.reading.headers.SOON_S", soon_s)
+    write_raster(tmp_path / "a.tif", **TILED)
+    for number in range(32):
+        (tmp_path / f"{number}.tif").symlink_to(tmp_path / "a.tif")
+    transport = DiskTransport(tmp_path)
+    transport.fault = lambda name, start, end, part: (time.sleep(0.05), part)[1]
+    headers = Headers(transport, fetchers=64).read_all(f"{ROOT}{number}.tif" for number in range(32))
+    assert all(isinstance(header, FileHeader) for header in headers.values())
+    assert least <= transport.most_at_once <= most
 
 
 def test_what_stops_a_reading_is_told_to_who_waits_for_any_header(tmp_path):

@@ -258,6 +258,20 @@ def test_as_many_fetch_at_the_same_time_as_slow_answers_take(tmp_path):
     assert transport.most_at_once >= 8
 
 
+@pytest.mark.parametrize(("latency_s", "least", "most"), [(0.0, 2, 4), (1.0, 40, 64)], ids=["at once", "late"])
+def test_as_many_threads_fetch_as_the_way_to_the_server_takes(tmp_path, monkeypatch, latency_s, least, most):
+    monkeypatch.setattr("curate.reading.sweep.HUNGRY_S", 60.0)
+    reads = of_many_files(tmp_path, 64)
+    transport = DiskTransport(tmp_path)
+    transport.latency_s = latency_s
+    transport.fault = lambda name, start, end, part: (start and time.sleep(0.01 + latency_s / 5), part)[1]
+    reader = reader_of(transport, fetchers=64, decoders=2)
+    reader.rasters([read.band for _, read in reads])
+    transport.most_at_once = 0
+    assert len(read_all(reader, reads)) == 64
+    assert least <= transport.most_at_once <= most
+
+
 def test_few_threads_fetch_where_decoding_takes_the_time(tmp_path, monkeypatch):
     reads = of_many_files(tmp_path, 64)
     unpack, seen = Encoding.unpack, set()

@@ -402,3 +402,16 @@ def test_a_host_that_is_down_is_named_and_left_alone(server):
                 transport.fetch(f"{server.url}/B02.tif?sig=s3cr3t", start, 10)
             assert not has_secret(str(failure.value))
     assert server.counts().requests == 9
+
+
+def test_the_latency_is_that_of_the_farthest_server_by_its_quickest_short_answer(files, server, transport):
+    assert transport.latency_s == 0.0
+    transport.fetch(f"{server.url}/B02.tif", 0, 300_000)
+    assert transport.latency_s == 0.0
+    transport.fetch(f"{server.url}/B02.tif", 0, 100)
+    near_s = transport.latency_s
+    assert near_s > 0.0
+    with serve_ranges(files, latency_s=0.2, connect_s=1.0) as far:
+        for _ in range(3):
+            transport.fetch(f"{far.url}/B02.tif", 0, 100)
+    assert max(0.2, near_s) <= transport.latency_s < 1.2
