@@ -143,7 +143,7 @@ def _headers(head: list[str]) -> HTTPHeaderDict | None:
     headers = HTTPHeaderDict()
     for line in head[1:]:
         name, colon, value = line.partition(":")
-        if not colon or not _NAME.fullmatch(name):
+        if not colon or not _NAME.fullmatch(name) or "\n" in value or "\r" in value:
             return None
         headers.add(name, value.strip())
     return headers

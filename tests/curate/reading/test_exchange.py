@@ -118,6 +118,7 @@ UNUSUAL = {
     "another is on its way": b"HTTP/1.1 100 Continue\r\n\r\n" + RIGHT,
     "lines end by LF alone": RIGHT.replace(b"\r\n", b"\n"),
     "a folded line": part(10, 30, further="X-Long: one\r\n two\r\n"),
+    "one line ends by LF alone": RIGHT.replace(b"Content-Range", b"X: y\nContent-Range"),
     "a line that is no header": part(10, 30, further="no header\r\n"),
     "a header of no name": part(10, 30, further=": x\r\n"),
     "no reason": part(10, 30, status="HTTP/1.1 206"),
