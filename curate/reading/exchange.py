@@ -1,8 +1,8 @@
 """A range asked for and received, with no more steps between than that takes.
 
 urllib3 opens connections, through proxies and TLS, and understands whatever servers say. To ask for one range takes it 750
-calls of functions, and the body comes in small portions: 2.6 times the CPU time of a header, 1.7 times that of a block
-(`python -m tests.benchmarks.exchange`). Nearly all answers are alike: 206, a length, a body. Those are read here, straight to
+calls of functions, and the body comes in small portions: 2.3 to 3 times the CPU time of a header, 1.2 to 1.7 times that of a
+block (`python -m tests.benchmarks.exchange`). Nearly all answers are alike: 206, a length, a body. Those are read here, straight to
 where they stay; any other is handed on, from its first byte, to http.client and urllib3.
 
 References:
