@@ -2,8 +2,8 @@
 
 urllib3 opens connections, through proxies and TLS, and understands whatever servers say. To ask for one range takes it 750
 calls of functions, and the body comes in small portions: 2.3 to 3 times the CPU time of a header, 1.2 to 1.7 times that of a
-block (`python -m tests.benchmarks.exchange`). Nearly all answers are alike: 206, a length, a body. Those are read here, straight to
-where they stay; any other is handed on, from its first byte, to http.client and urllib3.
+block (`python -m tests.benchmarks.exchange`). Nearly all answers are alike: 206, a length, a body. Those are read here,
+straight to where they stay; any other is handed on, from its first byte, to http.client and urllib3.
 
 References:
     RFC 9112, sections 2 to 4 and 6.3 (HTTP/1.1: messages, and where their bodies end)
