@@ -84,7 +84,7 @@ def ask_for_range(
                 connection.timeout = Timeout.resolve_default_timeout(pool.timeout.connect_timeout)
                 connection.connect()
             begun = _begin(pool, connection.sock, request)
-            answer = _range_of(connection.sock, begun, most)
+            answer = _plain_range(connection.sock, begun, most)
             if answer is None:
                 return _handed_on(pool, connection, begun)
     except BaseException:
@@ -122,7 +122,7 @@ def _begin(pool: HTTPConnectionPool, connected: socket.socket, request: bytes) -
     return begun
 
 
-def _range_of(connected: socket.socket, begun: bytes, most: int) -> RangeAnswer | None:
+def _plain_range(connected: socket.socket, begun: bytes, most: int) -> RangeAnswer | None:
     """The range that an answer is, received whole; none where it is anything else."""
     end = begun.find(b"\r\n\r\n")
     headers = _headers(begun[:end].decode("latin-1").split("\r\n")) if end >= 0 else None

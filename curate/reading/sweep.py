@@ -135,10 +135,11 @@ class Sweep:
             if further <= 0:
                 return
             self._hungry_since = now
-            pauses = [number * BLOCK_S / self._cores for number in range(further)]
-            threads = [Thread(target=self._work, args=(pause_s,), daemon=True) for pause_s in pauses]
-            for number, thread in enumerate(threads, len(self._crew)):
-                thread.name = f"reading-{number}"
+            first, pause_s = len(self._crew), BLOCK_S / self._cores
+            threads = [
+                Thread(target=self._work, args=(number * pause_s,), name=f"reading-{first + number}", daemon=True)
+                for number in range(further)
+            ]
             self._crew += threads
         for thread in threads:
             thread.start()

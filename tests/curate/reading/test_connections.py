@@ -221,3 +221,19 @@ def test_https_through_a_proxy_goes_by_a_tunnel(monkeypatch):
             transport.fetch("https://tiles.example/a.tif?sig=s3cr3t", 5, 10)
         thread.join(5)
     assert lines[0].split(b" ")[:2] == [b"CONNECT", b"tiles.example:443"]
+
+
+def test_long_bodies_and_refusals_over_tls_share_a_connection(certificate, monkeypatch):
+    content = CONTENT * 10_000
+
+    def answer(asked):
+        return Answer(404, b"absent") if asked.target == "/b.tif" else part_of(content, asked)
+
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with serve_script(answer, certificate) as server, Transport(patience=SLOW) as transport:
+        address = f"https://localhost:{server.port}"
+        assert transport.fetch(f"{address}/a.tif", 7, len(content)).content == content[7:]
+        with pytest.raises(SourceUnavailableError, match=r"b\.tif cannot be read: its server says 404 Not Found"):
+            transport.fetch(f"{address}/b.tif", 0, 10)
+        assert transport.fetch(f"{address}/a.tif", 0, 10).content == content[:10]
+    assert transport.counts.connections == 1
