@@ -23,11 +23,11 @@ help:
 
 demo: $(VENV)/installed
 	curate sample --region france --count 900 --seed 7 --patch-m 600 --splits 0.7,0,0.3 --out $(DEMO)
-	curate build $(DEMO) --source simulated --bands B02,B03,B04,B08 --seasons 4 --start 2023-01-01 --end 2024-01-01
+	curate build $(DEMO) --source simulated --bands B02,B03,B04,B08 --seasons 4 --start 2023-01-01 --end 2024-01-01 --scheduler local
 	curate verify $(DEMO)
 	curate info $(DEMO)
 	curate pack $(DEMO)
-	train seco --catalog $(DEMO) --bands B04,B03,B02 --backbone resnet10t --size-px 48 --batch-size 32 --epochs 40 \
+	train seco --catalog $(DEMO) --bands B04,B03,B02 --backbone resnet10t --size-px 48 --batch-size 32 --epochs 30 \
 		--optimizer adamw --lr 1e-3 --out $(DEMO_RUN)
 	evaluate knn --catalog $(DEMO) --weights $(DEMO_RUN) --out $(DEMO_RUN)/knn.json
 	evaluate compare $(DEMO_RUN)/knn.json --html $(DEMO_RUN)/report.html --quiet
@@ -54,7 +54,7 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing seastars into $(VENV) (a minute or two the first time) ..."
-	@python -m pip install --quiet --editable '.[train]'
+	@python -m pip install --quiet --editable '.[dask,train]'
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python

@@ -26,6 +26,7 @@ from catalogs.checks.leftovers import note_leftovers
 from catalogs.checks.locations import check_locations
 from catalogs.checks.packs import check_packs
 from catalogs.checks.places import Place, PlaceFindings, check_place
+from catalogs.checks.rasters import enter_gdal
 from catalogs.checks.report import Findings, Problem, Report
 from catalogs.checks.texts import check_index_texts, check_loose_texts
 from catalogs.checks.tree import Tree, Visit
@@ -185,7 +186,7 @@ class _Check:
         """What is found at each location, in order."""
         workers = REMOTE_WORKERS if self._visit.tree.is_remote else os.cpu_count() or 1
         waiting: deque[Future[PlaceFindings]] = deque()
-        pool = ThreadPoolExecutor(workers)
+        pool = ThreadPoolExecutor(workers, initializer=enter_gdal)
         try:
             for place in self._places(collected):
                 waiting.append(pool.submit(check_place, place))

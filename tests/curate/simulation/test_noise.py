@@ -75,6 +75,10 @@ def test_hashes_are_those_of_a_plain_loop_over_integers():
     parts = np.array([0, 1, -1, 2**31, -(2**40)])
     expected = [plain_hash(7, int(part) & MASK, 3) for part in parts]
     assert hash_of(7, parts, 3).tolist() == expected
+    assert [hash_of(7, int(part), np.array([3])).tolist() for part in parts] == [[word] for word in expected]
+    assert [hash_of(np.array(7), float(part), 3).tolist() for part in parts] == [[word] for word in expected]
+    assert hash_of(7, parts[:0], 3).tolist() == []
+    assert hash_of([[7]], 3).shape == (1, 1)
 
 
 def test_hashes_are_the_same_in_another_process():
@@ -123,7 +127,10 @@ def test_a_place_has_the_same_bits_whatever_array_it_is_in():
     xyz = rng.uniform(-6e6, 6e6, (3, 1001))
     assert np.array_equal(value_noise(u, v, 21, 3)[37:400], value_noise(u[37:400].copy(), v[37:400].copy(), 21, 3))
     whole = layered_noise(xyz, {5000.0: 1.0, 700.0: 0.4}, [8])
-    assert np.array_equal(whole[:, 37:400], layered_noise(xyz[:, 37:400].copy(), {5000.0: 1.0, 700.0: 0.4}, [8]))
+    for start, end in ((37, 400), (5, 6)):
+        assert np.array_equal(whole[:, start:end], layered_noise(xyz[:, start:end].copy(), {5000.0: 1.0, 700.0: 0.4}, [8]))
+    together = layered_noise(xyz, {5000.0: 1.0, 700.0: 0.4}, range(20))
+    assert np.array_equal(together[8], whole[0])
 
 
 @pytest.mark.parametrize("layers", [{3000.0: 1.0}, {20_000.0: 0.7, 6000.0: 0.7, 900.0: 0.3}])
