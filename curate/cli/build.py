@@ -33,7 +33,7 @@ def build(
         catalog: A folder that `curate sample` made.
         flags: What is built.
         workers: How many ranges of remote files are fetched at once (64), or how many threads render simulated scenes (one per
-            core; by processes, --scheduler local, many scenes are done in two thirds of the time on two cores).
+            core; --scheduler local renders many by processes, on two cores in two thirds of the time).
         budget_gb: Most that may be fetched by this run, gigabytes: a build that is expected to fetch more is refused, and one
             that has fetched so much ends; what is done is kept. A cluster's workers tell of their bytes unit by unit.
         budget_requests: Most requests of pixels by this run, in the same way: of Earth Engine, which counts what a project

@@ -67,7 +67,7 @@ def _single(part: ArrayLike) -> int | None:
 
 
 def _scrambled(bits: int) -> int:
-    """What `scramble` makes of one word: fifteen times as fast as by an array of one."""
+    """What `scramble` makes of one word, without an array: a number hashed alone takes a seventh of the time."""
     bits ^= bits >> 15
     bits = bits * 0x2C1B3C6D & 0xFFFFFFFF
     bits ^= bits >> 12

@@ -135,7 +135,7 @@ IN_PARTS = {"accumulate": 2, "precision": "bf16-mixed"}
 @pytest.mark.slow
 @NEEDS_COMPILER
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-@pytest.mark.parametrize(("recipe", "changes"), [("seco", {}), ("x_stars", {}), ("dino_mc", IN_PARTS)])
+@pytest.mark.parametrize(("recipe", "changes"), [("seco", {}), ("dino_mc", {}), ("x_stars", {}), ("dino_mc", IN_PARTS)])
 def test_a_compiled_step_is_the_step(tmp_path, monkeypatch, compiled_code, recipe, changes):
     torch._dynamo.reset()
     if recipe != "seco":
